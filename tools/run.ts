@@ -95,14 +95,21 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 
 /** Waits for the descendants to go; kills and names those that do not. */
 async function sweep(mark: string, graceMs: number): Promise<string[]> {
+  const late = await gone(mark, graceMs);
+  const names = late.map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+  for (const pid of late) kill(pid, "SIGKILL");
+  await gone(mark, FAREWELL_MS);
+  return names;
+}
+
+/** Waits until no descendant is alive, or the time is up; returns those that are. (A zombie has no environment.) */
+async function gone(mark: string, graceMs: number): Promise<number[]> {
   let alive = carriers(mark);
   for (let waitedMs = 0; alive.length > 0 && waitedMs < graceMs; waitedMs += 50) {
     await sleep(50);
     alive = carriers(mark);
   }
-  const names = alive.map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
-  for (const pid of alive) kill(pid, "SIGKILL");
-  return names;
+  return alive;
 }
 
 function carriers(mark: string): number[] {
