@@ -30,17 +30,29 @@ class Peer {
       member: "us-east/1",
       log: { info: () => {}, warn: () => {} },
       events: {
-        onOpen: (connection) => void (this.opened.push(connection), changed()),
+        onOpen: (connection) => {
+          this.opened.push(connection);
+          changed();
+        },
         onFrame: (connection, type, body) => {
           const frame = { type, body: Buffer.from(body) };
           this.frames.push(frame);
           this.onFrame(connection, frame);
           changed();
         },
-        onWritable: (connection) => void (this.writable.push(connection), changed()),
-        onClose: (_connection, reason) => void (this.closed.push(reason), changed()),
+        onWritable: (connection) => {
+          this.writable.push(connection);
+          changed();
+        },
+        onClose: (_connection, reason) => {
+          this.closed.push(reason);
+          changed();
+        },
       },
-      onFailure: (_link, _address, reason) => void (this.failures.push(reason), changed()),
+      onFailure: (_link, _address, reason) => {
+        this.failures.push(reason);
+        changed();
+      },
       ...options,
     });
     t.after(() => this.transport[Symbol.asyncDispose]());

@@ -42,9 +42,9 @@ function cut(bytes: Buffer, places: number[]): Buffer[] {
   return at.slice(1).map((end, i) => Buffer.from(bytes.subarray(at[i], end)));
 }
 
-function shared<T>(name: string): T {
+function shared(name: string): unknown {
   const url = new URL(`../../../testdata/wire/${name}`, import.meta.url);
-  return JSON.parse(readFileSync(url, "utf8")) as T;
+  return JSON.parse(readFileSync(url, "utf8"));
 }
 
 test("a frame is written, and read, exactly as the shared vectors say", () => {
@@ -52,7 +52,7 @@ test("a frame is written, and read, exactly as the shared vectors say", () => {
     "body" | "frame",
     string
   >;
-  const vectors = shared<Vector[]>("frame-valid.json");
+  const vectors = shared("frame-valid.json") as Vector[];
   assert.ok(vectors.length > 3);
   for (const { name, type, flags, group, body, frame } of vectors) {
     const bytes = Buffer.from(body, "hex");
@@ -62,7 +62,11 @@ test("a frame is written, and read, exactly as the shared vectors say", () => {
 });
 
 test("what the shared vectors call malformed is refused with its reason, however it is cut", () => {
-  const vectors = shared<{ name: string; bytes: string; says: string }[]>("frame-malformed.json");
+  const vectors = shared("frame-malformed.json") as {
+    name: string;
+    bytes: string;
+    says: string;
+  }[];
   assert.ok(vectors.length > 8);
   for (const { name, bytes, says } of vectors) {
     const all = Buffer.from(bytes, "hex");

@@ -1,0 +1,77 @@
+/**
+ * The commented configuration that `atoll init` writes.
+ *
+ * Invariant: every line that is not a comment says what would hold without it, so that the file documents the defaults and
+ * changes nothing (a test compares the two).
+ */
+export function exampleConfig(): string {
+  return `# The settings of one Atoll node. Every line that is not a comment shows the default.
+# Any of them can also come from the environment: resp.maxClients is ATOLL_RESP_MAX_CLIENTS.
+# Sizes may be written as 16MiB, durations as 10m.
+
+# Who this node is. Its member name is region/replica, here local/1; it must be unique in the cluster and must not change.
+region: local
+replica: 1
+
+# Where its data is kept.
+dir: ./atoll-data
+
+# local: a write is answered once it is on disk. relaxed: synced every second, like appendfsync everysec.
+durability: local
+
+# Redis clients.
+resp:
+  host: 127.0.0.1
+  port: 6379
+  maxClients: 10000
+
+# The password clients give with AUTH; "" asks for none. Without one, protectedMode serves only clients of this machine.
+requirepass: ""
+protectedMode: true
+
+# The longest value a client may send, and the number of databases SELECT knows.
+protoMaxBulkLen: 16MiB
+databases: 16
+
+# Status, health and metrics. names: the host names under which it is reached, besides localhost and plain addresses.
+http:
+  host: 127.0.0.1
+  port: 8080
+  names: []
+
+# The other replicas. secret: the same long random text on every node; needed as soon as there are peers.
+# topology: mesh (every two replicas have a link) or links (only those listed; relay passes on the records of others).
+# Of two replicas one needs to list the other.
+replication:
+  host: 127.0.0.1
+  port: 7379
+  secret: ""
+  topology: mesh
+  links: []
+#    - to: eu-west/1
+#      address: atoll.eu-west.example.com:7379
+#      relay: false
+
+# The replicas that must have a record before it may be forgotten. By default: this one and those of the links.
+# members: [eu-west/1, local/1]
+
+# How much of the log is kept for peers that are away: at least this long, at most this much.
+log:
+  minRetainMs: 10m
+  maxBytes: 8GiB
+
+# When a new checkpoint is written: after this much log, and after this time.
+checkpoint:
+  everyBytes: 256MiB
+  everyMs: 5m
+
+# How concurrent SETs of keys with a prefix are resolved: lww (the last wins, the default), fww, max or min.
+# The longest prefix wins.
+keyspaces: []
+#  - prefix: "price:"
+#    conflict: max
+
+# trace, debug, info, warn, error or fatal.
+logLevel: info
+`;
+}
