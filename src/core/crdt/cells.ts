@@ -1,0 +1,321 @@
+/**
+ * Cells: names → cells, the body of a set (members, whose cells hold nothing but their dots) and of a hash (fields).
+ *
+ * Invariant: `count` is the number of cells that are live when nothing has expired. A cell that is one register lies packed in
+ * the table; only concurrent siblings and counters become `Cell` objects, and go back once they are one register again.
+ *
+ * Nothing remembers removed members: the record that removed them covers their dots, and delivery is causal.
+ */
+import { type Entry, Entry as TableEntry, OBJECT, Table } from "../keyspace/table.ts";
+import type { Hasher } from "../keyspace/hasher.ts";
+import type { Heap } from "../keyspace/heap.ts";
+import type { Amount } from "./amount.ts";
+import { Cell, type Reset } from "./cell.ts";
+import type { Context } from "./context.ts";
+
+/** The resets one removal carries for one named cell. */
+export interface NamedResets {
+  readonly name: Buffer;
+  readonly resets: readonly Reset[];
+}
+
+const nothing = Buffer.alloc(0);
+/** Looked through for a moment, never across a call. */
+const glance = new TableEntry();
+
+export class Cells {
+  readonly table: Table<Cell>;
+  readonly #hasher: Hasher;
+  /** Live cells, expiry aside. */
+  count = 0;
+  /** No cell was born later. */
+  newestMs = 0;
+
+  constructor(heap: Heap, hasher: Hasher) {
+    this.table = new Table(heap);
+    this.#hasher = hasher;
+  }
+
+  /** The position of a name in the table, or −1. It may be a cell that is not live. */
+  find(name: Uint8Array, start: number, end: number): number {
+    return this.table.find(this.#hasher.hash(0, name, start, end), 0, name, start, end);
+  }
+
+  /** Whether a reader sees the cell at a position. Entries born up to `horizonMs` do not count. */
+  liveAt(at: number, horizonMs: number): boolean {
+    this.table.load(at, glance);
+    return glance.kind === OBJECT ? this.table.object(glance).live(horizonMs) : glance.ms > horizonMs;
+  }
+
+  has(name: Uint8Array, start: number, end: number, horizonMs = -1): boolean {
+    const at = this.find(name, start, end);
+    return at >= 0 && this.liveAt(at, horizonMs);
+  }
+
+  /** How many cells a reader sees. */
+  countLive(horizonMs = -1): number {
+    if (horizonMs < 0) return this.count;
+    if (horizonMs >= this.newestMs) return 0;
+    let count = 0;
+    this.table.each((at) => {
+      if (this.liveAt(at, horizonMs)) count++;
+    });
+    return count;
+  }
+
+  /** Writes a register: replaces what the record has seen under that name. */
+  put(
+    context: Context,
+    name: Uint8Array,
+    start: number,
+    end: number,
+    deadline: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const table = this.table;
+    const hash = this.#hasher.hash(0, name, start, end);
+    const at = table.find(hash, 0, name, start, end);
+    if (context.ms > this.newestMs) this.newestMs = context.ms;
+    let cell: Cell | null = null;
+    if (at >= 0) {
+      table.load(at, glance);
+      if (glance.kind === OBJECT) cell = table.object(glance);
+      else if (!context.covers(glance.origin, glance.seq)) cell = cellOf(glance);
+    }
+    if (cell === null) {
+      if (at < 0) this.count++;
+      const { origin, seq, ms, tick } = context;
+      table.putRegister(
+        at,
+        hash,
+        0,
+        name,
+        start,
+        end,
+        origin,
+        seq,
+        ms,
+        tick,
+        deadline,
+        value,
+        valueStart,
+        valueEnd,
+      );
+      return;
+    }
+    const wasLive = at >= 0 && cell.live();
+    cell.put(context, deadline, Buffer.from(value.subarray(valueStart, valueEnd)));
+    if (!wasLive) this.count++;
+    this.#store(at, hash, name, start, end, cell);
+  }
+
+  /** Adds to a counter: the era of `origin` as it is now. */
+  add(
+    context: Context,
+    name: Uint8Array,
+    start: number,
+    end: number,
+    seq: number,
+    sum: Amount,
+    eraStart: number,
+    eraMs: number,
+    eraTick: number,
+  ): void {
+    const hash = this.#hasher.hash(0, name, start, end);
+    const at = this.table.find(hash, 0, name, start, end);
+    if (context.ms > this.newestMs) this.newestMs = context.ms;
+    const cell = this.#cell(at);
+    const wasLive = cell.live();
+    cell.add(context.origin, seq, sum, eraStart, eraMs, eraTick);
+    this.#count(wasLive, cell.live());
+    this.#store(at, hash, name, start, end, cell);
+  }
+
+  /** Removes what the record has seen under one name. */
+  remove(
+    context: Context,
+    name: Uint8Array,
+    start: number,
+    end: number,
+    resets: readonly Reset[],
+    horizonMs = Infinity,
+  ): void {
+    const hash = this.#hasher.hash(0, name, start, end);
+    const at = this.table.find(hash, 0, name, start, end);
+    if (at < 0 && resets.length === 0) return;
+    if (at >= 0) {
+      this.table.load(at, glance);
+      if (glance.kind !== OBJECT && resets.length === 0) {
+        if (glance.ms > horizonMs || !context.covers(glance.origin, glance.seq)) return;
+        this.table.removeAt(at);
+        this.count--;
+        return;
+      }
+    }
+    const cell = this.#cell(at);
+    const wasLive = cell.live();
+    cell.dropSeen(context, horizonMs);
+    cell.reset(resets);
+    this.#count(wasLive, cell.live());
+    this.#store(at, hash, name, start, end, cell);
+  }
+
+  /** Removes everything the record has seen that was born up to `horizonMs`. */
+  removeSeen(context: Context, resets: readonly NamedResets[], horizonMs = Infinity): void {
+    this.#sweep((entry) => {
+      if (entry.kind !== OBJECT)
+        return entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
+      this.table.object(entry).dropSeen(context, horizonMs);
+      return false;
+    });
+    for (const { name, resets: rows } of resets)
+      this.remove(context, name, 0, name.length, rows, horizonMs);
+  }
+
+  /** Removes everything born at or before a stamp, seen or not. */
+  dropBorn(ms: number, tick: number): void {
+    this.#sweep((entry) => {
+      if (entry.kind !== OBJECT) return entry.ms < ms || (entry.ms === ms && entry.tick <= tick);
+      this.table.object(entry).dropBorn(ms, tick);
+      return false;
+    });
+  }
+
+  /** What a removal of everything made now must carry for its counters. */
+  resets(horizonMs = Infinity): NamedResets[] {
+    const found: NamedResets[] = [];
+    this.table.each((at) => {
+      this.table.load(at, glance);
+      if (glance.kind !== OBJECT) return;
+      const resets = this.table.object(glance).resets(horizonMs);
+      if (resets.length > 0)
+        found.push({ name: copyOf(glance.bytes, glance.nameStart, glance.nameEnd), resets });
+    });
+    return found;
+  }
+
+  /** What a removal of one name made now must carry. */
+  resetsOf(name: Uint8Array, start: number, end: number): readonly Reset[] {
+    const at = this.find(name, start, end);
+    return at < 0 ? [] : (this.table.objectAt(at)?.resets() ?? []);
+  }
+
+  /** Lets go of eras that stable resets cover. */
+  collect(name: Buffer, resets: readonly Reset[]): void {
+    const hash = this.#hasher.hash(0, name, 0, name.length);
+    const at = this.table.find(hash, 0, name, 0, name.length);
+    const cell = at < 0 ? null : this.table.objectAt(at);
+    if (cell === null) return;
+    cell.collect(resets);
+    this.#store(at, hash, name, 0, name.length, cell);
+  }
+
+  /** Visits the positions a reader sees; the visitor must not change the table. */
+  each(horizonMs: number, visit: (at: number) => void): void {
+    this.table.each((at) => {
+      if (this.liveAt(at, horizonMs)) visit(at);
+    });
+  }
+
+  /** Takes over a cell from a checkpoint or snapshot. */
+  restore(name: Buffer, cell: Cell): void {
+    const hash = this.#hasher.hash(0, name, 0, name.length);
+    const at = this.table.find(hash, 0, name, 0, name.length);
+    for (const sibling of cell.siblings) this.newestMs = Math.max(this.newestMs, sibling.ms);
+    for (const era of cell.eras) this.newestMs = Math.max(this.newestMs, era.startMs);
+    if (cell.live()) this.count++;
+    this.#store(at, hash, name, 0, name.length, cell);
+  }
+
+  free(): void {
+    this.table.clear();
+    this.count = 0;
+  }
+
+  /** The cell at a position as an object; a new one for −1. */
+  #cell(at: number): Cell {
+    if (at < 0) return new Cell();
+    this.table.load(at, glance);
+    return glance.kind === OBJECT ? this.table.object(glance) : cellOf(glance);
+  }
+
+  /** Stores a cell in the smallest form it has. */
+  #store(
+    at: number,
+    hash: number,
+    name: Uint8Array,
+    start: number,
+    end: number,
+    cell: Cell,
+  ): void {
+    if (cell.empty) {
+      if (at >= 0) this.table.removeAt(at);
+      return;
+    }
+    const only = cell.siblings[0];
+    if (only === undefined || cell.siblings.length > 1 || cell.eras.length > 0) {
+      if (at < 0 || this.table.objectAt(at) !== cell)
+        this.table.putObject(at, hash, 0, name, start, end, cell);
+      return;
+    }
+    const { origin, seq, ms, tick, deadline, value } = only;
+    this.table.putRegister(
+      at,
+      hash,
+      0,
+      name,
+      start,
+      end,
+      origin,
+      seq,
+      ms,
+      tick,
+      deadline,
+      value,
+      0,
+      value.length,
+    );
+  }
+
+  #count(wasLive: boolean, isLive: boolean): void {
+    if (wasLive !== isLive) this.count += isLive ? 1 : -1;
+  }
+
+  /** Shows every entry to `drop`: it may change cells, and returns whether a register goes. */
+  #sweep(drop: (entry: Entry) => boolean): void {
+    const changed: Buffer[] = [];
+    const entry = new TableEntry();
+    this.table.each((at) => {
+      this.table.load(at, entry);
+      const cell = entry.kind === OBJECT ? this.table.object(entry) : null;
+      const wasLive = cell?.live() ?? false;
+      const gone = drop(entry);
+      if (cell !== null) this.#count(wasLive, cell.live());
+      else if (gone) this.count--;
+      if (gone || cell !== null) changed.push(copyOf(entry.bytes, entry.nameStart, entry.nameEnd));
+    });
+    // A table does not change under a walk, so what became smaller is stored afterwards.
+    for (const name of changed) {
+      const hash = this.#hasher.hash(0, name, 0, name.length);
+      const at = this.table.find(hash, 0, name, 0, name.length);
+      const cell = this.table.objectAt(at);
+      if (cell === null) this.table.removeAt(at);
+      else this.#store(at, hash, name, 0, name.length, cell);
+    }
+  }
+}
+
+/** A packed register as a cell of one sibling. */
+export function cellOf(entry: Entry): Cell {
+  const { origin, seq, ms, tick, deadline, bytes, valueStart, valueEnd } = entry;
+  const cell = new Cell();
+  const value = valueEnd === valueStart ? nothing : copyOf(bytes, valueStart, valueEnd);
+  cell.siblings.push({ origin, seq, ms, tick, deadline, value });
+  return cell;
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  return Buffer.from(bytes.subarray(start, end));
+}

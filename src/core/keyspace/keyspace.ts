@@ -1,0 +1,244 @@
+/**
+ * Keyspace: every key of every database, in 256 tables of 64 slots each, so that none is ever large enough to make growing it
+ * a pause.
+ *
+ * Invariant: `keys(db)` counts the keys with living entries, expiry aside; a key that holds nothing, not even something that
+ * waits for stability, is not in a table.
+ *
+ *   locate(place, …)   where a key is          look(place, now)   what a reader sees there
+ *   open(place)        the key as an object    close(place, key)  stored again in its smallest form
+ */
+import { assert } from "../assert.ts";
+import { compareStamps } from "../clock/stamp.ts";
+import type { Origins } from "../clock/origins.ts";
+import { Cell } from "../crdt/cell.ts";
+import { Cells, cellOf } from "../crdt/cells.ts";
+import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
+import { Policies } from "../crdt/policy.ts";
+import type { Hasher } from "./hasher.ts";
+import { Heap } from "./heap.ts";
+import type { Place } from "./place.ts";
+import { slotOf } from "./slot.ts";
+import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
+
+const SHARDS = 256;
+/** 16,384 slots in 256 tables. */
+const SHARD_SHIFT = 6;
+/** A walk's cursor: the shard above, the hash below. */
+const SHARD_UNIT = 2 ** 32;
+
+/** FLUSHALL or FLUSHDB until it is stable: what was born at or before the stamp is dead on arrival. */
+export interface Flush {
+  readonly origin: number;
+  readonly seq: number;
+  /** −1 for every database. */
+  readonly db: number;
+  readonly ms: number;
+  readonly tick: number;
+}
+
+export class Keyspace {
+  readonly heap = new Heap();
+  readonly hasher: Hasher;
+  readonly origins: Origins;
+  policies = new Policies();
+  readonly shards: Table<Key>[];
+  flushes: Flush[] = [];
+  readonly #keys: number[] = [];
+  readonly #expiring: number[] = [];
+  /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
+  onTouch: ((place: Place) => void) | null = null;
+  readonly #entry = new Entry();
+
+  constructor(origins: Origins, hasher: Hasher) {
+    this.origins = origins;
+    this.hasher = hasher;
+    this.shards = Array.from({ length: SHARDS }, () => new Table<Key>(this.heap));
+  }
+
+  /** Keys in a database, those that have expired and await removal included. */
+  keys(db: number): number {
+    return this.#keys[db] ?? 0;
+  }
+
+  /** Keys with a deadline in a database. */
+  expiring(db: number): number {
+    return this.#expiring[db] ?? 0;
+  }
+
+  /** Databases that have ever held a key, by number. */
+  get databases(): number {
+    return this.#keys.length;
+  }
+
+  /** Finds the entry of a key; the bytes must stay as they are while the place is used. */
+  locate(place: Place, db: number, bytes: Buffer, start: number, end: number): void {
+    place.db = db;
+    place.bytes = bytes;
+    place.start = start;
+    place.end = end;
+    place.slot = slotOf(bytes, start, end);
+    place.hash = this.hasher.hash(db, bytes, start, end);
+    place.table = this.shards[place.slot >>> SHARD_SHIFT] as Table<Key>;
+    place.at = place.table.find(place.hash, db, bytes, start, end);
+  }
+
+  /** The key at a place as an object: its own, its register as one, or a new one. `close` must follow. */
+  open(place: Place): Key {
+    if (place.at < 0) return new Key();
+    const entry = this.#entry;
+    place.table.load(place.at, entry);
+    if (entry.kind === OBJECT) return place.table.object(entry);
+    const key = new Key();
+    key.cell = cellOf(entry);
+    key.counted = true;
+    key.countedExpiring = entry.deadline !== Infinity;
+    return key;
+  }
+
+  /** Stores a key that `open` gave, accounts for what became of it and tells whoever watches. */
+  close(place: Place, key: Key): void {
+    this.settle(place, key);
+    this.touch(place);
+  }
+
+  /** As `close`, for a change that no reader can see. */
+  settle(place: Place, key: Key): void {
+    key.tidy();
+    const live = key.tags !== 0;
+    const expiring = live && key.deadline(key.tags) !== Infinity;
+    this.count(place.db, Number(live) - Number(key.counted), Number(expiring) - Number(key.countedExpiring));
+    key.counted = live;
+    key.countedExpiring = expiring;
+    this.#store(place, key);
+  }
+
+  #store(place: Place, key: Key): void {
+    const { table, hash, db, bytes, start, end } = place;
+    if (key.empty) {
+      if (place.at >= 0) table.removeAt(place.at);
+      place.at = -1;
+      return;
+    }
+    const only = key.cell?.siblings[0];
+    const simple =
+      only !== undefined &&
+      key.cell?.siblings.length === 1 &&
+      key.cell.eras.length === 0 &&
+      key.set === null &&
+      key.hash === null &&
+      key.deadlines.length === 0 &&
+      key.floors.length === 0;
+    if (simple) {
+      const { origin, seq, ms, tick, deadline, value } = only;
+      place.at = table.putRegister(
+        place.at,
+        hash,
+        db,
+        bytes,
+        start,
+        end,
+        origin,
+        seq,
+        ms,
+        tick,
+        deadline,
+        value,
+        0,
+        value.length,
+      );
+    } else if (place.at < 0 || table.objectAt(place.at) !== key)
+      place.at = table.putObject(place.at, hash, db, bytes, start, end, key);
+  }
+
+  /** Changes the counts of a database. */
+  count(db: number, keys: number, expiring: number): void {
+    while (db >= this.#keys.length) {
+      this.#keys.push(0);
+      this.#expiring.push(0);
+    }
+    (this.#keys[db] as number) += keys;
+    (this.#expiring[db] as number) += expiring;
+    assert((this.#keys[db] as number) >= 0, "a database has no fewer than no keys");
+  }
+
+  /** Tells whoever watches that a key changed. */
+  touch(place: Place): void {
+    if (this.onTouch !== null) this.onTouch(place);
+  }
+
+  /** The members or fields of a key, made if there are none yet. */
+  cells(key: Key, tag: Tag): Cells {
+    if (tag === SET) return (key.set ??= new Cells(this.heap, this.hasher));
+    assert(tag === HASH, "a tag with cells");
+    return (key.hash ??= new Cells(this.heap, this.hasher));
+  }
+
+  cell(key: Key): Cell {
+    return (key.cell ??= new Cell());
+  }
+
+  /** Whether what was born at this stamp in `db` was flushed. */
+  flushed(db: number, ms: number, tick: number): boolean {
+    for (const flush of this.flushes)
+      if ((flush.db < 0 || flush.db === db) && compareStamps(ms, tick, flush.ms, flush.tick) <= 0)
+        return true;
+    return false;
+  }
+
+  /** Drops everything born up to the flush and remembers it. */
+  flush(flush: Flush, place: Place): void {
+    if (this.flushes.some((f) => f.origin === flush.origin && f.seq === flush.seq)) return;
+    this.flushes.push(flush);
+    for (const table of this.shards) {
+      const names: { db: number; name: Buffer }[] = [];
+      table.each((at) => {
+        table.load(at, this.#entry);
+        const { db, bytes, nameStart, nameEnd } = this.#entry;
+        if (flush.db < 0 || flush.db === db)
+          names.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)) });
+      });
+      for (const { db, name } of names) {
+        this.locate(place, db, name, 0, name.length);
+        const key = this.open(place);
+        key.dropBorn(flush.ms, flush.tick);
+        this.close(place, key);
+      }
+    }
+  }
+
+  /**
+   * Visits entries from `cursor` on, about `count` of them; returns the cursor to go on from, 0 at the end. Every entry that is
+   * there from the first call to the last is visited exactly once. `visit` must not change the keyspace.
+   */
+  walk(cursor: number, count: number, visit: (table: Table<Key>, at: number) => void): number {
+    let shard = Math.floor(cursor / SHARD_UNIT);
+    let hash = cursor % SHARD_UNIT;
+    let left = count;
+    while (shard < SHARDS) {
+      const table = this.shards[shard] as Table<Key>;
+      if (table.size > 0) {
+        hash = table.walk(hash, left, (at) => {
+          left--;
+          visit(table, at);
+        });
+        if (hash < WALK_END) return shard * SHARD_UNIT + hash;
+      }
+      shard++;
+      hash = 0;
+      if (left <= 0) break;
+    }
+    return shard < SHARDS ? shard * SHARD_UNIT : 0;
+  }
+
+  /** Some entry, chosen by `chance` in [0, 1), for RANDOMKEY; null when the keyspace is empty. */
+  some(chance: number): { table: Table<Key>; at: number } | null {
+    const total = this.shards.reduce((sum, table) => sum + table.size, 0);
+    let pick = Math.floor(chance * total);
+    for (const table of this.shards) {
+      if (pick < table.size) return { table, at: table.some(pick / table.size) };
+      pick -= table.size;
+    }
+    return null;
+  }
+}

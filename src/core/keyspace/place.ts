@@ -1,0 +1,208 @@
+/**
+ * Place: one key as a command sees it: where it lies, its type, its value.
+ *
+ * Invariant: what `look` found is valid until the keyspace changes; a command that writes looks first and decides, then writes.
+ * A place is reused for the next key, so looking allocates nothing.
+ */
+import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
+import type { Cell, Sibling } from "../crdt/cell.ts";
+import { type Cells, cellOf } from "../crdt/cells.ts";
+import { HASH, type Key, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import { type Policy, wins } from "../crdt/policy.ts";
+import type { Keyspace } from "./keyspace.ts";
+import { Entry, OBJECT, type Table } from "./table.ts";
+
+const nothing = Buffer.alloc(0);
+
+export class Place {
+  db = 0;
+  bytes: Buffer = nothing;
+  start = 0;
+  end = 0;
+  slot = 0;
+  hash = 0;
+  table!: Table<Key>;
+  /** The position in the table, or −1. */
+  at = -1;
+
+  /** What a reader sees: its type, or NONE. */
+  type: Tag = NONE;
+  /** The key as an object; null when it is a packed register or absent. */
+  key: Key | null = null;
+  /** Whether something lies here that a write has to clear away first: expired values, or another type's after a conflict. */
+  stale = false;
+  /** When the key expires; Infinity for never. */
+  deadline = Infinity;
+  /** STRING: the value is `value[valueStart … valueEnd)`. */
+  value: Buffer = nothing;
+  valueStart = 0;
+  valueEnd = 0;
+  /** SET, HASH: the members or fields, of which those born up to `horizonMs` are expired. */
+  cells: Cells | null = null;
+  horizonMs = -1;
+
+  readonly #entry = new Entry();
+  readonly #number = Buffer.alloc(1100);
+
+  /** Fills the place with what a reader sees at `nowMs`. `keyspace.locate` must have been called. */
+  look(keyspace: Keyspace, nowMs: number): void {
+    this.type = NONE;
+    this.key = null;
+    this.stale = false;
+    this.deadline = Infinity;
+    this.cells = null;
+    this.horizonMs = -1;
+    if (this.at < 0) return;
+    const entry = this.#entry;
+    this.table.load(this.at, entry);
+    if (entry.kind === OBJECT) {
+      this.key = this.table.object(entry);
+      this.#lookInto(keyspace, this.key, nowMs);
+      return;
+    }
+    if (entry.deadline <= nowMs) {
+      this.stale = true;
+      return;
+    }
+    this.type = STRING;
+    this.deadline = entry.deadline;
+    this.value = entry.bytes;
+    this.valueStart = entry.valueStart;
+    this.valueEnd = entry.valueEnd;
+  }
+
+  #lookInto(keyspace: Keyspace, key: Key, nowMs: number): void {
+    const tags = key.tags;
+    let type: Tag = NONE;
+    if (tags === STRING || tags === SET || tags === HASH)
+      type = key.survives(tags, nowMs) ? tags : NONE;
+    else if (tags !== 0) type = newestType(keyspace, key, tags, nowMs);
+    this.stale = type !== tags || (type === NONE && key.deadlines.length > 0);
+    this.type = type;
+    if (type === NONE) return;
+    this.deadline = key.deadline(type);
+    if (this.deadline <= nowMs) {
+      // What was born after the deadline lives on without one.
+      this.horizonMs = this.deadline;
+      this.deadline = Infinity;
+      this.stale = true;
+    }
+    if (type === STRING) {
+      const policy = keyspace.policies.of(this.bytes, this.start, this.end);
+      const winner = this.#read(keyspace, key.cell as Cell, policy, nowMs, key, this.horizonMs);
+      if (winner !== null && this.horizonMs < 0) this.deadline = key.siblingDeadline(winner);
+    } else this.cells = key.cells(type);
+  }
+
+  /** Reads a field of a hash into `value`; false when no reader sees one. */
+  lookField(keyspace: Keyspace, name: Uint8Array, start: number, end: number): boolean {
+    const cells = this.cells as Cells;
+    const at = cells.find(name, start, end);
+    return at >= 0 && this.lookCell(keyspace, at);
+  }
+
+  /** Reads the field at a position of `cells` into `value`; false when no reader sees one. */
+  lookCell(keyspace: Keyspace, at: number): boolean {
+    const cells = this.cells as Cells;
+    const entry = this.#entry;
+    cells.table.load(at, entry);
+    if (entry.kind === OBJECT) {
+      const cell = cells.table.object(entry);
+      if (!cell.live(this.horizonMs)) return false;
+      const policy = keyspace.policies.of(this.bytes, this.start, this.end);
+      this.#read(keyspace, cell, policy, 0, null, this.horizonMs);
+      return true;
+    }
+    if (entry.ms <= this.horizonMs) return false;
+    this.value = entry.bytes;
+    this.valueStart = entry.valueStart;
+    this.valueEnd = entry.valueEnd;
+    return true;
+  }
+
+  /**
+   * Reads a cell into `value` and returns the sibling that won, or null. The sum of the counter is added to a value that is a
+   * number; a value that is not hides it.
+   */
+  #read(
+    keyspace: Keyspace,
+    cell: Cell,
+    policy: Policy,
+    nowMs: number,
+    key: Key | null,
+    horizonMs: number,
+  ): Sibling | null {
+    let winner: Sibling | null = null;
+    for (const sibling of cell.siblings) {
+      const deadline = key === null ? sibling.deadline : key.siblingDeadline(sibling);
+      if (sibling.ms <= horizonMs || deadline <= nowMs) continue;
+      if (winner === null || wins(policy, keyspace.origins, sibling, winner)) winner = sibling;
+    }
+    if (winner !== null) {
+      this.value = winner.value;
+      this.valueStart = 0;
+      this.valueEnd = winner.value.length;
+    }
+    if (!cell.counting(horizonMs)) return winner;
+    let total: Amount | null = cell.sum(horizonMs);
+    if (winner !== null) {
+      const base = parseDecimal(winner.value, 0, winner.value.length);
+      total = base === null ? null : add(base, total);
+    }
+    if (total === null) return winner;
+    this.value = this.#number;
+    this.valueStart = 0;
+    this.valueEnd = this.#number.latin1Write(format(total), 0);
+    return winner;
+  }
+
+  /** The name of the entry at a position of `cells`, without a copy: valid until the next look. */
+  name(at: number): Entry {
+    (this.cells as Cells).table.load(at, this.#entry);
+    return this.#entry;
+  }
+}
+
+/** Among several living types, the one with the newest living entry. */
+function newestType(keyspace: Keyspace, key: Key, tags: number, nowMs: number): Tag {
+  let type: Tag = NONE;
+  let ms = -1;
+  let tick = 0;
+  let origin = 0;
+  const consider = (tag: Tag, bornMs: number, bornTick: number, bornOrigin: number): void => {
+    if (type !== NONE && !keyspace.origins.after(bornMs, bornTick, bornOrigin, ms, tick, origin))
+      return;
+    type = tag;
+    ms = bornMs;
+    tick = bornTick;
+    origin = bornOrigin;
+  };
+  const considerCell = (tag: Tag, cell: Cell, horizonMs: number): void => {
+    for (const s of cell.siblings)
+      if (s.ms > horizonMs && (tag !== STRING || key.siblingDeadline(s) > nowMs))
+        consider(tag, s.ms, s.tick, s.origin);
+    for (const era of cell.eras)
+      if (era.seq > era.resetSeq && era.startMs > horizonMs)
+        consider(tag, era.startMs, era.startTick, era.origin);
+  };
+  for (const tag of [STRING, SET, HASH] as const) {
+    if ((tags & tag) === 0 || !key.survives(tag, nowMs)) continue;
+    const deadline = key.deadline(tag);
+    const horizonMs = deadline <= nowMs ? deadline : -1;
+    if (tag === STRING) {
+      considerCell(tag, key.cell as Cell, horizonMs);
+      continue;
+    }
+    const cells = key.cells(tag) as Cells;
+    const entry = new Entry();
+    cells.each(horizonMs, (at) => {
+      cells.table.load(at, entry);
+      considerCell(
+        tag,
+        entry.kind === OBJECT ? cells.table.object(entry) : cellOf(entry),
+        horizonMs,
+      );
+    });
+  }
+  return type;
+}

@@ -1,0 +1,212 @@
+/**
+ * Apply: what each effect of a record does to the keyspace.
+ *
+ * Invariant: one code for all records, the replica's own and its peers': a command's write takes the same way here as the same
+ * bytes read from the log or a link. Applying a record twice, in the order of the log, changes nothing.
+ *
+ * `context` names the record being applied: its dot, stamp and dependencies. Every method expects `place` located.
+ */
+import type { Amount } from "../crdt/amount.ts";
+import type { Reset } from "../crdt/cell.ts";
+import { Context } from "../crdt/context.ts";
+import { DEADLINES, HASH, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import type { Place } from "../keyspace/place.ts";
+import { Entry, OBJECT } from "../keyspace/table.ts";
+import type { Garbage } from "./garbage.ts";
+
+const nothing = Buffer.alloc(0);
+
+export class Applier {
+  readonly keyspace: Keyspace;
+  readonly garbage: Garbage;
+  context = new Context();
+  readonly #entry = new Entry();
+
+  constructor(keyspace: Keyspace, garbage: Garbage) {
+    this.keyspace = keyspace;
+    this.garbage = garbage;
+  }
+
+  /** Writes a string: replaces the values and deadlines the record has seen. */
+  set(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
+    const { context, keyspace } = this;
+    if (this.#flushed(place)) return;
+    let wasExpiring = false;
+    if (place.at >= 0) {
+      const entry = this.#entry;
+      place.table.load(place.at, entry);
+      if (entry.kind === OBJECT || !context.covers(entry.origin, entry.seq))
+        return this.#setObject(place, deadline, value, start, end);
+      wasExpiring = entry.deadline !== Infinity;
+    }
+    const isExpiring = deadline !== Infinity;
+    if (place.at < 0 || wasExpiring !== isExpiring)
+      keyspace.count(
+        place.db,
+        place.at < 0 ? 1 : 0,
+        (isExpiring ? 1 : 0) - (wasExpiring ? 1 : 0),
+      );
+    place.at = place.table.putRegister(
+      place.at,
+      place.hash,
+      place.db,
+      place.bytes,
+      place.start,
+      place.end,
+      context.origin,
+      context.seq,
+      context.ms,
+      context.tick,
+      deadline,
+      value,
+      start,
+      end,
+    );
+    keyspace.touch(place);
+  }
+
+  #setObject(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
+    const key = this.keyspace.open(place);
+    key.dropDeadlines(this.context);
+    this.keyspace.cell(key).put(this.context, deadline, Buffer.from(value.subarray(start, end)));
+    key.dropUnderFloors();
+    this.keyspace.close(place, key);
+  }
+
+  /** Adds to a string's counter. */
+  count(
+    place: Place,
+    seq: number,
+    sum: Amount,
+    start: number,
+    startMs: number,
+    startTick: number,
+  ): void {
+    if (this.keyspace.flushed(place.db, startMs, startTick)) return;
+    const key = this.keyspace.open(place);
+    if (!key.underFloor(startMs))
+      this.keyspace.cell(key).add(this.context.origin, seq, sum, start, startMs, startTick);
+    this.keyspace.close(place, key);
+  }
+
+  /** Adds a member to a set (with an empty value) or writes a field of a hash. */
+  put(
+    place: Place,
+    tag: Tag,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    if (this.#flushed(place)) return;
+    const key = this.keyspace.open(place);
+    if (!key.underFloor(this.context.ms))
+      this.keyspace
+        .cells(key, tag)
+        .put(this.context, name, nameStart, nameEnd, Infinity, value, start, end);
+    this.keyspace.close(place, key);
+  }
+
+  /** Adds a member to a set. */
+  putMember(place: Place, name: Buffer, start: number, end: number): void {
+    this.put(place, SET, name, start, end, nothing, 0, 0);
+  }
+
+  /** Adds to the counter of a hash's field. */
+  countField(
+    place: Place,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    seq: number,
+    sum: Amount,
+    start: number,
+    startMs: number,
+    startTick: number,
+  ): void {
+    if (this.keyspace.flushed(place.db, startMs, startTick)) return;
+    const key = this.keyspace.open(place);
+    if (!key.underFloor(startMs))
+      this.keyspace
+        .cells(key, HASH)
+        .add(this.context, name, nameStart, nameEnd, seq, sum, start, startMs, startTick);
+    this.keyspace.close(place, key);
+  }
+
+  /** Removes what the record has seen of one member or field. */
+  removeCell(place: Place, tag: Tag, name: Buffer, start: number, end: number): void {
+    if (place.at < 0) return;
+    const key = this.keyspace.open(place);
+    key.cells(tag)?.remove(this.context, name, start, end, []);
+    this.keyspace.close(place, key);
+  }
+
+  /** Resets a counter as far as the record has seen it: of the string itself, or of a field. */
+  reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
+    const { keyspace, context } = this;
+    const key = keyspace.open(place);
+    if (tag === STRING) keyspace.cell(key).reset(resets);
+    else keyspace.cells(key, tag).remove(context, name, 0, name.length, resets, -1);
+    keyspace.close(place, key);
+    this.garbage.addResets(context, place, tag, name, resets);
+  }
+
+  /** Removes what the record has seen of the types in `mask`, if it was born up to `horizonMs`. */
+  remove(place: Place, mask: number, horizonMs: number): void {
+    if (place.at < 0) return;
+    const { keyspace, context } = this;
+    const entry = this.#entry;
+    place.table.load(place.at, entry);
+    if (entry.kind !== OBJECT) {
+      const seen = entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
+      if ((mask & STRING) === 0 || !seen) return;
+      place.table.removeAt(place.at);
+      place.at = -1;
+      keyspace.count(place.db, -1, entry.deadline === Infinity ? 0 : -1);
+      keyspace.touch(place);
+      return;
+    }
+    const key = keyspace.open(place);
+    if ((mask & STRING) !== 0) key.cell?.dropSeen(context, horizonMs);
+    if ((mask & SET) !== 0) key.set?.removeSeen(context, [], horizonMs);
+    if ((mask & HASH) !== 0) key.hash?.removeSeen(context, [], horizonMs);
+    if ((mask & DEADLINES) !== 0) key.dropDeadlines(context);
+    keyspace.close(place, key);
+  }
+
+  /** Sets the deadline of a key, `NEVER_MS` for none. */
+  expire(place: Place, deadline: number): void {
+    if (this.#flushed(place)) return;
+    const key = this.keyspace.open(place);
+    key.expire(this.context, deadline);
+    this.keyspace.close(place, key);
+  }
+
+  /** Removes a key whose deadline has passed, with a floor for what nobody here has seen yet. */
+  removeExpired(place: Place, bornMs: number, writtenMs: number, writtenTick: number): void {
+    const { origin, seq } = this.context;
+    const key = this.keyspace.open(place);
+    key.cell?.dropSeen(this.context);
+    key.set?.removeSeen(this.context, [], bornMs);
+    key.hash?.removeSeen(this.context, [], bornMs);
+    key.dropDeadlines(this.context);
+    key.raiseFloor({ origin, seq, bornMs, writtenMs, writtenTick });
+    this.keyspace.close(place, key);
+    this.garbage.addFloor(this.context, place);
+  }
+
+  /** Empties a database, or all of them (−1): whatever was born up to the record's stamp. */
+  flush(place: Place, db: number): void {
+    const { origin, seq, ms, tick } = this.context;
+    this.keyspace.flush({ origin, seq, db, ms, tick }, place);
+    this.garbage.addFlush(this.context);
+  }
+
+  #flushed(place: Place): boolean {
+    const { keyspace, context } = this;
+    return keyspace.flushes.length > 0 && keyspace.flushed(place.db, context.ms, context.tick);
+  }
+}

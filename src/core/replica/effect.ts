@@ -1,0 +1,231 @@
+/**
+ * Effect: what a record does to one key, as bytes.
+ *
+ *   effect = u8 op | [varint db] | [bytes key] | payload
+ *
+ * Bit 7 of the op says "the same key as the effect before"; bit 6 that a database number follows (0 is left out). A record's
+ * effects run to its end, so nothing is counted beforehand. `docs/protocol.md` lists every payload.
+ *
+ * Invariant: ops are never renumbered and payloads never change; a new meaning is a new op, which nobody writes before every
+ * member can read it.
+ */
+import type { Sink } from "../bytes/sink.ts";
+import { Malformed, type Source } from "../bytes/source.ts";
+import { readAmount, writeAmount } from "../crdt/amount.ts";
+import { ERA_STEP, type Reset } from "../crdt/cell.ts";
+import { EVERYTHING, HASH, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { Place } from "../keyspace/place.ts";
+import type { Applier } from "./apply.ts";
+import type { Lineage } from "./lineage.ts";
+
+export const SAME_KEY = 0x80;
+export const OTHER_DB = 0x40;
+
+/** value */
+export const OP_SET = 1;
+/** deadline u48, value */
+export const OP_SET_EXPIRING = 2;
+/** era */
+export const OP_COUNT = 3;
+/** member */
+export const OP_ADD_MEMBER = 4;
+/** member */
+export const OP_REMOVE_MEMBER = 5;
+/** field, value */
+export const OP_SET_FIELD = 6;
+/** field */
+export const OP_REMOVE_FIELD = 7;
+/** field, era */
+export const OP_COUNT_FIELD = 8;
+/** tag u8, name, resets */
+export const OP_RESET = 9;
+/** mask u8 */
+export const OP_REMOVE = 10;
+/** mask u8, horizon u48 */
+export const OP_REMOVE_BORN = 11;
+/** deadline u48 */
+export const OP_EXPIRE = 12;
+/** born u48, written u48 + u16 */
+export const OP_REMOVE_EXPIRED = 13;
+/** varint database + 1, 0 for all; has no key */
+export const OP_FLUSH = 14;
+/** Nothing; has no key. */
+export const OP_NONE = 15;
+
+const nothing = Buffer.alloc(0);
+
+/** A dot's seq as a counter writes it: twice the whole part, plus 1 when eras within the record follow. */
+export function writeEraSeq(sink: Sink, seq: number, base: number): void {
+  const whole = Math.floor(seq);
+  const steps = (seq - whole) / ERA_STEP;
+  sink.varint((base - whole) * 2 + (steps > 0 ? 1 : 0));
+  if (steps > 0) sink.varint(steps);
+}
+
+function readEraSeq(source: Source, base: number): number {
+  const packed = source.varint();
+  const whole = base - Math.floor(packed / 2);
+  if (whole < 0) throw new Malformed("a counter's era begins before its origin");
+  if (packed % 2 === 0) return whole;
+  const steps = source.varint();
+  if (steps === 0 || steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
+  return whole + steps * ERA_STEP;
+}
+
+export function writeResets(sink: Sink, lineage: Lineage, resets: readonly Reset[]): void {
+  sink.varint(resets.length);
+  for (const { origin, seq, sum } of resets) {
+    sink.varint(lineage.reference(origin));
+    writeEraSeq(sink, seq, lineage.deps.get(origin));
+    writeAmount(sink, sum);
+  }
+}
+
+/**
+ * Applies one record's effects as they are read.
+ */
+export class EffectReader {
+  readonly #applier: Applier;
+  readonly #place: Place;
+
+  constructor(applier: Applier, place: Place) {
+    this.#applier = applier;
+    this.#place = place;
+  }
+
+  /** Applies the effects from `source.at` to its end. `applier.context` names the record, `lineage` its origin. */
+  apply(source: Source, lineage: Lineage): void {
+    let located = false;
+    while (source.at < source.end) {
+      const head = source.u8();
+      const op = head & 0x3f;
+      if (op === OP_FLUSH) {
+        this.#applier.flush(this.#place, source.varint() - 1);
+        located = false;
+        continue;
+      }
+      if (op === OP_NONE) continue;
+      if ((head & SAME_KEY) === 0) {
+        const db = (head & OTHER_DB) === 0 ? 0 : source.varint();
+        if (db > 0xffff) throw new Malformed(`database ${db} is out of bounds`);
+        const length = source.varint();
+        const start = source.skip(length);
+        this.#applier.keyspace.locate(this.#place, db, source.bytes, start, start + length);
+        located = true;
+      } else if (!located) throw new Malformed("the first effect of a record names no key");
+      this.#applyTo(op, source, lineage);
+    }
+  }
+
+  #applyTo(op: number, source: Source, lineage: Lineage): void {
+    const applier = this.#applier;
+    const place = this.#place;
+    const bytes = source.bytes;
+    switch (op) {
+      case OP_SET:
+      case OP_SET_EXPIRING: {
+        const deadline = op === OP_SET ? Infinity : source.u48();
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.set(place, deadline, bytes, start, start + length);
+        return;
+      }
+      case OP_COUNT:
+        this.#readEra(source, STRING, nothing, 0, 0);
+        return;
+      case OP_COUNT_FIELD: {
+        const length = source.varint();
+        const start = source.skip(length);
+        this.#readEra(source, HASH, bytes, start, start + length);
+        return;
+      }
+      case OP_ADD_MEMBER: {
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.putMember(place, bytes, start, start + length);
+        return;
+      }
+      case OP_REMOVE_MEMBER:
+      case OP_REMOVE_FIELD: {
+        const length = source.varint();
+        const start = source.skip(length);
+        const tag = op === OP_REMOVE_MEMBER ? SET : HASH;
+        applier.removeCell(place, tag, bytes, start, start + length);
+        return;
+      }
+      case OP_SET_FIELD: {
+        const nameLength = source.varint();
+        const name = source.skip(nameLength);
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.put(place, HASH, bytes, name, name + nameLength, bytes, start, start + length);
+        return;
+      }
+      case OP_RESET: {
+        const tag = source.u8();
+        if (tag !== STRING && tag !== HASH) throw new Malformed(`type ${tag} has no counters`);
+        const name = source.view();
+        applier.reset(place, tag as Tag, name, readResets(source, lineage));
+        return;
+      }
+      case OP_REMOVE:
+        applier.remove(place, source.u8() & EVERYTHING, Infinity);
+        return;
+      case OP_REMOVE_BORN: {
+        const mask = source.u8();
+        applier.remove(place, mask & EVERYTHING, source.u48());
+        return;
+      }
+      case OP_EXPIRE:
+        applier.expire(place, source.u48());
+        return;
+      case OP_REMOVE_EXPIRED: {
+        const born = source.u48();
+        const written = source.u48();
+        applier.removeExpired(place, born, written, source.u16());
+        return;
+      }
+      default:
+        throw new Malformed(`${op} is no effect this version knows`);
+    }
+  }
+
+  #readEra(source: Source, tag: Tag, name: Buffer, start: number, end: number): void {
+    const { seq, ms, tick } = this.#applier.context;
+    const sum = readAmount(source);
+    const steps = source.varint();
+    if (steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
+    const eraStart = readEraSeq(source, seq);
+    let startMs = ms;
+    let startTick = tick;
+    if (Math.floor(eraStart) !== seq) {
+      startMs = ms - source.varint();
+      startTick = source.u16();
+    }
+    const at = seq + steps * ERA_STEP;
+    if (tag === STRING) this.#applier.count(this.#place, at, sum, eraStart, startMs, startTick);
+    else
+      this.#applier.countField(
+        this.#place,
+        name,
+        start,
+        end,
+        at,
+        sum,
+        eraStart,
+        startMs,
+        startTick,
+      );
+  }
+}
+
+function readResets(source: Source, lineage: Lineage): Reset[] {
+  const resets: Reset[] = [];
+  for (let count = source.varint(); count > 0; count--) {
+    const origin = lineage.numbers[source.varint()];
+    if (origin === undefined) throw new Malformed("a reset names an origin nobody introduced");
+    const seq = readEraSeq(source, lineage.deps.get(origin));
+    resets.push({ origin, seq, sum: readAmount(source) });
+  }
+  return resets;
+}

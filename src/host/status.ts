@@ -1,0 +1,68 @@
+/**
+ * Status: everything a node says about itself, as plain data: `/status`, `/metrics`, INFO and the lab read this one account.
+ *
+ * Invariant: units stand in the names; a value that is not known is null, never a stand-in.
+ */
+export interface LinkStatus {
+  /** The peer's member name, such as `eu-west/1`, or the configured link's name while nobody has answered. */
+  peer: string;
+  region: string | null;
+  state: "down" | "catching up" | "live";
+  /** Why it is down, in words; null while it is up. */
+  reason: string | null;
+  rttMs: number | null;
+  /** How long ago the oldest of our records that the peer has not applied was made; 0 when it has all. */
+  lagMs: number | null;
+  /** Our records that the peer is not known to have applied. */
+  lagRecords: number | null;
+  backlogBytes: number;
+  sentBytes: number;
+  receivedBytes: number;
+  sentRecords: number;
+  receivedRecords: number;
+  /** The peer's clock minus ours. */
+  clockOffsetMs: number | null;
+  /** Links that were opened since the start. */
+  connects: number;
+}
+
+export interface NodeStatus {
+  version: string;
+  region: string;
+  member: string;
+  origin: string;
+  pid: number;
+  /** `reason` says why when the state is not `ready`. */
+  state: "starting" | "ready" | "read-only" | "stopping";
+  reason: string | null;
+  uptimeMs: number;
+  durability: "local" | "relaxed";
+  respPort: number;
+  httpPort: number;
+  replicationPort: number;
+  clients: { connected: number; received: number; refused: number; maximum: number };
+  /** Calls, failures and time per command name in lower case. */
+  commands: { name: string; calls: number; failures: number; micros: number }[];
+  keyspace: { db: number; keys: number; expires: number }[];
+  hits: number;
+  misses: number;
+  expired: number;
+  memory: { rssBytes: number; heapBytes: number; arenaBytes: number; arenaUsedBytes: number };
+  log: {
+    beginPosition: number;
+    endPosition: number;
+    durablePosition: number;
+    syncs: number;
+    /** Upper bounds in seconds and cumulative counts, as Prometheus histograms want them. */
+    syncSeconds: { bounds: number[]; counts: number[]; sum: number; count: number };
+    checkpointPosition: number | null;
+    checkpointAgeMs: number | null;
+  };
+  clock: { nowMs: number; suspect: string | null; offsetMs: number };
+  records: { made: number; applied: number; pending: number; duplicates: number };
+  stability: { waitingResets: number; waitingFloors: number };
+  /** Origin → highest seq applied; and durable in this replica's log. */
+  applied: Record<string, number>;
+  durable: Record<string, number>;
+  links: LinkStatus[];
+}
