@@ -122,10 +122,8 @@ const soup = fc
   .map((parts) => Buffer.from(parts.join(""), "latin1"));
 
 /** `bytes` in the pieces that `cuts` make of it. */
-function pieces(bytes: Buffer, cuts: number[]): Buffer[] {
-  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted(
-    (a, b) => a - b,
-  );
+function cut(bytes: Buffer, cuts: number[]): Buffer[] {
+  const places = [...new Set(cuts.map((at) => at % (bytes.length + 1)))].toSorted((a, b) => a - b);
   return [0, ...places].map((from, i) => bytes.subarray(from, places[i] ?? bytes.length));
 }
 
@@ -137,7 +135,7 @@ test("what commands say does not depend on how they were cut on their way", () =
       const whole = read([bytes]);
       assert.equal(whole.problem, null);
       assert.equal(whole.commands.length, requests.length);
-      assert.deepEqual(outcome(read(pieces(bytes, where))), outcome(whole));
+      assert.deepEqual(outcome(read(cut(bytes, where))), outcome(whole));
     }),
   );
 });
@@ -148,7 +146,7 @@ test("what hostile bytes come to does not depend on how they were cut on their w
     fc.property(request, soup, cuts, (before, after, where) => {
       const bytes = Buffer.concat([before, after]);
       const whole = outcome(read([bytes]));
-      assert.deepEqual(outcome(read(pieces(bytes, where))), whole);
+      assert.deepEqual(outcome(read(cut(bytes, where))), whole);
       assert.deepEqual(outcome(read(bytewise(bytes))), whole);
     }),
     { numRuns: 1000 },
@@ -169,10 +167,7 @@ test("a claimed length or count costs nothing before its bytes are there", () =>
 test("a large value is asked for once and then read once", () => {
   const bytes = bulks("SET", "k", Buffer.alloc(4 * 1024 * 1024));
   const head = bytes.subarray(0, 100);
-  const { tries, commands } = read([
-    head,
-    ...pieces(bytes.subarray(100), [1, 99, 70_000, 3_000_000]),
-  ]);
+  const { tries, commands } = read([head, ...cut(bytes.subarray(100), [1, 99, 70_000, 3_000_000])]);
   assert.equal(commands.length, 1);
   assert.equal(tries, 2);
 });
@@ -222,10 +217,7 @@ test("a line that does not end is refused at 64 KiB, however it arrives", () => 
     const more = Buffer.concat([most, Buffer.from("1\r\n")]);
     const refused = { commands: [], problem: `Protocol error: ${problem}` };
     assert.deepEqual(outcome(read([more.subarray(0, -2)])), refused);
-    assert.deepEqual(
-      outcome(read(pieces(more, [70, 30_000, limit, limit + start.length]))),
-      refused,
-    );
+    assert.deepEqual(outcome(read(cut(more, [70, 30_000, limit, limit + start.length]))), refused);
   }
 });
 

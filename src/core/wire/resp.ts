@@ -99,10 +99,10 @@ export class RespParser {
       at = this.#length(bytes, from, from, to, "mbulk");
       if (at < 0) return at;
       count = this.#value;
-      if (count > this.limits.maxArgs) return this.#error("invalid multibulk length");
-      if (!this.authenticated && count > this.limits.unauthenticated.maxArgs)
-        return this.#error("unauthenticated multibulk length");
     }
+    if (count > this.limits.maxArgs) return this.#error("invalid multibulk length");
+    if (!this.authenticated && count > this.limits.unauthenticated.maxArgs)
+      return this.#error("unauthenticated multibulk length");
 
     const maxBytes = this.limits.maxBulkBytes;
     for (let left = count; left > 0; left--) {
