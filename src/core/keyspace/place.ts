@@ -94,6 +94,12 @@ export class Place {
     } else this.cells = key.cells(type);
   }
 
+  /** The deadline of the packed register here, expired or not. */
+  registerDeadline(): number {
+    this.table.load(this.at, this.#entry);
+    return this.#entry.deadline;
+  }
+
   /** Reads a field of a hash into `value`; false when no reader sees one. */
   lookField(keyspace: Keyspace, name: Uint8Array, start: number, end: number): boolean {
     const cells = this.cells as Cells;

@@ -1,0 +1,49 @@
+/**
+ * Command: one row of the table from which dispatch, arity, COMMAND, COMMAND DOCS and key extraction all come.
+ *
+ * Invariant: a row says everything about its command; nothing about a command is decided elsewhere by its name.
+ */
+import type { Args } from "../wire/args.ts";
+import type { Reply } from "../wire/reply.ts";
+import type { Run } from "./run.ts";
+
+/** Runs a command whose arity is right: writes one reply, and refuses before it writes. */
+export type Handler = (run: Run, args: Args, reply: Reply) => void;
+
+export type Flag =
+  | "write"
+  | "readonly"
+  | "denyoom"
+  | "admin"
+  | "pubsub"
+  | "noscript"
+  | "random"
+  | "blocking"
+  | "loading"
+  | "stale"
+  | "no_auth"
+  | "no_async_loading"
+  | "allow_busy"
+  | "fast"
+  | "no_multi"
+  | "movablekeys";
+
+export interface Command {
+  /** In lower case; a subcommand's own name, such as `setname`. */
+  readonly name: string;
+  /** Arguments with the name counted: exact, or at least −arity. */
+  readonly arity: number;
+  readonly flags: readonly Flag[];
+  /** First key, last key (negative: from the end), step; zeros for none. */
+  readonly keys: readonly [first: number, last: number, step: number];
+  /** Key positions when first, last and step cannot say them. */
+  readonly keysOf?: (args: Args) => number[];
+  /** ACL categories beside those that the flags imply, such as `string`. */
+  readonly categories: readonly string[];
+  readonly group: string;
+  readonly since: string;
+  readonly complexity: string;
+  readonly summary: string;
+  readonly run: Handler;
+  readonly subcommands?: readonly Command[];
+}

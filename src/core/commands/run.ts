@@ -1,0 +1,117 @@
+/**
+ * Run: everything a command may use while it runs.
+ *
+ * Invariant: a handler decides on what it has looked at, and refuses before it writes: once it calls `write`, it goes through to
+ * the end. So a command is all or nothing without an undo log. It neither waits nor allocates more than its answer needs.
+ *
+ *   const place = run.look(args, 1);            what the reader sees of the key in argument 1
+ *   if (place.type !== STRING) return …         refuse: the reply is the answer
+ *   run.write.set(place, Infinity, …);          then write
+ */
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { Place } from "../keyspace/place.ts";
+import type { Writer } from "../replica/writer.ts";
+import type { Args } from "../wire/args.ts";
+import type { Session } from "./session.ts";
+import type { Settings } from "./settings.ts";
+
+/** What commands ask of the node around the core. */
+export interface NodePort {
+  /** The text of INFO for the sections named ("default", "all", "everything" or sections in lower case). */
+  info(sections: readonly string[], nowMs: number): string;
+  /** Closes a client's connection. */
+  closeClient(id: number): void;
+  /** Bytes of memory in use, for INFO and MEMORY. */
+  usedMemoryBytes(): number;
+}
+
+export class Run {
+  readonly keyspace: Keyspace;
+  readonly write: Writer;
+  readonly settings: Settings;
+  readonly node: NodePort;
+  /** Every client, by id. */
+  readonly sessions = new Map<number, Session>();
+  /** Who watches a key: the name as `watchName` gives it. */
+  readonly watchers = new Map<string, Set<Session>>();
+  /** Physical time of this turn in milliseconds since 1970, as clients are told it (TIME). */
+  wallMs = 0;
+  /** The time by which expiry is judged: never behind a stamp seen. */
+  nowMs = 0;
+  session!: Session;
+  /** Lookups of readers that found a key, or did not (INFO, metrics). */
+  hits = 0;
+  misses = 0;
+  /** The newest of our records in any slot read since the host last reset it: the reply waits until that is durable. */
+  holdSeq = 0;
+  readonly #places: Place[] = [];
+  #chance: number;
+
+  constructor(
+    keyspace: Keyspace,
+    write: Writer,
+    settings: Settings,
+    node: NodePort,
+    chance: number,
+  ) {
+    this.keyspace = keyspace;
+    this.write = write;
+    this.settings = settings;
+    this.node = node;
+    this.#chance = chance | 1;
+    for (let i = 0; i < 4; i++) this.#places.push(new Place());
+  }
+
+  /** A place for the `n`-th key a command holds at the same time. */
+  place(n: number): Place {
+    while (n >= this.#places.length) this.#places.push(new Place());
+    return this.#places[n] as Place;
+  }
+
+  /** Looks at the key in argument `i` of the session's database, in the `n`-th place. */
+  look(args: Args, i: number, n = 0): Place {
+    return this.lookAt(
+      this.session.db,
+      args.bytes,
+      args.start[i] as number,
+      args.end[i] as number,
+      n,
+    );
+  }
+
+  /** Looks at any key; its bytes must stay as they are while the place is used. */
+  lookAt(db: number, bytes: Buffer, start: number, end: number, n = 0): Place {
+    const place = this.#places[n] ?? this.place(n);
+    this.keyspace.locate(place, db, bytes, start, end);
+    place.look(this.keyspace, this.nowMs);
+    const seq = this.write.slotSeqs[place.slot] as number;
+    if (seq > this.holdSeq) this.holdSeq = seq;
+    return place;
+  }
+
+  /** Looks again at what a write has changed. */
+  lookAgain(place: Place): void {
+    this.keyspace.locate(place, place.db, place.bytes, place.start, place.end);
+    place.look(this.keyspace, this.nowMs);
+  }
+
+  /** The reply shows something of the whole keyspace (KEYS, SCAN, DBSIZE), so it waits for all our records. */
+  holdForEverything(): void {
+    this.holdSeq = Infinity;
+  }
+
+  /** A number in [0, 1), from a generator that the host seeded (xorshift32). */
+  chance(): number {
+    let x = this.#chance;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#chance = x;
+    return (x >>> 0) / 2 ** 32;
+  }
+}
+
+/** The name under which WATCH files a key. */
+export function watchName(db: number, bytes: Buffer, start: number, end: number): string {
+  return `${db}:${bytes.latin1Slice(start, end)}`;
+}

@@ -1,0 +1,54 @@
+/**
+ * Session: what the node remembers of one client between commands.
+ *
+ * Invariant: it holds no socket and no reply; a transaction's queue and watched keys live and die with it.
+ */
+import type { Args } from "../wire/args.ts";
+
+export class Session {
+  readonly id: number;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly createdMs: number;
+  db = 0;
+  resp: 2 | 3 = 2;
+  name = "";
+  libraryName = "";
+  libraryVersion = "";
+  user = "default";
+  authenticated: boolean;
+  /** Whether commands after QUIT are still taken: no. The host closes once replies are sent. */
+  closing = false;
+  /** CLIENT REPLY: whether this and following commands are answered. */
+  replies: "on" | "off" | "skip" | "skip next" = "on";
+  noEvict = false;
+  noTouch = false;
+  /** Queued commands of MULTI; null outside of a transaction. */
+  queue: Args[] | null = null;
+  queuedBytes = 0;
+  /** A command could not be queued, so EXEC must refuse. */
+  queueFailed = false;
+  /** Names (database and key, one byte a character) that EXEC depends on. */
+  watched: Set<string> | null = null;
+  /** A watched key has changed. */
+  dirty = false;
+  lastCommand = "";
+  lastCommandMs: number;
+  /** Nothing is executed for this client before this time (DEBUG SLEEP). */
+  sleepUntilMs = 0;
+
+  constructor(
+    id: number,
+    address: string,
+    localAddress: string,
+    nowMs: number,
+    authenticated: boolean,
+  ) {
+    this.id = id;
+    this.address = address;
+    this.localAddress = localAddress;
+    this.createdMs = nowMs;
+    this.lastCommandMs = nowMs;
+    this.authenticated = authenticated;
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * Record: one atomic write as bytes.
+ *
+ *   run    = incarnation 8 bytes | varint first seq | varint byte length | records          consecutive seqs of one origin
+ *   record = varint length | u8 flags | varint ms since the previous record | varint tick (or ticks since, if ms is 0)
+ *            [introductions: varint n, n × origin] [dependencies: varint n, n × (varint reference, varint growth)] | effects
+ *
+ * Everything is relative to the origin's previous record (`Lineage`), so these bytes are the same in every log and on every link.
+ *
+ * Invariant: a run is whole: whoever reads a block or a batch finds runs back to back, each with every record between its first
+ * and its last seq.
+ */
+import { assert } from "../assert.ts";
+import { Sink } from "../bytes/sink.ts";
+import { Malformed, type Source } from "../bytes/source.ts";
+import { INCARNATION_BYTES, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
+import type { Vector } from "../clock/vector.ts";
+import type { Reset } from "../crdt/cell.ts";
+import type { Context } from "../crdt/context.ts";
+import { writeResets } from "./effect.ts";
+import type { Lineage } from "./lineage.ts";
+
+const HAS_INTRODUCTIONS = 1;
+const HAS_DEPENDENCIES = 2;
+const FLAGS_KNOWN = HAS_INTRODUCTIONS | HAS_DEPENDENCIES;
+
+/** What blocks of the log hold. */
+export const BLOCK_RUNS = 0;
+/** The clock's ceiling: no stamp or promise beyond it was ever given. */
+export const BLOCK_CEILING = 1;
+
+/** Collects the records of a turn, ours and those applied from peers, as the runs of one block. */
+export class RecordSink {
+  readonly #origins: Origins;
+  /** The block: closed runs. */
+  readonly block = new Sink(64 * 1024);
+  /** The records of the open run. */
+  readonly #run = new Sink(64 * 1024);
+  readonly #header = new Sink(256);
+  #origin = -1;
+  #firstSeq = 0;
+  #nextSeq = 0;
+  /** Origins introduced by the record being written. */
+  readonly #introduced: number[] = [];
+  readonly #growth = new Sink(64);
+  /** Records since the last `take`. */
+  count = 0;
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+    this.block.u8(BLOCK_RUNS);
+  }
+
+  get empty(): boolean {
+    return this.count === 0;
+  }
+
+  /** Makes sure the lineage can refer to an origin in the record being written; to its own first of all. */
+  #introduce(lineage: Lineage, origin: number): void {
+    if (lineage.numbers.length === 0 && origin !== lineage.number)
+      this.#introduce(lineage, lineage.number);
+    if (lineage.reference(origin) >= 0) return;
+    lineage.introduce(origin);
+    this.#introduced.push(origin);
+  }
+
+  /** Writes resets; they are relative to the dependencies the record will have. */
+  resets(sink: Sink, lineage: Lineage, applied: Vector, resets: readonly Reset[]): void {
+    lineage.deps.raise(lineage.number, applied.get(lineage.number));
+    for (const { origin } of resets) {
+      this.#introduce(lineage, origin);
+      this.#depend(lineage, origin, applied.get(origin));
+    }
+    writeResets(sink, lineage, resets);
+  }
+
+  /** Appends our own record: `effects` made in `context`, after everything in `applied`. */
+  append(lineage: Lineage, context: Context, applied: Vector, effects: Sink): void {
+    const { seq, ms, tick, origin } = context;
+    assert(seq > 1 || lineage.ms === 0, "an origin begins once");
+    if (lineage.numbers.length === 0) this.#introduce(lineage, origin);
+    for (let number = 0; number < this.#origins.count; number++)
+      if (number !== origin && applied.get(number) > lineage.deps.get(number)) {
+        this.#introduce(lineage, number);
+        this.#depend(lineage, number, applied.get(number));
+      }
+    const header = this.#header;
+    header.clear();
+    const introduces = this.#introduced.length > 0;
+    const depends = this.#dependencies > 0;
+    header.u8((introduces ? HAS_INTRODUCTIONS : 0) | (depends ? HAS_DEPENDENCIES : 0));
+    header.varint(ms - lineage.ms);
+    header.varint(ms === lineage.ms ? tick - lineage.tick : tick);
+    if (introduces) {
+      header.varint(this.#introduced.length);
+      for (const number of this.#introduced) writeOrigin(header, this.#origins.get(number));
+      this.#introduced.length = 0;
+    }
+    if (depends) {
+      header.varint(this.#dependencies);
+      header.raw(this.#growth.buffer, 0, this.#growth.length);
+      this.#growth.clear();
+      this.#dependencies = 0;
+    }
+    lineage.ms = ms;
+    lineage.tick = tick;
+    lineage.deps.raise(origin, seq);
+    this.#open(origin, seq);
+    const run = this.#run;
+    run.varint(header.length + effects.length);
+    run.raw(header.buffer, 0, header.length);
+    run.raw(effects.buffer, 0, effects.length);
+  }
+
+  #dependencies = 0;
+
+  #depend(lineage: Lineage, number: number, seq: number): void {
+    const known = lineage.deps.get(number);
+    if (seq <= known || number === lineage.number) return;
+    this.#growth.varint(lineage.reference(number));
+    this.#growth.varint(seq - known);
+    this.#dependencies++;
+    lineage.deps.raise(number, seq);
+  }
+
+  /** Appends a peer's record as it came: `bytes[start … end)` with its length in front. */
+  relay(origin: number, seq: number, bytes: Buffer, start: number, end: number): void {
+    this.#open(origin, seq);
+    this.#run.raw(bytes, start, end);
+  }
+
+  #open(origin: number, seq: number): void {
+    this.count++;
+    if (origin === this.#origin && seq === this.#nextSeq) {
+      this.#nextSeq++;
+      return;
+    }
+    this.#close();
+    this.#origin = origin;
+    this.#firstSeq = seq;
+    this.#nextSeq = seq + 1;
+  }
+
+  #close(): void {
+    if (this.#origin < 0) return;
+    writeRun(this.block, this.#origins.get(this.#origin).incarnation, this.#firstSeq, this.#run);
+    this.#run.clear();
+    this.#origin = -1;
+  }
+
+  /** The block of everything since `clear`; valid until then. */
+  take(): Buffer {
+    this.#close();
+    return this.block.view();
+  }
+
+  clear(): void {
+    this.block.clear();
+    this.block.u8(BLOCK_RUNS);
+    this.count = 0;
+  }
+}
+
+function writeRun(sink: Sink, incarnation: string, firstSeq: number, records: Sink): void {
+  sink.latin1(incarnation);
+  sink.varint(firstSeq);
+  sink.varint(records.length);
+  sink.raw(records.buffer, 0, records.length);
+}
+
+/** Reads runs back to back; see the drawing above. */
+export class RunReader {
+  incarnation = "";
+  firstSeq = 0;
+  /** The run's records lie in `bytes[start … end)`. */
+  start = 0;
+  end = 0;
+
+  /** Reads the next run's header and moves `source` behind the run; false at the end. */
+  next(source: Source): boolean {
+    if (source.left === 0) return false;
+    const at = source.skip(INCARNATION_BYTES);
+    this.incarnation = source.bytes.latin1Slice(at, at + INCARNATION_BYTES);
+    this.firstSeq = source.varint();
+    if (this.firstSeq === 0) throw new Malformed("seqs begin at 1");
+    const length = source.varint();
+    this.start = source.skip(length);
+    this.end = this.start + length;
+    return true;
+  }
+}
+
+/** Reads a record's header, and holds it until the record may be applied. */
+export class RecordReader {
+  ms = 0;
+  tick = 0;
+  /** Dependencies that grew: local number, and the seq it grew to. */
+  count = 0;
+  numbers = new Int32Array(64);
+  seqs = new Float64Array(64);
+  readonly introduced: number[] = [];
+  readonly #origins: Origins;
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+  }
+
+  /** Reads up to the effects. Changes nothing but the origins known. */
+  read(source: Source, lineage: Lineage): void {
+    const flags = source.u8();
+    if ((flags & ~FLAGS_KNOWN) !== 0)
+      throw new Malformed(`a record has flags (${flags}) that this version does not know`);
+    const sinceMs = source.varint();
+    const ticks = source.varint();
+    this.ms = lineage.ms + sinceMs;
+    this.tick = sinceMs === 0 ? lineage.tick + ticks : ticks;
+    if (this.tick > 0xffff || this.ms >= 2 ** 48) throw new Malformed("a stamp is out of bounds");
+    this.introduced.length = 0;
+    this.count = 0;
+    if ((flags & HAS_INTRODUCTIONS) !== 0)
+      for (let left = source.varint(); left > 0; left--)
+        this.introduced.push(this.#origins.introduce(readOrigin(source)));
+    if ((flags & HAS_DEPENDENCIES) !== 0) this.#readDependencies(source, lineage);
+  }
+
+  #readDependencies(source: Source, lineage: Lineage): void {
+    const count = source.varint();
+    if (count > 4096) throw new Malformed("a record depends on more origins than there can be");
+    if (count > this.numbers.length) {
+      this.numbers = new Int32Array(count);
+      this.seqs = new Float64Array(count);
+    }
+    for (let i = 0; i < count; i++) {
+      const reference = source.varint();
+      const known = lineage.numbers.length;
+      const number =
+        reference < known ? lineage.numbers[reference] : this.introduced[reference - known];
+      if (number === undefined)
+        throw new Malformed("a record depends on an origin nobody introduced");
+      this.numbers[i] = number;
+      this.seqs[i] = lineage.deps.get(number) + source.varint();
+    }
+    this.count = count;
+  }
+
+  /** Whether everything the record depends on is applied. */
+  deliverable(applied: Vector): boolean {
+    for (let i = 0; i < this.count; i++)
+      if (!applied.covers(this.numbers[i] as number, this.seqs[i] as number)) return false;
+    return true;
+  }
+
+  /** Moves the lineage to this record, which is about to be applied. */
+  advance(lineage: Lineage, seq: number): void {
+    for (const number of this.introduced) lineage.introduce(number);
+    for (let i = 0; i < this.count; i++)
+      lineage.deps.raise(this.numbers[i] as number, this.seqs[i] as number);
+    lineage.deps.raise(lineage.number, seq);
+    lineage.ms = this.ms;
+    lineage.tick = this.tick;
+  }
+}

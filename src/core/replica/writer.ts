@@ -1,0 +1,380 @@
+/**
+ * Writer: turns what commands do into records: applied at once, and as bytes for the log.
+ *
+ *   command ─► effects ─► applied to the keyspace, appended to the record ─► commit: one record, one dot, one stamp
+ *
+ * Invariant: a record exists only if something changed, and it is atomic everywhere: one command or one transaction. Its
+ * dependencies are exactly what this replica had applied when it was made: they are also all that its removals may remove.
+ *
+ * A method expects `place` located and looked at in this turn; afterwards what was looked up there is out of date.
+ */
+import { assert } from "../assert.ts";
+import { Sink } from "../bytes/sink.ts";
+import type { HybridClock } from "../clock/stamp.ts";
+import type { Vector } from "../clock/vector.ts";
+import { add, type Amount, format, writeAmount } from "../crdt/amount.ts";
+import { type Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import {
+  DEADLINES,
+  EVERYTHING,
+  HASH,
+  type Key,
+  NEVER_MS,
+  NONE,
+  SET,
+  STRING,
+  type Tag,
+} from "../crdt/key.ts";
+import { SLOTS } from "../keyspace/slot.ts";
+import type { Place } from "../keyspace/place.ts";
+import type { Applier } from "./apply.ts";
+import * as effect from "./effect.ts";
+import type { Lineage } from "./lineage.ts";
+import type { RecordSink } from "./record.ts";
+
+const nothing = Buffer.alloc(0);
+
+export class Writer {
+  readonly #applier: Applier;
+  readonly #clock: HybridClock;
+  readonly #applied: Vector;
+  readonly #records: RecordSink;
+  /** The effects of the record being made. */
+  readonly #effects = new Sink(4096);
+  #lineage: Lineage;
+  /** Physical time of this turn. */
+  nowMs = 0;
+  /** The record being made; 0 between records. */
+  #seq = 0;
+  #lastDb = -1;
+  #lastKey: Buffer = nothing;
+  #lastStart = -1;
+  #lastEnd = -1;
+  /**
+   * Slot → seq of our newest record in it. A reply may show a key only once that record is durable, absence included.
+   */
+  readonly slotSeqs = new Float64Array(SLOTS);
+  /** Our newest record that touched more than single slots (FLUSHALL). */
+  everywhereSeq = 0;
+
+  constructor(
+    applier: Applier,
+    clock: HybridClock,
+    applied: Vector,
+    records: RecordSink,
+    lineage: Lineage,
+  ) {
+    this.#applier = applier;
+    this.#clock = clock;
+    this.#applied = applied;
+    this.#records = records;
+    this.#lineage = lineage;
+  }
+
+  /** Writes under another incarnation from now on. */
+  become(lineage: Lineage): void {
+    assert(this.#seq === 0, "an incarnation changes between records");
+    this.#lineage = lineage;
+    this.slotSeqs.fill(0);
+    this.everywhereSeq = 0;
+  }
+
+  /** Whether a record is being made. */
+  get writing(): boolean {
+    return this.#seq !== 0;
+  }
+
+  /** Writes a string; a `deadline` of Infinity is none. Whatever the key held is gone. */
+  set(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
+    this.#begin();
+    const key = place.key;
+    if (key !== null) {
+      const others = key.tags & ~STRING;
+      if (others !== 0) this.#remove(place, key, others, Infinity);
+      this.#resetCell(place, key.cell, Infinity);
+    }
+    if (deadline === Infinity) this.#head(effect.OP_SET, place);
+    else {
+      this.#head(effect.OP_SET_EXPIRING, place);
+      this.#effects.u48(deadline);
+    }
+    this.#effects.bytes(value, start, end);
+    this.#applier.set(place, deadline, value, start, end);
+  }
+
+  /** Adds to a string's counter. */
+  count(place: Place, delta: Amount): void {
+    this.#prepare(place, STRING);
+    const cell = place.at < 0 ? null : (place.table.objectAt(place.at)?.cell ?? null);
+    const era = this.#nextEra(cell, delta);
+    if (era === null) return this.#countAnew(place, delta);
+    this.#head(effect.OP_COUNT, place);
+    this.#era(era);
+    this.#applier.count(place, era.seq, era.sum, era.start, era.startMs, era.startTick);
+  }
+
+  /** A counter that was reset more often in one transaction than eras can tell apart starts over as a plain value. */
+  #countAnew(place: Place, delta: Amount): void {
+    place.look(this.#applier.keyspace, this.nowMs);
+    const text = Buffer.from(format(delta));
+    this.set(place, place.deadline, text, 0, text.length);
+  }
+
+  /** Adds a member to a set, or adds it again: then it survives a concurrent removal. */
+  addMember(place: Place, name: Buffer, start: number, end: number): void {
+    this.#prepare(place, SET);
+    this.#head(effect.OP_ADD_MEMBER, place);
+    this.#effects.bytes(name, start, end);
+    this.#applier.putMember(place, name, start, end);
+  }
+
+  removeMember(place: Place, name: Buffer, start: number, end: number): void {
+    this.#prepare(place, SET);
+    this.#head(effect.OP_REMOVE_MEMBER, place);
+    this.#effects.bytes(name, start, end);
+    this.#applier.removeCell(place, SET, name, start, end);
+  }
+
+  setField(
+    place: Place,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    this.#prepare(place, HASH);
+    this.#resetField(place, name, nameStart, nameEnd);
+    this.#head(effect.OP_SET_FIELD, place);
+    this.#effects.bytes(name, nameStart, nameEnd);
+    this.#effects.bytes(value, start, end);
+    this.#applier.put(place, HASH, name, nameStart, nameEnd, value, start, end);
+  }
+
+  removeField(place: Place, name: Buffer, start: number, end: number): void {
+    this.#prepare(place, HASH);
+    this.#resetField(place, name, start, end);
+    this.#head(effect.OP_REMOVE_FIELD, place);
+    this.#effects.bytes(name, start, end);
+    this.#applier.removeCell(place, HASH, name, start, end);
+  }
+
+  countField(place: Place, name: Buffer, start: number, end: number, delta: Amount): void {
+    this.#prepare(place, HASH);
+    const cells = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
+    const at = cells?.find(name, start, end) ?? -1;
+    const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
+    const era = this.#nextEra(cell, delta);
+    if (era === null) {
+      const text = Buffer.from(format(delta));
+      return this.setField(place, name, start, end, text, 0, text.length);
+    }
+    this.#head(effect.OP_COUNT_FIELD, place);
+    this.#effects.bytes(name, start, end);
+    this.#era(era);
+    this.#applier.countField(
+      place,
+      name,
+      start,
+      end,
+      era.seq,
+      era.sum,
+      era.start,
+      era.startMs,
+      era.startTick,
+    );
+  }
+
+  /** Removes a key with everything it holds. */
+  remove(place: Place): void {
+    this.#begin();
+    this.#remove(place, place.key, EVERYTHING, Infinity);
+  }
+
+  /** Sets a key's deadline (milliseconds since 1970), or removes it with `NEVER_MS`. */
+  expire(place: Place, deadline: number): void {
+    assert(deadline >= 0 && deadline <= NEVER_MS, "a deadline has 48 bits");
+    this.#prepare(place, place.type);
+    this.#head(effect.OP_EXPIRE, place);
+    this.#effects.u48(deadline);
+    this.#applier.expire(place, deadline);
+  }
+
+  /** Removes an expired key for good, with a floor for what is still on its way here. */
+  removeExpired(place: Place): void {
+    this.#begin();
+    let born = 0;
+    let writtenMs = 0;
+    let writtenTick = 0;
+    const key = place.key;
+    if (key === null) born = place.registerDeadline();
+    else {
+      for (const tag of [STRING, SET, HASH])
+        if (key.deadline(tag) !== Infinity) born = Math.max(born, key.deadline(tag));
+      for (const { ms, tick } of key.deadlines)
+        if (ms > writtenMs || (ms === writtenMs && tick > writtenTick)) {
+          writtenMs = ms;
+          writtenTick = tick;
+        }
+      this.#resetAll(place, key, EVERYTHING, born);
+    }
+    this.#head(effect.OP_REMOVE_EXPIRED, place);
+    this.#effects.u48(born);
+    this.#effects.u48(writtenMs);
+    this.#effects.u16(writtenTick);
+    this.#applier.removeExpired(place, born, writtenMs, writtenTick);
+  }
+
+  /** Empties database `db`, or all of them with −1. */
+  flush(place: Place, db: number): void {
+    this.#begin();
+    this.#effects.u8(effect.OP_FLUSH);
+    this.#effects.varint(db + 1);
+    this.#lastStart = -1;
+    this.everywhereSeq = this.#seq;
+    this.#applier.flush(place, db);
+  }
+
+  /** Ends the record, if one was begun; returns its seq, or 0 if nothing changed. */
+  commit(): number {
+    const seq = this.#seq;
+    if (seq === 0) return 0;
+    this.#records.append(this.#lineage, this.#applier.context, this.#applied, this.#effects);
+    this.#effects.clear();
+    this.#seq = 0;
+    this.#lastStart = -1;
+    return seq;
+  }
+
+  #begin(): void {
+    if (this.#seq !== 0) return;
+    const me = this.#lineage.number;
+    this.#clock.next(this.nowMs);
+    this.#seq = this.#applied.get(me) + 1;
+    // The record is applied as it is made: no reader runs before `commit`, so the vector may already say so.
+    this.#applied.raise(me, this.#seq);
+    const context = this.#applier.context;
+    context.deps = this.#applied;
+    context.origin = me;
+    context.seq = this.#seq;
+    context.ms = this.#clock.ms;
+    context.tick = this.#clock.tick;
+  }
+
+  /** Begins a record if need be, and clears away what expired or lost a type conflict, since this write has seen it. */
+  #prepare(place: Place, type: Tag): void {
+    this.#begin();
+    if (!place.stale) return;
+    place.stale = false;
+    const key = place.key;
+    if (place.type === NONE || key === null) this.#remove(place, key, EVERYTHING, Infinity);
+    else {
+      const others = key.tags & ~type;
+      if (place.horizonMs >= 0) this.#remove(place, key, type | DEADLINES, place.horizonMs);
+      if (others !== 0) this.#remove(place, key, others, Infinity);
+    }
+    place.key = place.at < 0 ? null : place.table.objectAt(place.at);
+  }
+
+  #remove(place: Place, key: Key | null, mask: number, horizonMs: number): void {
+    if (key !== null) this.#resetAll(place, key, mask, horizonMs);
+    if (horizonMs === Infinity) {
+      this.#head(effect.OP_REMOVE, place);
+      this.#effects.u8(mask);
+    } else {
+      this.#head(effect.OP_REMOVE_BORN, place);
+      this.#effects.u8(mask);
+      this.#effects.u48(horizonMs);
+    }
+    this.#applier.remove(place, mask, horizonMs);
+  }
+
+  #resetAll(place: Place, key: Key, mask: number, horizonMs: number): void {
+    if ((mask & STRING) !== 0) this.#resetCell(place, key.cell, horizonMs);
+    if ((mask & HASH) === 0 || key.hash === null) return;
+    for (const { name, resets } of key.hash.resets(horizonMs))
+      this.#reset(place, HASH, name, resets);
+  }
+
+  #resetCell(place: Place, cell: Cell | null, horizonMs: number): void {
+    if (cell === null || cell.eras.length === 0) return;
+    this.#reset(place, STRING, nothing, cell.resets(horizonMs));
+  }
+
+  #resetField(place: Place, name: Buffer, start: number, end: number): void {
+    const hash = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
+    if (hash === null) return;
+    const resets = hash.resetsOf(name, start, end);
+    if (resets.length > 0)
+      this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+  }
+
+  #reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
+    if (resets.length === 0) return;
+    this.#head(effect.OP_RESET, place);
+    this.#effects.u8(tag);
+    this.#effects.bytes(name, 0, name.length);
+    this.#records.resets(this.#effects, this.#lineage, this.#applied, resets);
+    this.#applier.reset(place, tag, name, resets);
+  }
+
+  /** The era after one more addition of ours, or null when this record has no eras left for the cell. */
+  #nextEra(cell: Cell | null, delta: Amount): NextEra | null {
+    const { ms, tick } = this.#applier.context;
+    const seq = this.#seq;
+    const era = cell?.era(this.#lineage.number);
+    if (era === undefined)
+      return { seq, sum: delta, start: seq, startMs: ms, startTick: tick };
+    if (era.seq > era.resetSeq) {
+      const sum = add(era.sum, delta);
+      const { start, startMs, startTick } = era;
+      return { seq: Math.max(seq, era.seq), sum, start, startMs, startTick };
+    }
+    const start = era.seq < seq ? seq : era.seq + ERA_STEP;
+    if (start >= seq + 1) return null;
+    return { seq: start, sum: delta, start, startMs: ms, startTick: tick };
+  }
+
+  #era({ seq, sum, start, startMs, startTick }: NextEra): void {
+    const effects = this.#effects;
+    writeAmount(effects, sum);
+    effects.varint((seq - this.#seq) / ERA_STEP);
+    effect.writeEraSeq(effects, start, this.#seq);
+    if (Math.floor(start) === this.#seq) return;
+    effects.varint(this.#applier.context.ms - startMs);
+    effects.u16(startTick);
+  }
+
+  #head(op: number, place: Place): void {
+    const effects = this.#effects;
+    this.slotSeqs[place.slot] = this.#seq;
+    if (
+      place.start === this.#lastStart &&
+      place.bytes === this.#lastKey &&
+      place.end === this.#lastEnd &&
+      place.db === this.#lastDb
+    ) {
+      effects.u8(op | effect.SAME_KEY);
+      return;
+    }
+    this.#lastStart = place.start;
+    this.#lastEnd = place.end;
+    this.#lastKey = place.bytes;
+    this.#lastDb = place.db;
+    if (place.db === 0) effects.u8(op);
+    else {
+      effects.u8(op | effect.OTHER_DB);
+      effects.varint(place.db);
+    }
+    effects.bytes(place.bytes, place.start, place.end);
+  }
+}
+
+interface NextEra {
+  readonly seq: number;
+  readonly sum: Amount;
+  readonly start: number;
+  readonly startMs: number;
+  readonly startTick: number;
+}
