@@ -118,7 +118,9 @@ export async function runChecks(
 function print(name: string, tookMs: number, { failed, saw, output }: Outcome): void {
   const line = `${name.padEnd(18)} ${(tookMs / 1000).toFixed(1).padStart(6)} s  ${saw ?? ""}`;
   if (failed === 0) return console.log(`ok    ${line}`);
-  console.log(`FAIL  ${line}\n${saw === undefined ? "it saw nothing to check\n" : ""}${output}`);
+  console.log(
+    `FAIL  ${line}\n${saw === undefined ? "it did not see what it is there to see\n" : ""}${output}`,
+  );
 }
 
 /** Lines that are asked for only to be counted: Prettier's, those of tsc, and knip's statistics. */
