@@ -26,12 +26,21 @@ export interface ClientOutput {
 
 /** What the adapter tells the node about one connection. */
 export interface Client {
-  /** Executes the whole commands in `bytes[start … end)`; returns how far it consumed. `bytes` is the caller's again afterwards. */
+  /**
+   * Executes the whole commands in `bytes[start … end)`; returns the offset in `bytes` up to which it consumed. `bytes` is the
+   * caller's again afterwards. One that leaves whole commands behind, so that others get their turn, and says so by a `need`
+   * that is already there, is offered them again soon.
+   */
   receive(bytes: Buffer, start: number, end: number): number;
   /** At least this many bytes must be there before another `receive` can make progress: spares re-parsing a large value. */
   readonly need: number;
   /** `queuedBytes` has fallen to zero. */
   drained(): void;
+  /**
+   * The client will send nothing more, but may still read. Whoever implements it closes after the last answer; without it
+   * the connection closes once what was written is sent. Also told while paused: a blocked client that ends has gone.
+   */
+  ended?(): void;
   /** The connection is gone. Called once. */
   closed(): void;
 }
