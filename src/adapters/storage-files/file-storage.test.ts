@@ -1,0 +1,383 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Damaged, type Storage } from "../../host/ports/storage.ts";
+import { durableAt, sectionsOf, storageSuite, visitsOf } from "../../host/ports/storage.suite.ts";
+import { openFileStorage } from "./file-storage.ts";
+import { nodeFiles, type Files, type OpenFile } from "./files.ts";
+
+const SEGMENT_BYTES = 4096;
+
+storageSuite(
+  "storage-files",
+  async () => {
+    const root = await mkdtemp(join(tmpdir(), "atoll-storage-"));
+    const faults = new FaultyFiles();
+    let crashes = 0;
+    let storage: Storage | null = null;
+    const directory = () => join(root, String(crashes));
+    const close = async () => {
+      try {
+        await storage?.[Symbol.asyncDispose]();
+      } catch {
+        // A test may have broken the disk under it.
+      }
+    };
+    return {
+      async open() {
+        // Little is kept in memory, so that reads come from files.
+        const options = { segmentBytes: SEGMENT_BYTES, recentBytes: 0, files: faults };
+        return (storage = await openFileStorage(directory(), options));
+      },
+      /** What the files hold at this moment; `test/storage/crash-states.test.ts` takes from them what was not synced. */
+      async crash() {
+        const from = directory();
+        crashes++;
+        await cp(from, directory(), { recursive: true });
+        await close();
+      },
+      fill: (full) => (faults.full = full),
+      failSync: () => (faults.failNextSync = true),
+      async clear() {
+        await close();
+        await rm(root, { recursive: true });
+      },
+    };
+  },
+  { severalSegmentsBytes: 20_000 },
+);
+
+/** Node's files, with a disk that fills up and a sync that fails. */
+class FaultyFiles implements Files {
+  full = false;
+  failNextSync = false;
+  makeDirectory = nodeFiles.makeDirectory;
+  rename = nodeFiles.rename;
+  unlink = nodeFiles.unlink;
+  list = nodeFiles.list;
+  syncDirectory = nodeFiles.syncDirectory;
+  stat = nodeFiles.stat;
+
+  async open(path: string, create: boolean): Promise<OpenFile> {
+    const file = await nodeFiles.open(path, create);
+    return {
+      ...file,
+      write: (bytes, start, end, position, durable, done) => {
+        if (this.full) {
+          // Half of it arrives, as on a disk that fills up in the middle of a write.
+          const half = start + Math.floor((end - start) / 2);
+          const error = Object.assign(new Error("no space"), { code: "ENOSPC" });
+          file.write(bytes, start, half, position, false, () => done(error));
+        } else if (durable && this.#fails()) setImmediate(done, eio());
+        else file.write(bytes, start, end, position, durable, done);
+      },
+      datasync: (done) => (this.#fails() ? setImmediate(done, eio()) : file.datasync(done)),
+    };
+  }
+
+  #fails(): boolean {
+    const fails = this.failNextSync;
+    this.failNextSync = false;
+    return fails;
+  }
+}
+
+function eio(): Error {
+  return Object.assign(new Error("the disk did not answer"), { code: "EIO" });
+}
+
+/** A directory with 100 blocks over several segments, some of them never synced by their own. Closed cleanly or cut short. */
+async function withLog(closed: boolean, body: (directory: string) => Promise<void>): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), "atoll-damage-"));
+  const directory = join(root, "made");
+  const used = join(root, "used");
+  try {
+    const storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+    try {
+      for (let i = 0; i < 100; i++)
+        await durableAt(storage, storage.log.append(Buffer.alloc(150, `block ${i} `), true));
+      await storage.identity.save("origin", Buffer.from("us-east/1"));
+      const writer = storage.checkpoints.begin();
+      for (let i = 0; i < 5; i++) await writer.section(Buffer.alloc(1000, i));
+      await writer.install();
+      if (!closed) await cp(directory, used, { recursive: true });
+    } finally {
+      await storage[Symbol.asyncDispose]();
+    }
+    await body(closed ? directory : used);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+}
+
+async function flip(path: string, at: number): Promise<void> {
+  await using file = await open(path, "r+");
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  await file.write(Buffer.of((byte[0] as number) ^ 0x10), 0, 1, at);
+}
+
+async function segmentsIn(directory: string): Promise<string[]> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith("log.")).toSorted();
+  return names.map((name) => join(directory, name));
+}
+
+/** The damage found by opening the directory and reading all of it. */
+async function damageOf(directory: string): Promise<Damaged | null> {
+  try {
+    await using storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+    await visitsOf(storage);
+    return null;
+  } catch (error) {
+    assert.ok(error instanceof Damaged, String(error));
+    return error;
+  }
+}
+
+void test("a bit that flips in any synced block is found and named, never cut", async () => {
+  await withLog(true, async (directory) => {
+    const segments = await segmentsIn(directory);
+    assert.ok(segments.length >= 4);
+    for (const path of segments) {
+      const { length } = await readFile(path);
+      for (let at = 512; at < Math.min(length, SEGMENT_BYTES); at += 61) {
+        const before = await readFile(path);
+        await flip(path, at);
+        const damage = await damageOf(directory);
+        const place =
+          damage === null ? null : /at byte (\d+) \(log position \d+\)/.exec(damage.message);
+        if (damage === null) {
+          // Padding and what lies behind the last block belong to nobody. All blocks must be there.
+          await using storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+          assert.equal((await visitsOf(storage)).length, 100, `${path} at ${at}`);
+        } else {
+          assert.ok(damage.message.startsWith(path));
+          assert.ok(Number(place?.[1]) <= at && at < Number(place?.[1]) + 176, damage.message);
+          assert.match(damage.message, /backup.*peers/);
+        }
+        await writeFile(path, before);
+      }
+    }
+  });
+});
+
+void test("after a crash a flipped bit is found up to the last block that others witness", async () => {
+  await withLog(false, async (directory) => {
+    const last = (await segmentsIn(directory)).at(-1) as string;
+    const start = Number(last.slice(-16));
+    const clean = join(directory, "..", "clean");
+    await cp(directory, clean, { recursive: true });
+    const blocks = await (async () => {
+      await using storage = await openFileStorage(clean, { segmentBytes: SEGMENT_BYTES });
+      return (await visitsOf(storage)).filter(({ from }) => from >= start);
+    })();
+    assert.ok(blocks.length > 3);
+    for (const [i, { from }] of blocks.entries()) {
+      const before = await readFile(last);
+      await flip(last, from - start + 30);
+      // Nothing behind the last block witnesses it; the one before it is witnessed by the last.
+      if (i < blocks.length - 1) assert.match(String(await damageOf(directory)), /damaged/);
+      await writeFile(last, before);
+    }
+  });
+});
+
+void test("a segment that is missing, cut off or foreign is refused with its place", async () => {
+  await withLog(true, async (directory) => {
+    const [first, second, third] = (await segmentsIn(directory)) as [string, string, string];
+    const whole = await readFile(second);
+
+    await rm(second);
+    assert.match(String(await damageOf(directory)), /between them is missing/);
+
+    await writeFile(second, whole.subarray(0, 2000));
+    assert.match(String(await damageOf(directory)), /at byte 2000 \(log position 6096\).*cut off/);
+
+    await writeFile(second, whole.subarray(0, 20));
+    assert.match(String(await damageOf(directory)), /header is cut off/);
+
+    await writeFile(second, await readFile(third));
+    assert.match(String(await damageOf(directory)), /header says position 8192/);
+
+    const foreign = Buffer.from(whole);
+    foreign.write("NOPE", 0);
+    await writeFile(second, foreign);
+    assert.match(String(await damageOf(directory)), /not AALG/);
+
+    await writeFile(second, whole);
+    assert.equal(await damageOf(directory), null);
+    await flip(first, 20);
+    assert.match(String(await damageOf(directory)), /header does not match its checksum/);
+  });
+});
+
+void test("a segment of another log among ours is refused", async () => {
+  await withLog(true, async (directory) => {
+    await withLog(true, async (other) => {
+      const [, ours] = await segmentsIn(directory);
+      const [, theirs] = await segmentsIn(other);
+      await writeFile(ours as string, await readFile(theirs as string));
+      assert.match(String(await damageOf(directory)), /belongs to another log/);
+    });
+  });
+});
+
+void test("a format from the future is named as such, not as damage", async () => {
+  await withLog(true, async (directory) => {
+    const [first] = (await segmentsIn(directory)) as [string];
+    const whole = await readFile(first);
+    const future = Buffer.from(whole);
+    future.writeUInt16BE(9, 4);
+    await writeFile(first, future);
+    await assert.rejects(
+      openFileStorage(directory),
+      (error: Error) =>
+        !(error instanceof Damaged) && /log format 9, this one reads 1/.test(error.message),
+    );
+    await writeFile(first, whole);
+    const checkpoint = join(directory, "checkpoint.1");
+    const bytes = await readFile(checkpoint);
+    bytes.writeUInt16BE(9, 4);
+    await writeFile(checkpoint, bytes);
+    await using storage = await openFileStorage(directory);
+    await assert.rejects(sectionsOf(storage), /checkpoint format 9, this one reads 1/);
+  });
+});
+
+void test("a checkpoint with any byte changed or cut off is refused with its place", async () => {
+  await withLog(true, async (directory) => {
+    const path = join(directory, "checkpoint.1");
+    const whole = await readFile(path);
+    await using storage = await openFileStorage(directory);
+    for (let at = 0; at < whole.length; at += at < 40 ? 1 : 97) {
+      await flip(path, at);
+      // A version that flips into the future is no damage, but no checkpoint either.
+      if (at === 4 || at === 5) await assert.rejects(sectionsOf(storage));
+      else if (at === 6 || at === 7) await assert.rejects(sectionsOf(storage), Damaged);
+      else await assert.rejects(sectionsOf(storage), /Damaged: .*checkpoint\.1 at byte \d+/);
+      await writeFile(path, whole);
+    }
+    for (const length of [0, 10, 16, 20, 1500, whole.length - 1]) {
+      await truncate(path, length);
+      await assert.rejects(sectionsOf(storage), Damaged);
+      await writeFile(path, whole);
+    }
+    assert.equal((await sectionsOf(storage))?.length, 5);
+  });
+});
+
+void test("an older checkpoint that is still there can be loaded when the newest is damaged", async () => {
+  await withLog(true, async (directory) => {
+    const old = await readFile(join(directory, "checkpoint.1"));
+    {
+      await using storage = await openFileStorage(directory);
+      const writer = storage.checkpoints.begin();
+      await writer.section(Buffer.from("newer"));
+      await writer.install();
+    }
+    await writeFile(join(directory, "checkpoint.1"), old);
+    await flip(join(directory, "checkpoint.2"), 24);
+    await using storage = await openFileStorage(directory);
+    assert.deepEqual(await storage.checkpoints.list(), [2, 1]);
+    await assert.rejects(
+      storage.checkpoints.load(() => {}),
+      Damaged,
+    );
+    assert.deepEqual(await storage.checkpoints.load(() => {}, 1), { sections: 5, number: 1 });
+  });
+});
+
+void test("an identity file that changed on disk is refused", async () => {
+  await withLog(true, async (directory) => {
+    const path = join(directory, "identity.origin");
+    const whole = await readFile(path);
+    await using storage = await openFileStorage(directory);
+    for (const at of [0, 8, 12, 16, whole.length - 1]) {
+      await flip(path, at);
+      await assert.rejects(storage.identity.load("origin"), /Damaged: .*identity\.origin/);
+      await writeFile(path, whole);
+    }
+    await writeFile(join(directory, "identity.other"), whole);
+    await assert.rejects(storage.identity.load("other"), Damaged, "one name's bytes under another");
+  });
+});
+
+void test("a copied directory, a copied log and an emptied log have other fingerprints", async () => {
+  await withLog(true, async (directory) => {
+    const fingerprint = async (at: string) => {
+      await using storage = await openFileStorage(at, { segmentBytes: SEGMENT_BYTES });
+      return await storage.identity.fingerprint();
+    };
+    const original = await fingerprint(directory);
+    assert.equal(await fingerprint(directory), original);
+    const copy = join(directory, "..", "copy");
+    await cp(directory, copy, { recursive: true });
+    assert.notEqual(await fingerprint(copy), original);
+
+    // Copied back into the very same directory, as a restore does.
+    for (const path of await segmentsIn(directory)) {
+      await rm(path);
+      await cp(join(copy, path.slice(directory.length + 1)), path);
+    }
+    const restored = await fingerprint(directory);
+    assert.notEqual(restored, original);
+    for (const path of await segmentsIn(directory)) await rm(path);
+    const emptied = await fingerprint(directory);
+    assert.notEqual(emptied, original);
+    assert.notEqual(emptied, restored);
+  });
+});
+
+void test("a directory is open once: a second opening names the process that has it", async () => {
+  await withLog(true, async (directory) => {
+    const script = `
+      import { openFileStorage } from ${JSON.stringify(import.meta.resolve("./file-storage.ts"))};
+      await openFileStorage(process.argv[1]);
+      console.log("open");
+      setInterval(() => {}, 1000);
+    `;
+    const flags = ["--input-type=module", "--eval", script, directory];
+    const child = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(child.stdout, "data");
+      await assert.rejects(
+        openFileStorage(directory),
+        new RegExp(`in use by process ${child.pid}; stop it`),
+      );
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    // A killed process leaves nothing that would keep the next one out.
+    {
+      await using storage = await openFileStorage(directory);
+      assert.equal((await visitsOf(storage)).length, 100);
+      await assert.rejects(openFileStorage(directory), /in use/, "nor twice in one process");
+    }
+    await using again = await openFileStorage(directory);
+    assert.equal((await visitsOf(again)).length, 100);
+  });
+});
+
+void test("segments that were truncated are used again, and their old blocks stay dead", async () => {
+  await withLog(true, async (directory) => {
+    let storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+    storage.log.truncate(storage.log.end);
+    await storage[Symbol.asyncDispose]();
+    assert.ok((await readdir(directory)).includes("segment.spare"));
+    storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+    const kept = (await visitsOf(storage)).length;
+    assert.ok(kept < 30);
+    for (let i = 0; i < 30; i++) storage.log.append(Buffer.alloc(150, "new"), true);
+    await durableAt(storage, storage.log.end);
+    assert.ok(!(await readdir(directory)).includes("segment.spare"));
+    await storage[Symbol.asyncDispose]();
+    storage = await openFileStorage(directory, { segmentBytes: SEGMENT_BYTES });
+    assert.equal((await visitsOf(storage)).length, kept + 30);
+    await storage[Symbol.asyncDispose]();
+  });
+});
