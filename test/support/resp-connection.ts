@@ -23,6 +23,7 @@ export class RespConnection implements Disposable {
   #chunkBytes = 0;
   #need = 1;
   #ended: Error | null = null;
+  #answered: Buffer[] = [];
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -39,7 +40,7 @@ export class RespConnection implements Disposable {
   }
 
   /** Sends bytes and resolves with the next `count` frames. Rejects after `timeoutMs` without them. */
-  send(bytes: Buffer, count: number, timeoutMs = 20_000): Promise<Buffer[]> {
+  send(bytes: Buffer, count: number, timeoutMs = 10_000): Promise<Buffer[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== null) return reject(this.#ended);
       const timer = setTimeout(() => {
@@ -62,6 +63,11 @@ export class RespConnection implements Disposable {
     if (commands.length === 0) return [];
     const frames = await this.send(Buffer.concat(commands.map(encodeCommand)), commands.length);
     return frames.map(parseReply);
+  }
+
+  /** The frames that had come for requests that failed in the end, because the connection did. */
+  takeAnswered(): Buffer[] {
+    return this.#answered.splice(0);
   }
 
   [Symbol.dispose](): void {
@@ -112,6 +118,7 @@ export class RespConnection implements Disposable {
     this.#ended = error;
     this.#socket.destroy();
     for (const waiter of this.#waiters.splice(0)) {
+      this.#answered.push(...waiter.frames);
       clearTimeout(waiter.timer);
       waiter.reject(error);
     }
