@@ -1,7 +1,7 @@
 /**
  * Record: one atomic write as bytes.
  *
- *   run    = incarnation 8 bytes | varint first seq | varint byte length | records          consecutive seqs of one origin
+ *   run    = origin | varint first seq | varint count | varint byte length | records        consecutive seqs of one origin
  *   record = varint length | u8 flags | varint ms since the previous record | varint tick (or ticks since, if ms is 0)
  *            [introductions: varint n, n × origin] [dependencies: varint n, n × (varint reference, varint growth)] | effects
  *
@@ -13,7 +13,7 @@
 import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
-import { INCARNATION_BYTES, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
+import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Reset } from "../crdt/cell.ts";
 import type { Context } from "../crdt/context.ts";
@@ -143,7 +143,11 @@ export class RecordSink {
 
   #close(): void {
     if (this.#origin < 0) return;
-    writeRun(this.block, this.#origins.get(this.#origin).incarnation, this.#firstSeq, this.#run);
+    const { block } = this;
+    writeOrigin(block, this.#origins.get(this.#origin));
+    block.varint(this.#firstSeq);
+    block.varint(this.#nextSeq - this.#firstSeq);
+    block.bytes(this.#run.buffer, 0, this.#run.length);
     this.#run.clear();
     this.#origin = -1;
   }
@@ -161,29 +165,35 @@ export class RecordSink {
   }
 }
 
-function writeRun(sink: Sink, incarnation: string, firstSeq: number, records: Sink): void {
-  sink.latin1(incarnation);
-  sink.varint(firstSeq);
-  sink.varint(records.length);
-  sink.raw(records.buffer, 0, records.length);
-}
-
 /** Reads runs back to back; see the drawing above. */
 export class RunReader {
-  incarnation = "";
+  readonly #origins: Origins;
+  /** Local number of the run's origin. */
+  origin = -1;
   firstSeq = 0;
+  lastSeq = 0;
+  /** Where the run begins, header included. */
+  begin = 0;
   /** The run's records lie in `bytes[start … end)`. */
   start = 0;
   end = 0;
 
+  constructor(origins: Origins) {
+    this.#origins = origins;
+  }
+
   /** Reads the next run's header and moves `source` behind the run; false at the end. */
   next(source: Source): boolean {
     if (source.left === 0) return false;
-    const at = source.skip(INCARNATION_BYTES);
-    this.incarnation = source.bytes.latin1Slice(at, at + INCARNATION_BYTES);
+    this.begin = source.at;
+    this.origin = this.#origins.introduce(readOrigin(source));
     this.firstSeq = source.varint();
-    if (this.firstSeq === 0) throw new Malformed("seqs begin at 1");
+    const count = source.varint();
     const length = source.varint();
+    this.lastSeq = this.firstSeq + count - 1;
+    // Every record takes at least a byte, so a count beyond the bytes is a lie.
+    if (this.firstSeq === 0 || count === 0 || count > length)
+      throw new Malformed("a run holds at least one record, and seqs begin at 1");
     this.start = source.skip(length);
     this.end = this.start + length;
     return true;

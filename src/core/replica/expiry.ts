@@ -1,0 +1,84 @@
+/**
+ * Expiry: removes keys whose deadline has passed, as records like any other.
+ *
+ *   deadline ─► readers see nothing ─► nobody can still extend it ─► removal with a floor, made by one replica, applied by all
+ *
+ * Invariant: nothing is dropped locally. A key that was dropped without a record would come back with the next late extension, and
+ * differ from the other replicas until then. Removal waits until everything stamped up to the deadline has arrived, or, while
+ * a region is away, for a grace after which an extension made over there loses.
+ */
+import type { Origins } from "../clock/origins.ts";
+import { HASH, type Key, SET, STRING } from "../crdt/key.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { Place } from "../keyspace/place.ts";
+import { Entry, OBJECT } from "../keyspace/table.ts";
+import type { Writer } from "./writer.ts";
+
+/** How long a removal waits for a region that is away. */
+const GRACE_MS = 10 * 60 * 1000;
+/** Entries looked at in one sweep, and keys removed by one record. */
+const SWEEP_ENTRIES = 4096;
+const REMOVE_MAX = 256;
+
+export class Expiry {
+  readonly #keyspace: Keyspace;
+  readonly #origins: Origins;
+  readonly #writer: Writer;
+  readonly #entry = new Entry();
+  readonly #place = new Place();
+  #cursor = 0;
+  /** Keys removed since the start. */
+  expired = 0;
+
+  constructor(keyspace: Keyspace, origins: Origins, writer: Writer) {
+    this.#keyspace = keyspace;
+    this.#origins = origins;
+    this.#writer = writer;
+  }
+
+  /**
+   * Looks at the next part of the keyspace and removes what is due, in one record. `nowMs` is the time readers judge by,
+   * `watermarkMs` up to when everything has arrived, `owns` whether a member's removals are ours to make.
+   */
+  sweep(nowMs: number, watermarkMs: number, owns: (member: string) => boolean): number {
+    const due: { db: number; name: Buffer }[] = [];
+    this.#cursor = this.#keyspace.walk(this.#cursor, SWEEP_ENTRIES, (table, at) => {
+      if (due.length >= REMOVE_MAX) return;
+      const entry = this.#entry;
+      table.load(at, entry);
+      const { deadline, setter } = this.#last(entry.kind === OBJECT ? table.object(entry) : null);
+      if (deadline > nowMs) return;
+      const waits = owns(this.#origins.get(setter).member) ? GRACE_MS : 2 * GRACE_MS;
+      const mayGo = waits === GRACE_MS && watermarkMs >= deadline;
+      if (!mayGo && nowMs < deadline + waits) return;
+      const { db, bytes, nameStart, nameEnd } = entry;
+      due.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)) });
+    });
+    for (const { db, name } of due) {
+      this.#keyspace.locate(this.#place, db, name, 0, name.length);
+      this.#place.look(this.#keyspace, nowMs);
+      this.#writer.removeExpired(this.#place);
+    }
+    if (due.length > 0) this.#writer.commit();
+    this.expired += due.length;
+    return due.length;
+  }
+
+  /** When everything of a key is expired, and whose record said so. `key` is null for the register in `#entry`. */
+  #last(key: Key | null): { deadline: number; setter: number } {
+    const entry = this.#entry;
+    if (key === null) return { deadline: entry.deadline, setter: entry.origin };
+    let deadline = -1;
+    const tags = key.tags;
+    for (const tag of [STRING, SET, HASH])
+      if ((tags & tag) !== 0) deadline = Math.max(deadline, key.deadline(tag));
+    // A deadline without values is what a removal elsewhere had not seen: it goes when it passes.
+    if (tags === 0 && key.deadlines.length > 0) deadline = key.deadline(0);
+    if (deadline < 0 || deadline === Infinity) return { deadline: Infinity, setter: 0 };
+    for (const d of key.deadlines)
+      if (d.deadline === deadline) return { deadline, setter: d.origin };
+    for (const sibling of key.cell?.siblings ?? [])
+      if (sibling.deadline === deadline) return { deadline, setter: sibling.origin };
+    return { deadline, setter: key.deadlines[0]?.origin ?? key.cell?.siblings[0]?.origin ?? 0 };
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Words: what two replicas say to each other besides records: HELLO when they meet, ACK from then on, PULL for what is missing.
+ *
+ *   HELLO = varint protocol | text cluster | text member | text region | origin | origins | vector applied | vector durable |
+ *           u48 wall ms
+ *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report
+ *   PULL  = origins | varint n, n × (varint origin, varint from, varint to)
+ *   report = text member | varint version | vector applied | vector durable | u48 ms, u16 tick
+ *   origins = varint n, n × origin        those not yet introduced on this connection; from then on they go by number
+ *   vector = varint n, n × (varint growth of the number, varint seq)        ascending numbers, the first absolute
+ *
+ * Invariant: numbers of origins are the sender's, and mean something only on this connection, in this direction.
+ */
+import type { Sink } from "../bytes/sink.ts";
+import { Malformed, type Source } from "../bytes/source.ts";
+import { type Origin, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
+import { Vector } from "../clock/vector.ts";
+import type { Report } from "./members.ts";
+
+/** The version this code speaks; a change of any format above raises it. */
+export const PROTOCOL = 1;
+
+export interface Hello {
+  readonly protocol: number;
+  readonly cluster: string;
+  readonly member: string;
+  readonly region: string;
+  readonly origin: Origin;
+  readonly applied: Vector;
+  readonly durable: Vector;
+  readonly wallMs: number;
+}
+
+export interface Ack {
+  readonly wallMs: number;
+  /** The sender's monotonic clock; our own, as last received by it; and how long it held that. Milliseconds. */
+  readonly sentMs: number;
+  readonly echoMs: number;
+  readonly heldMs: number;
+  readonly reports: readonly Report[];
+}
+
+export interface Wanted {
+  readonly origin: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One direction's numbering of origins on one connection. */
+export class Numbering {
+  readonly #origins: Origins;
+  /** Origins this side has introduced: our numbers below this. */
+  #told = 0;
+  /** The other side's number → ours. */
+  readonly #heard: number[] = [];
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+  }
+
+  /** Introduces every origin that is new since the last frame. */
+  write(sink: Sink): void {
+    const count = this.#origins.count;
+    sink.varint(count - this.#told);
+    for (; this.#told < count; this.#told++) writeOrigin(sink, this.#origins.get(this.#told));
+  }
+
+  read(source: Source): void {
+    for (let left = source.varint(); left > 0; left--)
+      this.#heard.push(this.#origins.introduce(readOrigin(source)));
+  }
+
+  /** Our number for the other side's. */
+  heard(number: number): number {
+    const ours = this.#heard[number];
+    if (ours === undefined) throw new Malformed(`origin ${number} was not introduced`);
+    return ours;
+  }
+
+  writeVector(sink: Sink, vector: Vector): void {
+    let count = 0;
+    for (let number = 0; number < this.#told; number++) if (vector.get(number) > 0) count++;
+    sink.varint(count);
+    let last = 0;
+    for (let number = 0; number < this.#told; number++) {
+      if (vector.get(number) === 0) continue;
+      sink.varint(number - last);
+      sink.varint(vector.get(number));
+      last = number;
+    }
+  }
+
+  readVector(source: Source): Vector {
+    const vector = new Vector(this.#origins.count);
+    let number = 0;
+    for (let left = source.varint(); left > 0; left--) {
+      number += source.varint();
+      vector.raise(this.heard(number), source.varint());
+    }
+    return vector;
+  }
+}
+
+export function writeHello(sink: Sink, numbering: Numbering, hello: Hello): void {
+  sink.varint(hello.protocol);
+  sink.text(hello.cluster);
+  sink.text(hello.member);
+  sink.text(hello.region);
+  writeOrigin(sink, hello.origin);
+  numbering.write(sink);
+  numbering.writeVector(sink, hello.applied);
+  numbering.writeVector(sink, hello.durable);
+  sink.u48(hello.wallMs);
+}
+
+/** Reads a HELLO; only its protocol version when that is not ours, because the rest may then mean something else. */
+export function readHello(source: Source, numbering: Numbering): Hello | { protocol: number } {
+  const protocol = source.varint();
+  if (protocol !== PROTOCOL) return { protocol };
+  const cluster = source.text();
+  const member = source.text();
+  const region = source.text();
+  const origin = readOrigin(source);
+  numbering.read(source);
+  const applied = numbering.readVector(source);
+  const durable = numbering.readVector(source);
+  return { protocol, cluster, member, region, origin, applied, durable, wallMs: source.u48() };
+}
+
+export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
+  numbering.write(sink);
+  sink.u48(ack.wallMs);
+  sink.f64(ack.sentMs);
+  sink.f64(ack.echoMs);
+  sink.f64(ack.heldMs);
+  sink.varint(ack.reports.length);
+  for (const report of ack.reports) {
+    sink.text(report.member);
+    sink.varint(report.version);
+    numbering.writeVector(sink, report.applied);
+    numbering.writeVector(sink, report.durable);
+    sink.u48(report.promiseMs);
+    sink.u16(report.promiseTick);
+  }
+}
+
+export function readAck(source: Source, numbering: Numbering): Ack {
+  numbering.read(source);
+  const wallMs = source.u48();
+  const sentMs = source.f64();
+  const echoMs = source.f64();
+  const heldMs = source.f64();
+  const reports: Report[] = [];
+  for (let left = source.varint(); left > 0; left--)
+    reports.push({
+      member: source.text(),
+      version: source.varint(),
+      applied: numbering.readVector(source),
+      durable: numbering.readVector(source),
+      promiseMs: source.u48(),
+      promiseTick: source.u16(),
+    });
+  return { wallMs, sentMs, echoMs, heldMs, reports };
+}
+
+export function writePull(sink: Sink, numbering: Numbering, wanted: readonly Wanted[]): void {
+  numbering.write(sink);
+  sink.varint(wanted.length);
+  for (const { origin, from, to } of wanted) {
+    sink.varint(origin);
+    sink.varint(from);
+    sink.varint(to);
+  }
+}
+
+export function readPull(source: Source, numbering: Numbering): Wanted[] {
+  numbering.read(source);
+  const wanted: Wanted[] = [];
+  for (let left = source.varint(); left > 0; left--)
+    wanted.push({
+      origin: numbering.heard(source.varint()),
+      from: source.varint(),
+      to: source.varint(),
+    });
+  return wanted;
+}
