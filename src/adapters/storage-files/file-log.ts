@@ -74,7 +74,8 @@ export class FileLog implements Log {
   #flight: { segment: Segment; chunk: Chunk; end: number; durable: boolean } | null = null;
   #filling = false;
   #fillable = true;
-  #spare: boolean;
+  /** `busy` while it is being made, or turned into a segment: only one file can have the name. */
+  #spare: "none" | "ready" | "busy";
   #trimming: Promise<void> = Promise.resolve();
   #lazy: NodeJS.Timeout | null = null;
   #idle: (() => void) | null = null;
@@ -85,7 +86,7 @@ export class FileLog implements Log {
     this.#segments = recovered.segments;
     this.#opening = recovered.opening;
     this.#marked = recovered.marked;
-    this.#spare = options.spare;
+    this.#spare = options.spare ? "ready" : "none";
     this.#recent = new Recent(options.recentBytes);
     this.#reader = new LogReader(this.#segments, this.#recent);
     this.begin = (this.#segments[0] as Segment).start + SEGMENT_HEADER_BYTES;
@@ -131,7 +132,7 @@ export class FileLog implements Log {
       const [segment, next] = this.#segments;
       // A segment that `position` is the very end of stays, so that `position` can still be read from.
       if (segment === undefined || next === undefined) break;
-      if (next.file === null || next.start > position) break;
+      if (next.file === null || next.start >= position) break;
       gone.push(segment);
       this.#segments.shift();
       this.begin = next.start + SEGMENT_HEADER_BYTES;
@@ -278,16 +279,18 @@ export class FileLog implements Log {
 
   #create(segment: Segment): void {
     const { files, directory } = this.#options;
-    const spare = this.#spare;
-    this.#spare = false;
+    const spare = this.#spare === "ready";
+    if (spare) this.#spare = "busy";
     this.#busy = true;
     createSegment(files, directory, segment, spare).then(
       () => {
+        if (spare) this.#spare = "none";
         this.#busy = false;
         this.#fillable = true;
         this.#pump();
       },
       (error: Error) => {
+        if (spare) this.#spare = "none";
         this.#busy = false;
         if (isFull(error)) this.#suspend(error);
         else this.#fail(error);
@@ -324,12 +327,14 @@ export class FileLog implements Log {
     const { files, directory, segmentBytes } = this.#options;
     // One by one, oldest first, each made durable: a crash must not leave a gap.
     for (const segment of gone) {
-      const recycle = !this.#spare && segment.readers === 0 && segment.capacity === segmentBytes;
+      const recycle =
+        this.#spare === "none" && segment.readers === 0 && segment.capacity === segmentBytes;
+      if (recycle) this.#spare = "busy";
       if (recycle) await files.rename(segment.path, join(directory, SPARE_NAME));
       else await files.unlink(segment.path);
       await files.syncDirectory(directory);
       await this.#reader.retire(segment);
-      this.#spare ||= recycle;
+      if (recycle) this.#spare = "ready";
     }
   }
 

@@ -41,7 +41,10 @@ export class LogReader {
       const segment = this.#segments[index];
       if (segment === undefined)
         throw new RangeError(`position ${pass.at} was truncated while it was read`);
-      if (pass.at >= segment.dataEnd)
+      const first = segment.start + SEGMENT_HEADER_BYTES;
+      // The end of a segment that was filled to its last byte is the next one's start.
+      if (pass.at < first) pass.at = first;
+      else if (pass.at >= segment.dataEnd)
         pass.at = (this.#segments[index + 1] as Segment).start + SEGMENT_HEADER_BYTES;
       else if (segment.file === null) throw new Error("bug: planned blocks are in memory");
       else await this.#readFile(segment, segment.file, pass);
