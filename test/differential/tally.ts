@@ -25,7 +25,9 @@ export class Tally {
   answered(step: Step, succeeded: boolean): void {
     this.total += 1;
     if (succeeded) this.succeeded += 1;
-    const name = step.kind === "command" || step.kind === "scan" ? commandName(step.args) : "QUIT";
+    const called =
+      step.kind === "command" || step.kind === "scan" ? commandName(step.args) : "QUIT";
+    const name = this.#names.has(called) ? called : "(others)";
     this.commands.set(name, (this.commands.get(name) ?? 0) + 1);
   }
 

@@ -102,7 +102,12 @@ export const connectionCommands: readonly Spec[] = [
     spoil: false,
     make: (g) => [g.command(["CLIENT", "HELP"], sameType)],
   },
-  { name: "COMMAND COUNT", weight: 3, make: (g) => [g.command(["COMMAND", "COUNT"], integer)] },
+  {
+    name: "COMMAND COUNT",
+    weight: 3,
+    spoil: false,
+    make: (g) => [g.command(["COMMAND", "COUNT"], integer)],
+  },
   {
     name: "COMMAND INFO",
     weight: 4,
