@@ -10,6 +10,9 @@ import type { Run } from "./run.ts";
 /** Runs a command whose arity is right: writes one reply, and refuses before it writes. */
 export type Handler = (run: Run, args: Args, reply: Reply) => void;
 
+/** Answers for a command that dispatch refused before it ran; `reason` is an error text with its code. */
+export type Refusal = (run: Run, reason: string, reply: Reply) => void;
+
 export type Flag =
   | "write"
   | "readonly"
@@ -21,6 +24,7 @@ export type Flag =
   | "blocking"
   | "loading"
   | "stale"
+  | "skip_slowlog"
   | "no_auth"
   | "no_async_loading"
   | "allow_busy"
@@ -45,5 +49,13 @@ export interface Command {
   readonly complexity: string;
   readonly summary: string;
   readonly run: Handler;
+  /** Runs at once inside of MULTI, where others are queued. */
+  readonly immediate?: boolean;
+  /** When a plain error would not do, as for EXEC, whose refusal ends the transaction. */
+  readonly refused?: Refusal;
+  /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
+  readonly keyFlags?: readonly string[];
+  /** The arguments as HELP of the container shows them. */
+  readonly usage?: string;
   readonly subcommands?: readonly Command[];
 }

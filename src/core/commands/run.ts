@@ -9,9 +9,11 @@
  *   run.write.set(place, Infinity, …);          then write
  */
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { NONE } from "../crdt/key.ts";
 import { Place } from "../keyspace/place.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
+import { CommandStats } from "./command-stats.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -23,6 +25,10 @@ export interface NodePort {
   closeClient(id: number): void;
   /** Bytes of memory in use, for INFO and MEMORY. */
   usedMemoryBytes(): number;
+  /** When the newest checkpoint was written, in milliseconds since 1970; the node's start while there is none (LASTSAVE). */
+  checkpointMs(): number;
+  /** Stops the node: what was answered is stored, connections are closed (SHUTDOWN). */
+  shutdown(): void;
 }
 
 export class Run {
@@ -39,6 +45,17 @@ export class Run {
   /** The time by which expiry is judged: never behind a stamp seen. */
   nowMs = 0;
   session!: Session;
+  readonly stats = new CommandStats();
+  /** Why no command may write now, as an error with its code (a full disk, a node that joins); null when all may. */
+  refuseWrites: string | null = null;
+  /** CLIENT PAUSE: clients wait until then (by `wallMs`). The host keeps to it by asking `heldUntilMs`. */
+  pausedUntilMs = 0;
+  /** Which commands wait: all, or those that may write. */
+  paused: "all" | "write" = "all";
+  /** Whether EXEC is running its queue. */
+  inTransaction = false;
+  /** Whether what is looked at counts as a hit or a miss: while a command that only reads runs. */
+  counting = false;
   /** Lookups of readers that found a key, or did not (INFO, metrics). */
   hits = 0;
   misses = 0;
@@ -84,6 +101,10 @@ export class Run {
     const place = this.#places[n] ?? this.place(n);
     this.keyspace.locate(place, db, bytes, start, end);
     place.look(this.keyspace, this.nowMs);
+    if (this.counting) {
+      if (place.type === NONE) this.misses++;
+      else this.hits++;
+    }
     const seq = this.write.slotSeqs[place.slot] as number;
     if (seq > this.holdSeq) this.holdSeq = seq;
     return place;

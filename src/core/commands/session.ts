@@ -4,6 +4,21 @@
  * Invariant: it holds no socket and no reply; a transaction's queue and watched keys live and die with it.
  */
 import type { Args } from "../wire/args.ts";
+import type { CommandEntry } from "./command-table.ts";
+
+/** A command that waits for EXEC. */
+export interface Queued {
+  readonly entry: CommandEntry;
+  readonly args: Args;
+}
+
+/** A key that EXEC depends on, as WATCH saw it. */
+export interface Watch {
+  /** Whether a reader saw a value. */
+  readonly existed: boolean;
+  /** When that value expires; Infinity for never. */
+  readonly deadline: number;
+}
 
 export class Session {
   readonly id: number;
@@ -24,12 +39,12 @@ export class Session {
   noEvict = false;
   noTouch = false;
   /** Queued commands of MULTI; null outside of a transaction. */
-  queue: Args[] | null = null;
+  queue: Queued[] | null = null;
   queuedBytes = 0;
   /** A command could not be queued, so EXEC must refuse. */
   queueFailed = false;
-  /** Names (database and key, one byte a character) that EXEC depends on. */
-  watched: Set<string> | null = null;
+  /** Keys that EXEC depends on, by name (database and key, one byte a character). */
+  watched: Map<string, Watch> | null = null;
   /** A watched key has changed. */
   dirty = false;
   lastCommand = "";

@@ -37,6 +37,8 @@ export class Standalone {
       info: () => "# Server\r\nredis_version:7.0.15\r\n",
       closeClient: () => {},
       usedMemoryBytes: () => 1_000_000,
+      checkpointMs: () => 1_600_000_000_000,
+      shutdown: () => {},
       ...node,
     };
     this.run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);

@@ -78,6 +78,11 @@ export class Delivery {
     return (this.lineages[origin] ??= new Lineage(origin));
   }
 
+  /** Takes over a lineage from a checkpoint. */
+  adopt(lineage: Lineage): void {
+    this.lineages[lineage.number] = lineage;
+  }
+
   /** Takes a batch from a link; returns how many records were new. Throws `Malformed`; what was applied by then stays applied. */
   receive(link: number, bytes: Buffer, start: number, end: number): number {
     const source = new Source(bytes, start, end);

@@ -87,8 +87,11 @@ export class LogIndex {
     return this.#marks;
   }
 
-  restore(marks: readonly Mark[]): void {
+  /** Takes over the marks of a checkpoint taken at `position`. */
+  restore(marks: readonly Mark[], position: number): void {
     this.#marks = [...marks];
+    this.end = position;
+    this.durableTo = position;
   }
 }
 

@@ -1,0 +1,152 @@
+/**
+ * CommandTable: finds a command by the bytes of its name.
+ *
+ * Invariant: finding allocates nothing and trusts no hash: the name is compared byte by byte. A command keeps its index, and
+ * with it its counters, for as long as the process lives.
+ *
+ *   args ─► hash of argument 0 in lower case ─► entry ─► has subcommands? ─► the same with argument 1
+ */
+import type { Args } from "../wire/args.ts";
+import type { Command, Flag, Handler } from "./command.ts";
+import { assertCountable } from "./command-stats.ts";
+
+/** What dispatch asks of a command, as bits. */
+export const WRITES = 1;
+export const READS = 2;
+/** Allowed before AUTH. */
+export const OPEN = 4;
+/** Refused inside of MULTI. */
+export const NEVER_QUEUED = 8;
+/** Runs at once inside of MULTI. */
+export const IMMEDIATE = 16;
+
+const bitsOfFlags: Partial<Record<Flag, number>> = {
+  write: WRITES,
+  readonly: READS,
+  no_auth: OPEN,
+  no_multi: NEVER_QUEUED,
+};
+
+/** One command or subcommand in the table. */
+export class CommandEntry {
+  readonly command: Command;
+  /** In lower case, a subcommand with its container: `client|setname`. */
+  readonly name: string;
+  /** Its place in `CommandStats`. */
+  readonly index: number;
+  readonly arity: number;
+  readonly bits: number;
+  readonly run: Handler;
+  readonly subcommands: Names | null;
+
+  constructor(command: Command, container: string, entries: CommandEntry[]) {
+    this.command = command;
+    this.name = container === "" ? command.name : `${container}|${command.name}`;
+    this.index = entries.length;
+    this.arity = command.arity;
+    this.run = command.run;
+    let bits = command.immediate === true ? IMMEDIATE : 0;
+    for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
+    this.bits = bits;
+    entries.push(this);
+    const { subcommands } = command;
+    this.subcommands =
+      subcommands === undefined
+        ? null
+        : new Names(subcommands.map((sub) => new CommandEntry(sub, this.name, entries)));
+  }
+
+  /** Whether a command of so many words, the name included, has the right number of them. */
+  takes(count: number): boolean {
+    return this.arity >= 0 ? count === this.arity : count >= -this.arity;
+  }
+}
+
+/** Entries by name: open addressing in a table at most a quarter full. */
+class Names {
+  readonly all: readonly CommandEntry[];
+  readonly #mask: number;
+  readonly #slots: (CommandEntry | null)[];
+
+  constructor(entries: readonly CommandEntry[]) {
+    this.all = entries;
+    let size = 16;
+    while (size < entries.length * 4) size *= 2;
+    this.#mask = size - 1;
+    this.#slots = Array.from({ length: size }, () => null);
+    for (const entry of entries) {
+      const name = Buffer.from(entry.command.name, "latin1");
+      let at = hashOf(name, 0, name.length) & this.#mask;
+      while (this.#slots[at] !== null) at = (at + 1) & this.#mask;
+      this.#slots[at] = entry;
+    }
+  }
+
+  find(bytes: Uint8Array, start: number, end: number): CommandEntry | null {
+    for (let at = hashOf(bytes, start, end) & this.#mask; ; at = (at + 1) & this.#mask) {
+      const entry = this.#slots[at] as CommandEntry | null;
+      if (entry === null || matches(entry.command.name, bytes, start, end)) return entry;
+    }
+  }
+}
+
+export class CommandTable {
+  /** Every command and subcommand, by index. */
+  readonly entries: readonly CommandEntry[];
+  /** Without subcommands. */
+  readonly commands: readonly CommandEntry[];
+  readonly #names: Names;
+
+  constructor(families: readonly (readonly Command[])[]) {
+    const entries: CommandEntry[] = [];
+    this.commands = families.flat().map((command) => new CommandEntry(command, "", entries));
+    this.entries = entries;
+    this.#names = new Names(this.commands);
+    assertCountable(entries.length);
+  }
+
+  /** The command that the words from argument `first` on name: the subcommand where there is one. Null when nobody knows it. */
+  find(args: Args, first = 0): CommandEntry | null {
+    const entry = this.container(args, first);
+    if (entry === null || entry.subcommands === null || args.count === first + 1) return entry;
+    const { bytes, start, end } = args;
+    return entry.subcommands.find(bytes, start[first + 1] as number, end[first + 1] as number);
+  }
+
+  /** The command in argument `i` whatever follows it. */
+  container(args: Args, i = 0): CommandEntry | null {
+    return this.#names.find(args.bytes, args.start[i] as number, args.end[i] as number);
+  }
+
+  /** The command or subcommand called `name`, such as `client|setname`, in any case. */
+  named(name: string): CommandEntry | null {
+    const [first = "", second, ...rest] = name.split("|").map((part) => Buffer.from(part, "latin1"));
+    const entry = this.#names.find(first as Buffer, 0, first.length);
+    if (second === undefined || entry === null || rest.length > 0)
+      return rest.length > 0 ? null : entry;
+    return entry.subcommands?.find(second, 0, second.length) ?? null;
+  }
+}
+
+/** FNV-1a of the name in lower case. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) {
+    let byte = bytes[i] as number;
+    if (byte >= 65 && byte <= 90) byte += 32;
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  // The low bits alone decide, so the high ones take part in them.
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** Whether the bytes are `name` (in lower case) in any case. */
+function matches(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== name.length) return false;
+  for (let i = 0; i < name.length; i++) {
+    let byte = bytes[start + i] as number;
+    if (byte >= 65 && byte <= 90) byte += 32;
+    if (byte !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,48 @@
+/**
+ * Errors: the refusals that several commands share, in Redis' own words.
+ *
+ * Invariant: each begins with its code, and names nothing that a client sent without cutting it to a length.
+ */
+import type { Args } from "../wire/args.ts";
+
+export const WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+export const SYNTAX = "ERR syntax error";
+export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
+export const NOT_A_FLOAT = "ERR value is not a valid float";
+export const NO_SUCH_KEY = "ERR no such key";
+export const INDEX_OUT_OF_RANGE = "ERR index out of range";
+export const OVERFLOW = "ERR increment or decrement would overflow";
+export const NOAUTH = "NOAUTH Authentication required.";
+export const WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";
+export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
+
+/** As much of a client's words as an error repeats. */
+const QUOTE_MAX_BYTES = 128;
+
+/** The refusal of a command, by its full name such as `client|setname`, that has too few or too many arguments. */
+export function wrongArity(name: string): string {
+  return `ERR wrong number of arguments for '${name}' command`;
+}
+
+/** The refusal of a command that nobody knows. */
+export function unknownCommand(args: Args): string {
+  let others = "";
+  for (let i = 1; i < args.count && others.length < QUOTE_MAX_BYTES; i++)
+    others += `'${quote(args, i, QUOTE_MAX_BYTES - others.length)}' `;
+  const name = quote(args, 0, QUOTE_MAX_BYTES);
+  return `ERR unknown command '${name}', with args beginning with: ${others}`;
+}
+
+/** The refusal of the subcommand in argument 1 that the command in argument 0 does not have. */
+export function unknownSubcommand(args: Args): string {
+  const container = quote(args, 0, QUOTE_MAX_BYTES).toUpperCase();
+  return `ERR unknown subcommand '${quote(args, 1, QUOTE_MAX_BYTES)}'. Try ${container} HELP.`;
+}
+
+/** Argument `i` for an error: cut at `max` bytes or the first zero, each end of a line a space. */
+export function quote(args: Args, i: number, max: number): string {
+  const from = args.start[i] as number;
+  const text = args.bytes.latin1Slice(from, Math.min(args.end[i] as number, from + max));
+  const zero = text.indexOf("\0");
+  return (zero < 0 ? text : text.slice(0, zero)).replaceAll(/[\r\n]/g, " ");
+}

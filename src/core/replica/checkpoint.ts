@@ -1,0 +1,362 @@
+/**
+ * Checkpoint: the state of a replica as bytes, taken in slices while it goes on writing.
+ *
+ *   section 0     origins, vector, lineages, clock, log marks, garbage, as they are at `position` of the log
+ *   section 1 …   entries of the keyspace, each slice as it is when its turn comes
+ *
+ * Invariant: loading the sections and replaying the log from `position` gives exactly the state of the log's end. A slice may
+ * hold effects of records after `position`: applying a record again changes nothing, and removals name what they saw. So
+ * a checkpoint may be installed only once the log is durable up to where its last slice was taken.
+ */
+import { assert } from "../assert.ts";
+import { Sink } from "../bytes/sink.ts";
+import { Malformed, Source } from "../bytes/source.ts";
+import { readOrigin, writeOrigin } from "../clock/origins.ts";
+import { Vector } from "../clock/vector.ts";
+import { readAmount, writeAmount } from "../crdt/amount.ts";
+import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import type { Cells } from "../crdt/cells.ts";
+import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { Place } from "../keyspace/place.ts";
+import { Entry, OBJECT } from "../keyspace/table.ts";
+import type { GarbageItem } from "./garbage.ts";
+import { readLineage } from "./lineage.ts";
+import type { Replica } from "./replica.ts";
+
+const VERSION = 1;
+/** Entries in a slice: what is written between two turns. */
+const SLICE_ENTRIES = 1024;
+const NEVER = 2 ** 48 - 1;
+
+const CELL_REGISTER = 0;
+const CELL_OBJECT = 1;
+
+/** Writes a checkpoint; call `next` once a turn until it returns null. */
+export class CheckpointWriter {
+  readonly #keyspace: Keyspace;
+  readonly #sink = new Sink(256 * 1024);
+  #header: Buffer | null;
+  #cursor = 0;
+  #done = false;
+  /** The position from which the log is replayed after loading. */
+  readonly position: number;
+
+  /** Begins at the end of the log: every record applied must have been appended. */
+  constructor(replica: Replica) {
+    assert(replica.records.empty, "a checkpoint begins between blocks");
+    this.#keyspace = replica.keyspace;
+    this.position = replica.index.end;
+    writeHeader(this.#sink, replica);
+    this.#header = this.#sink.copy();
+  }
+
+  /** The next section, or null after the last. Valid until the next call. */
+  next(): Buffer | null {
+    if (this.#header !== null) {
+      const header = this.#header;
+      this.#header = null;
+      return header;
+    }
+    if (this.#done) return null;
+    this.#sink.clear();
+    const entry = new Entry();
+    this.#cursor = this.#keyspace.walk(this.#cursor, SLICE_ENTRIES, (table, at) => {
+      table.load(at, entry);
+      writeEntry(this.#sink, entry, entry.kind === OBJECT ? table.object(entry) : null);
+    });
+    this.#done = this.#cursor === 0;
+    return this.#sink.view();
+  }
+}
+
+/** Loads the sections of a checkpoint, in order, into a replica that is still empty. */
+export class CheckpointLoader {
+  readonly #replica: Replica;
+  /** The file's number of an origin → ours. */
+  readonly #numbers: number[] = [];
+  readonly #place = new Place();
+  position = 0;
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  /** Throws `Malformed` for bytes that this version cannot read. */
+  section(bytes: Buffer, index: number): void {
+    const source = new Source(bytes);
+    if (index === 0) this.#readHeader(source);
+    else while (source.left > 0) this.#readEntry(source);
+  }
+
+  #number(source: Source): number {
+    const number = this.#numbers[source.varint()];
+    if (number === undefined) throw new Malformed("an entry names an origin nobody introduced");
+    return number;
+  }
+
+  #readVector(source: Source): Vector {
+    const vector = new Vector();
+    for (const number of this.#numbers) vector.raise(number, source.varint());
+    return vector;
+  }
+
+  #readHeader(source: Source): void {
+    const replica = this.#replica;
+    const version = source.u8();
+    if (version !== VERSION)
+      throw new Malformed(`the checkpoint has format ${version}, this version reads ${VERSION}`);
+    for (let left = source.varint(); left > 0; left--)
+      this.#numbers.push(replica.origins.introduce(readOrigin(source)));
+    this.position = source.varint();
+    replica.applied.join(this.#readVector(source));
+    for (let left = source.varint(); left > 0; left--) {
+      const lineage = readLineage(source, replica.origins);
+      replica.delivery.adopt(lineage);
+    }
+    replica.clock.observe(source.u48(), source.u16());
+    const marks = [];
+    for (let left = source.varint(); left > 0; left--)
+      marks.push({ position: source.varint(), vector: this.#readVector(source) });
+    replica.index.restore(marks, this.position);
+    for (let left = source.varint(); left > 0; left--) {
+      const origin = this.#number(source);
+      const [seq, db, ms, tick] = [source.varint(), source.varint(), source.u48(), source.u16()];
+      replica.keyspace.flushes.push({ origin, seq, db: db - 1, ms, tick });
+    }
+    for (let left = source.varint(); left > 0; left--) replica.garbage.restore(this.#item(source));
+  }
+
+  #item(source: Source): GarbageItem {
+    const origin = this.#number(source);
+    const seq = source.varint();
+    const db = source.varint();
+    const key = Buffer.from(source.view());
+    const kind = source.u8();
+    if (kind === 0) return { origin, seq, db, key, what: { kind: "floor" } };
+    if (kind === 1) return { origin, seq, db, key, what: { kind: "flush" } };
+    const tag = source.u8() as Tag;
+    const name = Buffer.from(source.view());
+    const resets: Reset[] = [];
+    for (let left = source.varint(); left > 0; left--)
+      resets.push({
+        origin: this.#number(source),
+        seq: readSeq(source),
+        sum: readAmount(source),
+      });
+    return { origin, seq, db, key, what: { kind: "resets", tag, name, resets } };
+  }
+
+  #readEntry(source: Source): void {
+    const { keyspace } = this.#replica;
+    const place = this.#place;
+    const db = source.varint();
+    const name = source.view();
+    keyspace.locate(place, db, name, 0, name.length);
+    const key = new Key();
+    const parts = source.u8();
+    if ((parts & 1) !== 0) key.cell = this.#cell(source);
+    if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));
+    if ((parts & 4) !== 0) this.#cells(source, keyspace.cells(key, HASH));
+    if ((parts & 8) !== 0)
+      for (let left = source.varint(); left > 0; left--)
+        key.deadlines.push({
+          origin: this.#number(source),
+          seq: source.varint(),
+          ms: source.u48(),
+          tick: source.u16(),
+          deadline: source.u48(),
+        });
+    if ((parts & 16) !== 0)
+      for (let left = source.varint(); left > 0; left--)
+        key.floors.push({
+          origin: this.#number(source),
+          seq: source.varint(),
+          bornMs: source.u48(),
+          writtenMs: source.u48(),
+          writtenTick: source.u16(),
+        });
+    keyspace.settle(place, key);
+  }
+
+  #cells(source: Source, cells: Cells): void {
+    for (let left = source.varint(); left > 0; left--) {
+      const name = source.view();
+      cells.restore(name, this.#cell(source));
+    }
+  }
+
+  #cell(source: Source): Cell {
+    const cell = new Cell();
+    const kind = source.u8();
+    const siblings = kind === CELL_REGISTER ? 1 : source.varint();
+    for (let left = siblings; left > 0; left--) {
+      const origin = this.#number(source);
+      const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+      const deadline = source.u48();
+      cell.siblings.push({
+        origin,
+        seq,
+        ms,
+        tick,
+        deadline: deadline === NEVER ? Infinity : deadline,
+        value: Buffer.from(source.view()),
+      });
+    }
+    if (kind === CELL_REGISTER) return cell;
+    for (let left = source.varint(); left > 0; left--)
+      cell.eras.push({
+        origin: this.#number(source),
+        start: readSeq(source),
+        startMs: source.u48(),
+        startTick: source.u16(),
+        seq: readSeq(source),
+        sum: readAmount(source),
+        resetSeq: readSeq(source),
+        resetSum: readAmount(source),
+      });
+    return cell;
+  }
+}
+
+function writeHeader(sink: Sink, replica: Replica): void {
+  const { origins, index, delivery, keyspace, garbage, clock } = replica;
+  const writeVector = (vector: Vector): void => {
+    for (let number = 0; number < origins.count; number++) sink.varint(vector.get(number));
+  };
+  sink.u8(VERSION);
+  sink.varint(origins.count);
+  for (let number = 0; number < origins.count; number++) writeOrigin(sink, origins.get(number));
+  sink.varint(index.end);
+  writeVector(replica.applied);
+  const lineages = delivery.lineages.filter((lineage) => lineage.numbers.length > 0);
+  sink.varint(lineages.length);
+  for (const lineage of lineages) lineage.write(sink, origins);
+  sink.u48(clock.ms);
+  sink.u16(clock.tick);
+  sink.varint(index.marks().length);
+  for (const { position, vector } of index.marks()) {
+    sink.varint(position);
+    writeVector(vector);
+  }
+  sink.varint(keyspace.flushes.length);
+  for (const { origin, seq, db, ms, tick } of keyspace.flushes) {
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.varint(db + 1);
+    sink.u48(ms);
+    sink.u16(tick);
+  }
+  const items = garbage.items();
+  sink.varint(items.length);
+  for (const { origin, seq, db, key, what } of items) {
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.varint(db);
+    sink.bytes(key, 0, key.length);
+    sink.u8(what.kind === "floor" ? 0 : what.kind === "flush" ? 1 : 2);
+    if (what.kind !== "resets") continue;
+    sink.u8(what.tag);
+    sink.bytes(what.name, 0, what.name.length);
+    sink.varint(what.resets.length);
+    for (const reset of what.resets) {
+      sink.varint(reset.origin);
+      writeSeq(sink, reset.seq);
+      writeAmount(sink, reset.sum);
+    }
+  }
+}
+
+function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
+  sink.varint(entry.db);
+  sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
+  if (key === null) {
+    sink.u8(1);
+    writeRegister(sink, entry);
+    return;
+  }
+  const { cell, set, hash, deadlines, floors } = key;
+  sink.u8(
+    (cell === null ? 0 : 1) |
+      (set === null ? 0 : 2) |
+      (hash === null ? 0 : 4) |
+      (deadlines.length === 0 ? 0 : 8) |
+      (floors.length === 0 ? 0 : 16),
+  );
+  if (cell !== null) writeCell(sink, cell);
+  if (set !== null) writeCells(sink, set);
+  if (hash !== null) writeCells(sink, hash);
+  if (deadlines.length > 0) sink.varint(deadlines.length);
+  for (const { origin, seq, ms, tick, deadline } of deadlines) {
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.u48(ms);
+    sink.u16(tick);
+    sink.u48(deadline);
+  }
+  if (floors.length > 0) sink.varint(floors.length);
+  for (const { origin, seq, bornMs, writtenMs, writtenTick } of floors) {
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.u48(bornMs);
+    sink.u48(writtenMs);
+    sink.u16(writtenTick);
+  }
+}
+
+function writeCells(sink: Sink, cells: Cells): void {
+  const entry = new Entry();
+  sink.varint(cells.table.size);
+  cells.table.each((at) => {
+    cells.table.load(at, entry);
+    sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
+    if (entry.kind === OBJECT) writeCell(sink, cells.table.object(entry));
+    else writeRegister(sink, entry);
+  });
+}
+
+function writeRegister(sink: Sink, entry: Entry): void {
+  sink.u8(CELL_REGISTER);
+  writeSibling(sink, entry);
+  sink.bytes(entry.bytes, entry.valueStart, entry.valueEnd);
+}
+
+function writeSibling(
+  sink: Sink,
+  sibling: { origin: number; seq: number; ms: number; tick: number; deadline: number },
+): void {
+  sink.varint(sibling.origin);
+  sink.varint(sibling.seq);
+  sink.u48(sibling.ms);
+  sink.u16(sibling.tick);
+  sink.u48(sibling.deadline === Infinity ? NEVER : sibling.deadline);
+}
+
+function writeCell(sink: Sink, cell: Cell): void {
+  sink.u8(CELL_OBJECT);
+  sink.varint(cell.siblings.length);
+  for (const sibling of cell.siblings) {
+    writeSibling(sink, sibling);
+    sink.bytes(sibling.value, 0, sibling.value.length);
+  }
+  sink.varint(cell.eras.length);
+  for (const era of cell.eras) {
+    sink.varint(era.origin);
+    writeSeq(sink, era.start);
+    sink.u48(era.startMs);
+    sink.u16(era.startTick);
+    writeSeq(sink, era.seq);
+    writeAmount(sink, era.sum);
+    writeSeq(sink, era.resetSeq);
+    writeAmount(sink, era.resetSum);
+  }
+}
+
+/** A counter's seq with its fraction. */
+function writeSeq(sink: Sink, seq: number): void {
+  sink.varint(seq / ERA_STEP);
+}
+
+function readSeq(source: Source): number {
+  return source.varint() * ERA_STEP;
+}

@@ -1,0 +1,111 @@
+/**
+ * Pulls: asks a neighbour for records that should have come from elsewhere.
+ *
+ * Any replica can give any record it has applied. A record waits for others: whoever sent it has them, because it applied them
+ * first. A peer reports more of an origin than we have and the link to that origin is cut: the peer has them. So a cut
+ * cable is routed around and causal delivery never depends on the origin being reachable.
+ *
+ * Invariant: at most one pull per origin is under way; it is repeated elsewhere when nothing came of it. What normally arrives by
+ * itself is not asked for: a pull waits as long as a record in flight would need.
+ */
+import type { Origins } from "../clock/origins.ts";
+import type { Vector } from "../clock/vector.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Link } from "./link.ts";
+import type { Wanted } from "./words.ts";
+
+/** A record whose dependencies are missing waits this long before they are asked for. */
+const MISSING_AFTER_MS = 200;
+/** An origin without a link of its own is asked for when we have been behind a neighbour so long. */
+const BEHIND_AFTER_MS = 100;
+/** With a link of its own it gets this much longer: its records are probably on their way. */
+const BEHIND_LINKED_AFTER_MS = 2_000;
+const REPEAT_AFTER_MS = 1_000;
+/** Records asked for at once. */
+const PULL_MAX = 100_000;
+
+interface Behind {
+  /** What we had when we noticed. */
+  seq: number;
+  sinceMs: number;
+}
+
+export class Pulls {
+  readonly #origins: Origins;
+  readonly #applied: Vector;
+  readonly #delivery: Delivery;
+  /** Origins of which some neighbour has more than we. */
+  readonly #behind = new Map<number, Behind>();
+  /** When an origin was last asked for, and what we had then. */
+  readonly #asked = new Map<number, { seq: number; atMs: number }>();
+
+  constructor(origins: Origins, applied: Vector, delivery: Delivery) {
+    this.#origins = origins;
+    this.#applied = applied;
+    this.#delivery = delivery;
+  }
+
+  /** A peer has said what it has applied. */
+  heard(link: Link, nowMs: number): void {
+    for (let number = 0; number < this.#origins.count; number++) {
+      const seq = this.#applied.get(number);
+      if (link.peerApplied.get(number) <= seq) continue;
+      const behind = this.#behind.get(number);
+      if (behind === undefined || behind.seq < seq)
+        this.#behind.set(number, { seq, sinceMs: nowMs });
+    }
+  }
+
+  /** What is to be asked for now, and of whom. */
+  due(links: ReadonlyMap<number, Link>, nowMs: number): { link: Link; wanted: Wanted[] }[] {
+    const pulls: { link: Link; wanted: Wanted[] }[] = [];
+    for (const [number, seq] of this.#delivery.gaps) {
+      this.#delivery.gaps.delete(number);
+      this.#ask(pulls, links, number, seq, nowMs);
+    }
+    for (const waiting of this.#delivery.waiting.values()) {
+      if (waiting.ahead || nowMs - waiting.sinceMs < MISSING_AFTER_MS) continue;
+      for (const number of this.#delivery.missing(waiting))
+        this.#ask(pulls, links, number, this.#applied.get(number) + 1, nowMs, waiting.link);
+    }
+    for (const [number, behind] of this.#behind) {
+      if (this.#applied.get(number) > behind.seq) {
+        this.#behind.delete(number);
+        continue;
+      }
+      const member = this.#origins.get(number).member;
+      const linked = [...links.values()].some((link) => link.member === member);
+      if (nowMs - behind.sinceMs < (linked ? BEHIND_LINKED_AFTER_MS : BEHIND_AFTER_MS)) continue;
+      if (this.#delivery.waiting.has(number)) continue;
+      this.#ask(pulls, links, number, behind.seq + 1, nowMs);
+    }
+    return pulls;
+  }
+
+  #ask(
+    pulls: { link: Link; wanted: Wanted[] }[],
+    links: ReadonlyMap<number, Link>,
+    origin: number,
+    from: number,
+    nowMs: number,
+    preferred = -1,
+  ): void {
+    const asked = this.#asked.get(origin);
+    const progressed = asked !== undefined && this.#applied.get(origin) > asked.seq;
+    if (asked !== undefined && !progressed && nowMs - asked.atMs < REPEAT_AFTER_MS) return;
+    const has = (link: Link): boolean => link.up && link.peerApplied.covers(origin, from);
+    const first = links.get(preferred);
+    const able = [...links.values()].filter(has);
+    // After a pull that came to nothing, another neighbour is tried.
+    const link =
+      first !== undefined && has(first)
+        ? first
+        : able[Math.floor(nowMs / REPEAT_AFTER_MS) % Math.max(1, able.length)];
+    if (link === undefined) return;
+    this.#asked.set(origin, { seq: this.#applied.get(origin), atMs: nowMs });
+    const wanted: Wanted = { origin, from, to: from + PULL_MAX };
+    const pull = pulls.find((p) => p.link === link);
+    if (pull === undefined) pulls.push({ link, wanted: [wanted] });
+    else pull.wanted.push(wanted);
+  }
+}
