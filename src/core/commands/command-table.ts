@@ -120,11 +120,13 @@ export class CommandTable {
 
   /** The command or subcommand called `name`, such as `client|setname`, in any case. */
   named(name: string): CommandEntry | null {
-    const [first = "", second, ...rest] = name.split("|").map((part) => Buffer.from(part, "latin1"));
-    const entry = this.#names.find(first as Buffer, 0, first.length);
-    if (second === undefined || entry === null || rest.length > 0)
-      return rest.length > 0 ? null : entry;
-    return entry.subcommands?.find(second, 0, second.length) ?? null;
+    const [first = "", second, third] = name.split("|");
+    const bytes = Buffer.from(first, "latin1");
+    const entry = this.#names.find(bytes, 0, bytes.length);
+    if (second === undefined || entry === null) return entry;
+    if (third !== undefined) return null;
+    const sub = Buffer.from(second, "latin1");
+    return entry.subcommands?.find(sub, 0, sub.length) ?? null;
   }
 }
 

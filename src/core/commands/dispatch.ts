@@ -1,0 +1,115 @@
+/**
+ * Dispatch: from the words of a client to the command they name, and everything that may stand against running it.
+ *
+ *   known? ─► arity ─► authenticated? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
+ *
+ * Invariant: every command gets exactly one reply, except where CLIENT REPLY says otherwise and SHUTDOWN ends everything; one
+ * command, or one EXEC, commits at most one record. A common command allocates nothing here. What a handler throws is a bug,
+ * and nobody here catches it.
+ */
+import type { Args } from "../wire/args.ts";
+import type { Reply } from "../wire/reply.ts";
+import { call } from "./call.ts";
+import { type CommandEntry, IMMEDIATE, NEVER_QUEUED, OPEN, WRITES } from "./command-table.ts";
+import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import type { Run } from "./run.ts";
+import type { Session } from "./session.ts";
+import { commandTable } from "./table.ts";
+import { enqueue, queueWrites } from "./transactions.ts";
+
+const NOT_IN_MULTI = "ERR Command not allowed inside a transaction";
+
+/** Runs one command of a client and writes its reply. */
+export function execute(run: Run, session: Session, args: Args, reply: Reply): void {
+  if (args.count === 0) return;
+  run.session = session;
+  reply.resp = session.resp;
+  const mark = reply.mark;
+  const entry = commandTable.find(args);
+  if (entry === null) refuseUnknown(session, args, reply);
+  else dispatch(run, entry, args, reply);
+  if (session.replies !== "on") mute(session, mark, reply);
+}
+
+function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void {
+  const { session } = run;
+  const { bits } = entry;
+  session.lastCommand = entry.name;
+  session.lastCommandMs = run.wallMs;
+  if (!entry.takes(args.count)) return refuse(run, entry, wrongArity(entry.name), reply);
+  if (!session.authenticated && (bits & OPEN) === 0 && run.settings.requirepass !== "")
+    return refuse(run, entry, NOAUTH, reply);
+  if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
+    return refuse(run, entry, run.refuseWrites, reply);
+  if (session.queue !== null && (bits & IMMEDIATE) === 0) {
+    if ((bits & NEVER_QUEUED) !== 0) return refuse(run, entry, NOT_IN_MULTI, reply);
+    return enqueue(run, entry, args, reply);
+  }
+  call(run, entry, args, reply);
+  run.write.commit();
+}
+
+function refuse(run: Run, entry: CommandEntry, reason: string, reply: Reply): void {
+  const { rejections } = run.stats;
+  rejections[entry.index] = (rejections[entry.index] as number) + 1;
+  if (run.session.queue !== null) run.session.queueFailed = true;
+  if (entry.command.refused === undefined) reply.error(reason);
+  else entry.command.refused(run, reason, reply);
+}
+
+function refuseUnknown(session: Session, args: Args, reply: Reply): void {
+  if (session.queue !== null) session.queueFailed = true;
+  const container = commandTable.container(args) !== null;
+  reply.error(container ? unknownSubcommand(args) : unknownCommand(args));
+}
+
+/** Takes back the reply of a client that wants none, and moves CLIENT REPLY SKIP on. */
+function mute(session: Session, mark: number, reply: Reply): void {
+  if (session.replies === "skip next") session.replies = "skip";
+  else {
+    reply.truncate(mark);
+    if (session.replies === "skip") session.replies = "on";
+  }
+}
+
+/**
+ * Until when the next command of a client has to wait (DEBUG SLEEP, CLIENT PAUSE), in milliseconds since 1970; 0 when it
+ * need not. The host asks before it executes a command, and again when that time has come or the pause has ended.
+ */
+export function heldUntilMs(run: Run, session: Session, args: Args): number {
+  if (session.sleepUntilMs > run.wallMs) return session.sleepUntilMs;
+  if (run.pausedUntilMs <= run.wallMs) return 0;
+  if (run.paused === "all") return run.pausedUntilMs;
+  const entry = commandTable.find(args);
+  if (entry === null) return 0;
+  const writes = (entry.bits & WRITES) !== 0;
+  const runsQueue = (entry.bits & IMMEDIATE) !== 0 && queueWrites(session);
+  return writes || runsQueue ? run.pausedUntilMs : 0;
+}
+
+/** What `run` has counted of one command. */
+export interface CommandCount {
+  /** In lower case, such as `client|setname`. */
+  readonly name: string;
+  readonly calls: number;
+  /** Calls whose reply was an error. */
+  readonly failures: number;
+  /** Refused before they ran, so not among the calls. */
+  readonly rejections: number;
+}
+
+/** Counts of every command that was called or refused at least once. */
+export function commandStats(run: Run): CommandCount[] {
+  const { calls, failures, rejections } = run.stats;
+  const counts: CommandCount[] = [];
+  for (const { name, index } of commandTable.entries) {
+    const count = {
+      name,
+      calls: calls[index] as number,
+      failures: failures[index] as number,
+      rejections: rejections[index] as number,
+    };
+    if (count.calls > 0 || count.rejections > 0) counts.push(count);
+  }
+  return counts;
+}
