@@ -38,6 +38,7 @@ class EchoClient implements Client {
 
   receive(bytes: Buffer, start: number, end: number): number {
     assert.ok(!this.#service.receiving, "receive inside receive");
+    assert.ok(end - start >= this.need, "offered before it can be a command");
     this.#service.receiving = true;
     const sink = this.#reply.sink;
     sink.clear();
@@ -322,6 +323,51 @@ test("a client that does not read is not listened to, and gets everything once i
   assert.ok(served.drainedTimes > 0);
 });
 
+test("what is queued for one client is not harmed by what is sent to others", async () => {
+  await using setup = await new Setup().start();
+  const slow = await setup.client();
+  const busy = await setup.client();
+  slow.socket.pause();
+  const [served] = setup.service.clients;
+  assert.ok(served);
+  let marks = 0;
+  // Small replies go through the buffer that all share, so the one that does not fit ends in it.
+  while (served.output.queuedBytes === 0) {
+    slow.send("SET", "mark", `${marks++}:${"s".repeat(40_000)}`);
+    await turn();
+  }
+  const load = Buffer.concat(Array<Buffer>(2000).fill(command("SET", "busy", "x".repeat(50))));
+  busy.socket.write(load);
+  await busy.expect(load);
+  slow.socket.resume();
+  for (let i = 0; i < marks; i++)
+    await slow.expect(command("SET", "mark", `${i}:${"s".repeat(40_000)}`));
+});
+
+test("a client has drained when nothing is queued, not when some of it is sent", async () => {
+  await using setup = await new Setup().start();
+  const client = await setup.client();
+  client.socket.pause();
+  client.send("PING");
+  const [served] = setup.service.clients;
+  assert.ok(served);
+  const size = 16 * 1024 * 1024;
+  const bytes = Buffer.alloc(size, "w");
+  served.output.write(bytes);
+  served.output.write(bytes);
+  let before = served.output.queuedBytes;
+  client.socket.resume();
+  // Each time some of it has been sent, more is queued behind what is under way. `drained` asserts the rest.
+  for (let more = 0; more < 2; more++) {
+    while (served.output.queuedBytes >= before) await turn();
+    assert.ok(served.output.queuedBytes > 0);
+    served.output.write(bytes);
+    before = served.output.queuedBytes;
+  }
+  await client.take(4 * size);
+  while (served.drainedTimes === 0) await turn();
+});
+
 test("a command in parts is not harmed by what others send meanwhile", async () => {
   await using setup = await new Setup().start();
   const slow = await setup.client();
@@ -479,6 +525,15 @@ test("a client that closed connections wait for in vain is cut off", async () =>
   socket.resume();
   socket.write(command("BYE"));
   await setup.service.gone(1);
+});
+
+test("a closed connection is gone as soon as the client has closed too", async () => {
+  const never = 1_000_000;
+  await using setup = await new Setup().start({ lingerMs: never, flushMs: never });
+  const client = await setup.client();
+  client.send("BYE");
+  await setup.service.gone(1);
+  assert.equal(await client.rest(), "+OK\r\n");
 });
 
 test("a client too many is told so", async () => {
