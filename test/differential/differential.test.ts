@@ -41,7 +41,7 @@ test("every command in scope is generated, and nothing else", () => {
   const generated = new Set(
     specs
       .filter((spec) => !spec.name.startsWith("-"))
-      .map((spec) => spec.name.split(" ")[0]?.toLowerCase()),
+      .map((spec) => spec.name.replace(/ .*/, "").toLowerCase()),
   );
   assert.deepEqual([...generated].sort(), [...inScope].sort());
 });

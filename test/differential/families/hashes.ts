@@ -89,8 +89,8 @@ export function scanOptions(g: Generator): (string | Buffer)[] {
   const options: (string | Buffer)[][] = [];
   if (g.chance.happens(0.5)) options.push([g.use("MATCH"), g.pattern()]);
   if (g.chance.happens(0.5)) {
-    const count = g.chance.pick(["1", "2", "5", "10", "100", "1000", "1000", "0", "-1", "abc"]);
-    options.push([g.use("COUNT"), count]);
+    const perCall = g.chance.pick(["1", "2", "5", "10", "100", "1000", "1000", "0", "-1", "abc"]);
+    options.push([g.use("COUNT"), perCall]);
   }
   if (g.chance.happens(0.02)) options.push(["EXTRA"]);
   return g.chance.shuffled(options).flat();

@@ -1,0 +1,52 @@
+/**
+ * Run: benchmarks from the command line, one question at a time.
+ *
+ *   npm run -s bench -- throughput [--json] [--pairs 5] [--quick]
+ *
+ * Invariant: with --json the last line of stdout is the answer, and nothing else is written there. Exit code 0 when it was
+ * measured, 2 when it could not be; a benchmark never fails for being slow.
+ */
+import { parseArgs } from "node:util";
+import type { BenchOptions } from "./answer.ts";
+import { throughput, throughputTable } from "./throughput.ts";
+
+/** Each measures, and gives the line and the table of its answer. */
+const questions: Record<
+  string,
+  (options: BenchOptions) => Promise<{ json: string; text: string }>
+> = {
+  throughput: async (options) => {
+    const answer = await throughput(options);
+    return { json: JSON.stringify(answer), text: throughputTable(answer) };
+  },
+};
+
+try {
+  await main();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 2;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      pairs: { type: "string", default: "5" },
+    },
+  });
+  const question = questions[positionals[0] ?? ""];
+  const pairs = Number(values.pairs);
+  if (question === undefined || positionals.length !== 1 || !Number.isInteger(pairs) || pairs < 1) {
+    console.error(
+      `usage: bench <${Object.keys(questions).join("|")}> [--json] [--pairs n] [--quick]`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const note = (line: string): void => console.error(line);
+  const { json, text } = await question({ pairs, quick: values.quick, note });
+  console.log(values.json ? json : text);
+}
