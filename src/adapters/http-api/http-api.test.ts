@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { test } from "node:test";
+import type { NodeStatus } from "../../host/status.ts";
+import { type HttpApi, type HttpApiOptions, startHttpApi } from "./http-api.ts";
+import { isKnownHost } from "./known-host.ts";
+
+const STATUS = { region: "eu-west", member: "eu-west/1", state: "ready" } as NodeStatus;
+
+function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
+  return startHttpApi({
+    host: "127.0.0.1",
+    port: 0,
+    status: () => STATUS,
+    metrics: () =>
+      Promise.resolve({ contentType: "text/plain; version=0.0.4", body: "atoll_ready 1\n" }),
+    ready: () => ({ ready: true, reason: null }),
+    ...options,
+  });
+}
+
+const at = (api: HttpApi, path: string): string => `http://127.0.0.1:${api.port}${path}`;
+
+/** The status and body when the request names `host`. */
+async function ask(
+  api: HttpApi,
+  host: string,
+): Promise<{ status: number | undefined; body: string }> {
+  const sent = request({
+    port: api.port,
+    host: "127.0.0.1",
+    path: "/status",
+    headers: { host },
+    agent: false,
+  });
+  sent.end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  let body = "";
+  for await (const chunk of response) body += String(chunk);
+  return { status: response.statusCode, body };
+}
+
+test("a node that answers is live", async () => {
+  await using api = await start({ ready: () => ({ ready: false, reason: "starting" }) });
+  const response = await fetch(at(api, "/health/live"));
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { live: true });
+});
+
+test("a node is ready, or says why it is not", async () => {
+  let ready: { ready: boolean; reason: string | null } = { ready: true, reason: null };
+  await using api = await start({ ready: () => ready });
+  const yes = await fetch(at(api, "/health/ready"));
+  assert.equal(yes.status, 200);
+  assert.deepEqual(await yes.json(), { ready: true, reason: null });
+  ready = { ready: false, reason: "the disk is full" };
+  const no = await fetch(at(api, "/health/ready?verbose"));
+  assert.equal(no.status, 503);
+  assert.deepEqual(await no.json(), { ready: false, reason: "the disk is full" });
+});
+
+test("metrics are given as the telemetry wrote them", async () => {
+  await using api = await start();
+  const response = await fetch(at(api, "/metrics"));
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4");
+  assert.equal(await response.text(), "atoll_ready 1\n");
+});
+
+test("the status is the node's own account, never cached", async () => {
+  await using api = await start();
+  const response = await fetch(at(api, "/status"));
+  assert.equal(response.headers.get("content-type"), "application/json");
+  assert.equal(response.headers.get("cache-control"), "no-store");
+  assert.deepEqual(await response.json(), STATUS);
+});
+
+test("the root lists every endpoint, and each of them answers", async () => {
+  await using api = await start();
+  const index = await (await fetch(at(api, "/"))).text();
+  const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
+  assert.deepEqual(paths, ["/health/live", "/health/ready", "/metrics", "/status"]);
+  for (const path of paths) assert.equal((await fetch(at(api, path))).status, 200, path);
+});
+
+test("HEAD says what GET would, without the body", async () => {
+  await using api = await start();
+  const get = await fetch(at(api, "/status"));
+  const head = await fetch(at(api, "/status"), { method: "HEAD" });
+  assert.equal(head.status, 200);
+  assert.equal(head.headers.get("content-length"), String((await get.text()).length));
+  assert.equal(await head.text(), "");
+});
+
+test("an unknown path and a wrong method are refused in JSON that says what to do", async () => {
+  await using api = await start();
+  const missing = await fetch(at(api, "/nothing"));
+  assert.equal(missing.status, 404);
+  assert.deepEqual(await missing.json(), {
+    error: "there is nothing at /nothing: / lists what there is",
+  });
+  const posted = await fetch(at(api, "/status"), { method: "POST", body: "x" });
+  assert.equal(posted.status, 405);
+  assert.equal(posted.headers.get("allow"), "GET, HEAD");
+  assert.deepEqual(await posted.json(), { error: "/status answers GET and HEAD, not POST" });
+});
+
+test("a request with a large body is refused before the body is read", async () => {
+  await using api = await start();
+  const socket = connect(api.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.write("GET /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  let reply = "";
+  for await (const chunk of socket) reply += String(chunk);
+  assert.match(reply, /^HTTP\/1\.1 413 /);
+});
+
+test("a body without end is cut off", async () => {
+  await using api = await start();
+  const socket = connect(api.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  const closed = once(socket, "close");
+  socket.write("GET /status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (let i = 0; i < 10; i++) socket.write(`1000\r\n${"x".repeat(4096)}\r\n`);
+  await closed;
+});
+
+test("a failure while answering is a 500 that names it, and the next request is answered", async () => {
+  let fails = true;
+  const metrics = (): Promise<{ contentType: string; body: string }> =>
+    fails
+      ? Promise.reject(new Error("no counters"))
+      : Promise.resolve({ contentType: "text/plain", body: "" });
+  await using api = await start({ metrics });
+  const response = await fetch(at(api, "/metrics"));
+  assert.equal(response.status, 500);
+  assert.deepEqual(await response.json(), { error: "/metrics could not be answered: no counters" });
+  fails = false;
+  assert.equal((await fetch(at(api, "/metrics"))).status, 200);
+});
+
+test("a page in a browser cannot read the node under a name of its own", async () => {
+  await using api = await start({ names: ["node-1.example.com"] });
+  for (const host of [
+    `127.0.0.1:${api.port}`,
+    "localhost",
+    "LOCALHOST:80",
+    "[::1]:8001",
+    "Node-1.Example.com.",
+  ])
+    assert.equal((await ask(api, host)).status, 200, host);
+  for (const host of [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "node-1.example.com.evil.example:8001",
+  ]) {
+    const { status, body } = await ask(api, host);
+    assert.equal(status, 403, host);
+    assert.doesNotMatch(body, /eu-west/);
+    assert.match(body, /is not a name of this node/);
+  }
+});
+
+test("what cannot be read as a host is unknown", () => {
+  for (const host of [
+    "",
+    " ",
+    "localhost evil",
+    "user@localhost",
+    "[localhost]",
+    "[::1]evil",
+    "127.0.0.1:80:80",
+    "127.1",
+    "0x7f.1",
+  ])
+    assert.equal(isKnownHost(host, []), false, host);
+  assert.equal(isKnownHost("anything.example", ["*"]), true);
+});
+
+test("a port in use is an error that names it", async () => {
+  await using api = await start();
+  await assert.rejects(
+    start({ port: api.port }),
+    new RegExp(`HTTP on 127.0.0.1:${api.port}: it is already in use`),
+  );
+});
+
+test("closing ends connections that are kept alive", async () => {
+  const api = await start();
+  const socket = connect(api.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  const closed = once(socket, "close");
+  await once(socket, "connect");
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await once(socket, "data");
+  await api.close();
+  await closed;
+});

@@ -1,0 +1,209 @@
+/**
+ * HTTP API: what operators, load balancers and Prometheus ask a node.
+ *
+ *   /             the list of these, as text
+ *   /health/live  200 as long as the process answers at all
+ *   /health/ready 200 when the node may be given traffic, else 503 with the reason
+ *   /metrics      for Prometheus
+ *   /status       everything the node says about itself
+ *
+ * Invariant: every answer but `/`, `/metrics` is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
+ * that names an unknown host is answered nothing, so that a page which a browser shows cannot read the node under a name of its
+ * own (DNS rebinding).
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { ListenOptions } from "node:net";
+import type { NodeStatus } from "../../host/status.ts";
+import { isKnownHost } from "./known-host.ts";
+
+export type HttpApiOptions = {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** The names this node is reached by, beside IP addresses and `localhost`. */
+  names?: readonly string[];
+  status: () => NodeStatus;
+  metrics: () => Promise<{ contentType: string; body: string }>;
+  /** `reason` says why when it is not. */
+  ready: () => { ready: boolean; reason: string | null };
+};
+
+export interface HttpApi extends AsyncDisposable {
+  readonly port: number;
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>;
+}
+
+type Answer = { status: number; contentType: string; body: string; allow?: string };
+type Route = { path: string; means: string; answer: () => Answer | Promise<Answer> };
+
+/** What is asked here takes no body. A small one is read and ignored, for clients that always send one. */
+const MAX_BODY_BYTES = 16 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the usual load balancer keeps an idle connection, so that it is the one to close. */
+const KEEP_ALIVE_MS = 65_000;
+
+/** Rejects, naming the address, when it cannot listen. */
+export async function startHttpApi(options: HttpApiOptions): Promise<HttpApi> {
+  const routes = routesOf(options);
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, noDelay: true },
+    (request, response) => {
+      void answer(routes, options.names ?? [], request, response);
+    },
+  );
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  await listening(server, { host: options.host, port: options.port }, options);
+  const address = server.address();
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return {
+    port: address !== null && typeof address === "object" ? address.port : options.port,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function routesOf(options: HttpApiOptions): Map<string, Route> {
+  const routes: Route[] = [
+    {
+      path: "/health/live",
+      means: "200 as long as the process answers",
+      answer: () => json(200, { live: true }),
+    },
+    {
+      path: "/health/ready",
+      means: "200 when the node may be given traffic, else 503 with the reason",
+      answer: () => {
+        const { ready, reason } = options.ready();
+        return json(ready ? 200 : 503, { ready, reason });
+      },
+    },
+    {
+      path: "/metrics",
+      means: "metrics for Prometheus",
+      answer: async () => ({ status: 200, ...(await options.metrics()) }),
+    },
+    {
+      path: "/status",
+      means: "everything the node says about itself, as JSON",
+      answer: () => json(200, options.status()),
+    },
+  ];
+  const width = Math.max(...routes.map((route) => route.path.length)) + 2;
+  const index = routes.map((route) => `${route.path.padEnd(width)}${route.means}\n`).join("");
+  routes.push({ path: "/", means: "this list", answer: () => text(index) });
+  return new Map(routes.map((route) => [route.path, route]));
+}
+
+async function answer(
+  routes: Map<string, Route>,
+  names: readonly string[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // A client that leaves in the middle is no event.
+  request.on("error", () => {});
+  response.on("error", () => {});
+  const refusal = refuse(routes, names, request);
+  if (refusal !== null) return send(request, response, refusal, true);
+  let found: Answer;
+  try {
+    found = await (routes.get(pathOf(request)) as Route).answer();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    found = problem(500, `${pathOf(request)} could not be answered: ${why}`);
+  }
+  let received = 0;
+  request.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > MAX_BODY_BYTES) request.destroy();
+  });
+  send(request, response, found, false);
+}
+
+/** Why the request is not answered, or null when it is. */
+function refuse(
+  routes: Map<string, Route>,
+  names: readonly string[],
+  request: IncomingMessage,
+): Answer | null {
+  const host = request.headers.host;
+  if (host === undefined || !isKnownHost(host, names))
+    return problem(
+      403,
+      `the host ${JSON.stringify(host ?? "")} is not a name of this node: ask by IP address, or configure the name`,
+    );
+  const path = pathOf(request);
+  if (!routes.has(path)) return problem(404, `there is nothing at ${path}: / lists what there is`);
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return {
+      ...problem(405, `${path} answers GET and HEAD, not ${request.method ?? "this"}`),
+      allow: "GET, HEAD",
+    };
+  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES)
+    return problem(413, `a request may carry at most ${MAX_BODY_BYTES} bytes`);
+  return null;
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, contentType: "application/json", body: `${JSON.stringify(value)}\n` };
+}
+
+function text(body: string): Answer {
+  return { status: 200, contentType: "text/plain; charset=utf-8", body };
+}
+
+function problem(status: number, error: string): Answer {
+  return json(status, { error });
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body, allow }: Answer,
+  last: boolean,
+): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(status, {
+    "content-type": contentType,
+    "content-length": bytes.length,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(allow === undefined ? {} : { allow }),
+    // What a refused request still carries is not read: the connection ends with the answer.
+    ...(last ? { connection: "close" } : {}),
+  });
+  response.end(request.method === "HEAD" ? undefined : bytes);
+}
+
+function listening(server: Server, where: ListenOptions, options: HttpApiOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException): void => {
+      const why = cause.code === "EADDRINUSE" ? "it is already in use" : cause.message;
+      reject(
+        new Error(`cannot listen for HTTP on ${options.host}:${options.port}: ${why}`, { cause }),
+      );
+    };
+    server.once("error", failed);
+    server.listen(where, () => {
+      server.off("error", failed);
+      // From now on: a connection that could not be accepted. The client sees it; the node goes on.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}
