@@ -223,9 +223,10 @@ export class Replica {
     this.index.appended(to, this.applied, true);
   }
 
-  /** The log was replayed: everything in it is durable. */
+  /** The log was replayed: everything in it is durable, and our own records go on where they stopped. */
   replayed(): void {
     this.durable.join(this.applied);
+    this.writer.become(this.delivery.lineage(this.me));
   }
 
   /** A block that lets stamps begin exactly here after a clean stop. */

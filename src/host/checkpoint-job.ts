@@ -1,0 +1,107 @@
+/**
+ * CheckpointJob: takes checkpoints while the node serves, and lets the log forget what it no longer needs.
+ *
+ * Invariant: a checkpoint is installed only once the log is durable up to where its last slice was taken: a slice may show
+ * records that a crash would otherwise take back. The log is cut only below an installed checkpoint, below what every member
+ * has, and not before `minRetainMs` have passed.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+import { CheckpointWriter } from "../core/replica/checkpoint.ts";
+import type { Replica } from "../core/replica/replica.ts";
+import type { Storage } from "./ports/storage.ts";
+
+export interface CheckpointHost {
+  readonly replica: Replica;
+  readonly storage: Storage;
+  /** Appends everything applied so far to the log. */
+  flush(): void;
+  /** Resolves when everything before `position` is durable. */
+  durable(position: number): Promise<void>;
+}
+
+export interface CheckpointOptions {
+  readonly everyBytes: number;
+  readonly everyMs: number;
+  readonly minRetainMs: number;
+}
+
+export class CheckpointJob {
+  readonly #host: CheckpointHost;
+  readonly #options: CheckpointOptions;
+  #running: Promise<void> | null = null;
+  /** Of the installed checkpoint; null before the first. */
+  position: number | null;
+  installedAtMs: number;
+  /** Earlier checkpoints, for the minimum age of what is cut. */
+  #history: { readonly position: number; readonly atMs: number }[] = [];
+
+  constructor(
+    host: CheckpointHost,
+    options: CheckpointOptions,
+    position: number | null,
+    nowMs: number,
+  ) {
+    this.#host = host;
+    this.#options = options;
+    this.position = position;
+    this.installedAtMs = nowMs;
+    if (position !== null) this.#history.push({ position, atMs: nowMs });
+  }
+
+  /** Takes a checkpoint if it is time; call it now and then. `onError` hears of a failure, and the next one is tried later. */
+  maybe(nowMs: number, onError: (error: unknown) => void): void {
+    if (this.#running !== null) return;
+    const { end } = this.#host.replica.index;
+    const grown = end - (this.position ?? 0);
+    const due =
+      grown >= this.#options.everyBytes ||
+      (grown > 64 * 1024 && nowMs - this.installedAtMs >= this.#options.everyMs);
+    if (!due) return this.#truncate(nowMs);
+    this.#running = this.#take(nowMs)
+      .catch((error: unknown) => {
+        this.installedAtMs = nowMs;
+        onError(error);
+      })
+      .finally(() => (this.#running = null));
+  }
+
+  /** Waits for a checkpoint that is being taken. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #take(nowMs: number): Promise<void> {
+    const { replica, storage } = this.#host;
+    this.#host.flush();
+    const source = new CheckpointWriter(replica);
+    const target = storage.checkpoints.begin();
+    try {
+      for (let section = source.next(); section !== null; section = source.next()) {
+        await target.section(section);
+        // Between two slices everyone else gets a turn.
+        await turn();
+      }
+      this.#host.flush();
+      await this.#host.durable(replica.index.end);
+      await target.install();
+    } catch (error) {
+      await target.abandon();
+      throw error;
+    }
+    this.position = source.position;
+    this.installedAtMs = nowMs;
+    this.#history.push({ position: source.position, atMs: nowMs });
+    this.#truncate(nowMs);
+  }
+
+  #truncate(nowMs: number): void {
+    const { replica, storage } = this.#host;
+    const old = this.#history.findLast(({ atMs }) => nowMs - atMs >= this.#options.minRetainMs);
+    if (old === undefined || this.position === null) return;
+    const cut = replica.truncation(Math.min(old.position, this.position));
+    if (cut === null || cut <= storage.log.begin) return;
+    storage.log.truncate(cut);
+    replica.index.truncated(cut);
+    this.#history = this.#history.filter(({ atMs }) => atMs >= old.atMs);
+  }
+}

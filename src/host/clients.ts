@@ -1,0 +1,267 @@
+/**
+ * Clients: parses what clients send, executes it, and gives each its replies in order, none before what it shows is durable.
+ *
+ *   bytes ─► parse ─► execute ─► replies of this event, one write ─┬─ nothing to wait for ─► socket
+ *                                                                  └─ held until `durableSeq` has reached their seq ─► socket
+ *
+ * Invariant: replies leave in the order of their commands. The queue of held replies is in order of the seqs they wait for, so
+ * what became durable releases from its head.
+ */
+import type { Replica } from "../core/replica/replica.ts";
+import { heldUntilMs } from "../core/commands/dispatch.ts";
+import { Session } from "../core/commands/session.ts";
+import type { Settings } from "../core/commands/settings.ts";
+import { leaveTransaction } from "../core/commands/transactions.ts";
+import { Args } from "../core/wire/args.ts";
+import { Reply } from "../core/wire/reply.ts";
+import { INCOMPLETE, PROTOCOL_ERROR, RESP_LIMITS, RespParser } from "../core/wire/resp.ts";
+import type { Client, ClientOutput, ClientService } from "./ports/clients.ts";
+
+/** What clients need of the node. */
+export interface ClientsHost {
+  readonly replica: Replica;
+  readonly settings: Settings;
+  /** A turn begins: the replica is told the time. */
+  beginTurn(): void;
+  /** Something may have been written: it goes to the log soon. */
+  turnEnded(): void;
+}
+
+/** Replies gathered before they are handed on although the client has sent more: bounds what one pipeline can hold. */
+const REPLY_FLUSH_BYTES = 1024 * 1024;
+
+interface Held {
+  readonly client: NodeClient;
+  readonly seq: number;
+  readonly bytes: Buffer;
+}
+
+export class Clients implements ClientService {
+  readonly #host: ClientsHost;
+  readonly #clients = new Map<number, NodeClient>();
+  readonly parser = new RespParser();
+  readonly args = new Args();
+  readonly reply = new Reply();
+  #held: Held[] = [];
+  #heldHead = 0;
+  #heldSeq = 0;
+  #ids = 0;
+  received = 0;
+  refused = 0;
+  #closing = false;
+  /** Clients that are not read from until a time, in milliseconds since 1970. */
+  readonly #waiting = new Map<NodeClient, number>();
+
+  constructor(host: ClientsHost) {
+    this.#host = host;
+    this.parser.limits = { ...RESP_LIMITS };
+  }
+
+  get count(): number {
+    return this.#clients.size;
+  }
+
+  open(output: ClientOutput): Client | null {
+    const refusal = this.#refusal(output);
+    if (refusal !== null) {
+      this.refused++;
+      output.write(Buffer.from(`-${refusal}\r\n`, "latin1"));
+      return null;
+    }
+    this.received++;
+    const { replica, settings } = this.#host;
+    this.#host.beginTurn();
+    const session = new Session(
+      ++this.#ids,
+      output.address,
+      output.localAddress,
+      replica.run.wallMs,
+      settings.requirepass === "",
+    );
+    const client = new NodeClient(this, this.#host, session, output);
+    this.#clients.set(session.id, client);
+    replica.run.sessions.set(session.id, session);
+    return client;
+  }
+
+  #refusal(output: ClientOutput): string | null {
+    const { settings } = this.#host;
+    if (this.#closing) return "ERR the node is stopping";
+    if (this.#clients.size >= settings.maxClients) return "ERR max number of clients reached";
+    if (settings.protectedMode && settings.requirepass === "" && !isLocal(output.address))
+      return "DENIED Atoll is in protected mode because no password is set: only clients on the same machine are served. Set `requirepass` in the node's configuration and connect again, or, if the network itself is protected, set `protectedMode: false`.";
+    return null;
+  }
+
+  closed(client: NodeClient): void {
+    this.#clients.delete(client.session.id);
+    const { run } = this.#host.replica;
+    run.sessions.delete(client.session.id);
+    this.#waiting.delete(client);
+    leaveTransaction(run, client.session);
+  }
+
+  /** A client must wait before its next command (DEBUG SLEEP, CLIENT PAUSE). */
+  wait(client: NodeClient, untilMs: number): void {
+    this.#waiting.set(client, untilMs);
+    client.output.pause();
+  }
+
+  /** Lets clients go on whose time has come, or whose pause was ended; the node calls it every tick. */
+  wake(): void {
+    if (this.#waiting.size === 0) return;
+    const { run } = this.#host.replica;
+    for (const [client, untilMs] of this.#waiting) {
+      const paused = run.pausedUntilMs > run.wallMs || client.session.sleepUntilMs > run.wallMs;
+      if (untilMs > run.wallMs && paused) continue;
+      this.#waiting.delete(client);
+      client.output.resume();
+    }
+  }
+
+  /** Closes one client's connection once its replies are sent. */
+  close(id: number): void {
+    this.#clients.get(id)?.end();
+  }
+
+  /** Takes no more clients and ends those there are. */
+  closeAll(): void {
+    this.#closing = true;
+    for (const client of this.#clients.values()) client.end();
+  }
+
+  /** Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. */
+  deliver(client: NodeClient, bytes: Buffer, seq: number): void {
+    if (seq === 0 && client.heldCount === 0) {
+      client.output.write(bytes);
+      return;
+    }
+    this.#heldSeq = Math.max(this.#heldSeq, seq);
+    client.heldCount++;
+    this.#held.push({ client, seq: this.#heldSeq, bytes: Buffer.from(bytes) });
+  }
+
+  /** Releases the replies whose records are durable up to `durableSeq`. */
+  release(durableSeq: number): void {
+    const held = this.#held;
+    let head = this.#heldHead;
+    while (head < held.length) {
+      const { client, seq, bytes } = held[head] as Held;
+      if (seq > durableSeq) break;
+      head++;
+      client.heldCount--;
+      client.output.write(bytes);
+      client.released();
+    }
+    this.#heldHead = head;
+    if (head === held.length) {
+      this.#held = [];
+      this.#heldHead = 0;
+    } else if (head > 4096) {
+      this.#held = held.slice(head);
+      this.#heldHead = 0;
+    }
+  }
+
+  /** A new incarnation counts its seqs anew; what was held belongs to the old one and was durable or is durable now. */
+  restart(): void {
+    this.release(Infinity);
+    this.#heldSeq = 0;
+  }
+}
+
+class NodeClient implements Client {
+  readonly session: Session;
+  readonly output: ClientOutput;
+  readonly #clients: Clients;
+  readonly #host: ClientsHost;
+  need = 0;
+  /** Replies in the queue of held ones. */
+  heldCount = 0;
+  #ending = false;
+
+  constructor(clients: Clients, host: ClientsHost, session: Session, output: ClientOutput) {
+    this.#clients = clients;
+    this.#host = host;
+    this.session = session;
+    this.output = output;
+  }
+
+  receive(bytes: Buffer, start: number, end: number): number {
+    const { parser, args, reply } = this.#clients;
+    const { session } = this;
+    const { replica, settings } = this.#host;
+    if (this.#ending) return end;
+    this.#host.beginTurn();
+    parser.limits.maxBulkBytes = settings.protoMaxBulkLen;
+    reply.sink.clear();
+    let at = start;
+    let hold = 0;
+    this.need = 0;
+    while (at < end) {
+      parser.authenticated = session.authenticated;
+      const next = parser.parse(bytes, at, end, args);
+      if (next === INCOMPLETE) {
+        this.need = parser.need;
+        break;
+      }
+      if (next === PROTOCOL_ERROR) {
+        reply.resp = session.resp;
+        reply.error(`ERR ${parser.problem}`);
+        session.closing = true;
+        at = end;
+        break;
+      }
+      const untilMs = args.count === 0 ? 0 : heldUntilMs(replica.run, session, args);
+      if (untilMs > 0) {
+        this.#clients.wait(this, untilMs);
+        break;
+      }
+      at = next;
+      if (args.count === 0) continue;
+      reply.resp = session.resp;
+      const seq = replica.execute(session, args, reply);
+      if (seq > hold) hold = seq;
+      if (session.closing) break;
+      if (reply.sink.length > REPLY_FLUSH_BYTES) {
+        this.#clients.deliver(this, reply.sink.view(), hold);
+        reply.sink.clear();
+      }
+    }
+    if (reply.sink.length > 0) this.#clients.deliver(this, reply.sink.view(), hold);
+    if (session.closing) this.end();
+    this.#host.turnEnded();
+    return at;
+  }
+
+  /** Closes once everything owed to the client is sent. */
+  end(): void {
+    this.#ending = true;
+    this.session.closing = true;
+    if (this.heldCount === 0) this.output.close();
+  }
+
+  /** A held reply was sent. */
+  released(): void {
+    if (this.#ending && this.heldCount === 0) this.output.close();
+  }
+
+  drained(): void {}
+
+  closed(): void {
+    this.#ending = true;
+    this.#clients.closed(this);
+  }
+}
+
+function isLocal(address: string): boolean {
+  return (
+    address.startsWith("127.") ||
+    address.startsWith("[::1]") ||
+    address.startsWith("::1") ||
+    address.startsWith("[::ffff:127.") ||
+    address.startsWith("::ffff:127.") ||
+    address.startsWith("/") ||
+    address.startsWith("unix")
+  );
+}

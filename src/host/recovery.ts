@@ -1,0 +1,75 @@
+/**
+ * Recovery: brings a replica to where its log ends: the newest checkpoint that can be read, then the log behind it.
+ *
+ * Invariant: the replica serves nothing before its log is replayed to the end. A damaged checkpoint is passed over only if an
+ * older one is there and the log still reaches back to it; otherwise the start is refused and says what is damaged.
+ */
+import { Malformed } from "../core/bytes/source.ts";
+import { CheckpointLoader } from "../core/replica/checkpoint.ts";
+import type { Replica } from "../core/replica/replica.ts";
+import { Damaged, type Storage } from "./ports/storage.ts";
+
+const READ_BYTES = 4 * 1024 * 1024;
+
+export interface Recovered {
+  readonly replica: Replica;
+  /** The position of the checkpoint that was loaded, or null. */
+  readonly checkpoint: number | null;
+  readonly replayedBytes: number;
+}
+
+/** `newReplica` makes an empty one: a second is needed when a checkpoint turns out to be damaged half way through. */
+export async function recover(
+  storage: Storage,
+  newReplica: () => Replica,
+  warn: (text: string) => void,
+  onProgress: (position: number, end: number) => void,
+): Promise<Recovered> {
+  const { log } = storage;
+  const { replica, checkpoint } = await loadCheckpoint(storage, newReplica, warn);
+  let position = checkpoint ?? log.begin;
+  if (position < log.begin || position > log.end)
+    throw new Damaged(
+      `the checkpoint is of position ${position}, the log holds ${log.begin} to ${log.end}: one of them was restored without the other`,
+    );
+  if (checkpoint === null) replica.index.begin(position, replica.applied);
+  const start = position;
+  while (position < log.end) {
+    try {
+      position = await log.read(position, READ_BYTES, (block, _, to) => replica.replay(block, to));
+    } catch (cause) {
+      if (!(cause instanceof Malformed)) throw cause;
+      throw new Damaged(
+        `the log behind position ${position} does not follow from what lies before it (${cause.message}): its beginning or the checkpoint is missing; restore the directory, or empty it and let the replica start anew`,
+        { cause },
+      );
+    }
+    onProgress(position, log.end);
+  }
+  replica.replayed();
+  return { replica, checkpoint, replayedBytes: position - start };
+}
+
+async function loadCheckpoint(
+  { checkpoints, log }: Storage,
+  newReplica: () => Replica,
+  warn: (text: string) => void,
+): Promise<{ replica: Replica; checkpoint: number | null }> {
+  let damaged: unknown = null;
+  for (const number of await checkpoints.list()) {
+    const replica = newReplica();
+    const loader = new CheckpointLoader(replica);
+    try {
+      await checkpoints.load((section, index) => loader.section(section, index), number);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      damaged ??= error;
+      warn(`checkpoint ${number} cannot be used: ${error.message}`);
+      continue;
+    }
+    if (loader.position >= log.begin) return { replica, checkpoint: loader.position };
+    damaged ??= new Damaged(`checkpoint ${number} is older than the log reaches back`);
+  }
+  if (damaged !== null && log.begin > 0) throw damaged;
+  return { replica: newReplica(), checkpoint: null };
+}

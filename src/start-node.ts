@@ -1,0 +1,105 @@
+/**
+ * Wires one node: opens its storage, starts the replica, then the ports, and takes them down in the opposite order.
+ *
+ * Invariant: a port opens only when everything behind it works: clients and peers meet a replica that has recovered. What was
+ * opened is closed again when a later step fails.
+ */
+import { randomBytes } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import { pino } from "pino";
+import manifest from "../package.json" with { type: "json" };
+import { startHttpApi } from "./adapters/http-api/http-api.ts";
+import { startTcpTransport } from "./adapters/replication-tcp/tcp-transport.ts";
+import { startRespServer } from "./adapters/resp-server/resp-server.ts";
+import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
+import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
+import { originName } from "./core/clock/origins.ts";
+import type { Settings } from "./core/commands/settings.ts";
+import type { RunningNode } from "./cli/serve.ts";
+import type { Config } from "./host/config.ts";
+import { Node } from "./host/node.ts";
+
+/** Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. */
+export async function startNode(config: Config): Promise<RunningNode> {
+  await using stack = new AsyncDisposableStack();
+  const log = pino({ level: config.logLevel, base: { member: config.member } }, pino.destination(2));
+  let offsetMs = 0;
+  const settings = settingsOf(config);
+  const storage = stack.use(await openFileStorage(config.dir));
+  const node = stack.use(
+    await Node.start(config, settings, {
+      storage,
+      log,
+      version: manifest.version,
+      pid: process.pid,
+      wallMs: () => Date.now() + offsetMs,
+      monoMs: () => performance.now(),
+      random: () => randomBytes(4).readUInt32BE(),
+      memory: () => {
+        const { rss, heapUsed } = process.memoryUsage();
+        return { rssBytes: rss, heapBytes: heapUsed };
+      },
+    }),
+  );
+  settings.runId = originName(node.replica.origins.get(node.replica.me)).slice(-40);
+  const transport = stack.use(
+    await startTcpTransport({
+      host: config.replication.host,
+      port: config.replication.port,
+      secret: config.replication.secret,
+      member: config.member,
+      events: node,
+      onFailure: (link, address, reason) => node.dialFailed(link, address, reason),
+      log,
+    }),
+  );
+  for (const { to, address } of config.replication.links) transport.dial({ name: to, address });
+  const telemetry = createTelemetry(() => node.status());
+  const http = stack.use(
+    await startHttpApi({
+      host: config.http.host,
+      port: config.http.port,
+      names: config.http.names,
+      status: () => node.status(),
+      metrics: () => telemetry.metrics(),
+      ready: () => node.ready(),
+    }),
+  );
+  const resp = stack.use(
+    await startRespServer({
+      host: config.resp.host,
+      port: config.resp.port,
+      service: node.clients,
+      onAcceptError: (error) => log.warn({ error }, "a client could not be accepted"),
+    }),
+  );
+  node.ports = { resp: resp.port, http: http.port, replication: transport.port };
+  settings.port = resp.port;
+  node.stopRequested = () => process.kill(process.pid, "SIGTERM");
+  const opened = stack.move();
+  return {
+    ports: node.ports,
+    setClockOffset: (ms) => (offsetMs = ms),
+    failed: node.failed,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+function settingsOf(config: Config): Settings {
+  return {
+    requirepass: config.requirepass,
+    protectedMode: config.protectedMode,
+    databases: config.databases,
+    maxClients: config.resp.maxClients,
+    protoMaxBulkLen: config.protoMaxBulkLen,
+    port: config.resp.port,
+    bind: config.resp.host,
+    dir: config.dir,
+    durability: config.durability,
+    region: config.region,
+    member: config.member,
+    version: manifest.version,
+    runId: "",
+    startedMs: Date.now(),
+  };
+}
