@@ -30,7 +30,7 @@ export function container(options: ContainerOptions, subcommands: readonly Comma
     group,
     since: helpSince,
     complexity: "O(1)",
-    summary: "Prints this help.",
+    summary: "Prints this help",
     run: (_run, _args, reply) => writeHelp(name, subcommands, reply),
   };
   return {

@@ -3,7 +3,29 @@
  *
  * Invariant: what is not listed here is an unknown command.
  */
+import { aclCommands } from "./acl.ts";
+import { clientCommands } from "./client.ts";
+import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
+import { configCommands } from "./config.ts";
+import { connectionCommands } from "./connection.ts";
+import { debugCommands } from "./debug.ts";
+import { introspectionCommands } from "./introspection.ts";
+import { replicationCommands } from "./replication.ts";
+import { serverCommands } from "./server.ts";
+import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
-export const commandTable: CommandTable = new CommandTable([transactionCommands]);
+export const commandTable: CommandTable = new CommandTable([
+  connectionCommands,
+  transactionCommands,
+  clientCommands,
+  serverCommands,
+  replicationCommands,
+  configCommands,
+  introspectionCommands(() => commandTable),
+  aclCommands(() => commandTable),
+  clusterCommands,
+  debugCommands,
+  stringCommands,
+]);

@@ -1,0 +1,58 @@
+/**
+ * ClientLine: a client as CLIENT LIST and CLIENT INFO show it.
+ *
+ * Invariant: one line; every value is free of spaces, so that `name=value` pairs can be told apart.
+ */
+import type { Args } from "../wire/args.ts";
+import { quote } from "./errors.ts";
+import type { Session } from "./session.ts";
+
+/** The types of clients that may be asked for; all of ours are normal. */
+const types = ["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"] as const;
+
+/** Whether argument `i` is a type of client that Redis knows. */
+export function isType(args: Args, i: number): boolean {
+  return types.some((type) => args.is(i, type));
+}
+
+export const UNKNOWN_TYPE = (args: Args, i: number): string =>
+  `ERR Unknown client type '${quote(args, i, 128)}'`;
+
+/** Describes a client, without the end of the line. */
+export function describe(session: Session, nowMs: number): string {
+  const { queue, watched } = session;
+  const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
+  return [
+    `id=${session.id}`,
+    `addr=${session.address}`,
+    `laddr=${session.localAddress}`,
+    `name=${session.name}`,
+    `age=${seconds(session.createdMs)}`,
+    `idle=${seconds(session.lastCommandMs)}`,
+    `flags=${flagsOf(session)}`,
+    `db=${session.db}`,
+    "sub=0",
+    "psub=0",
+    "ssub=0",
+    `multi=${queue === null ? -1 : queue.length}`,
+    `watch=${watched === null ? 0 : watched.size}`,
+    `multi-mem=${session.queuedBytes}`,
+    `cmd=${session.lastCommand === "" ? "NULL" : session.lastCommand}`,
+    `user=${session.user}`,
+    "redir=-1",
+    `resp=${session.resp}`,
+    `lib-name=${session.libraryName}`,
+    `lib-ver=${session.libraryVersion}`,
+  ].join(" ");
+}
+
+/** In transaction, dirty, closing, spared from eviction, not touching; N for none of them. */
+function flagsOf(session: Session): string {
+  const flags =
+    (session.queue === null ? "" : "x") +
+    (session.dirty ? "d" : "") +
+    (session.closing ? "c" : "") +
+    (session.noEvict ? "e" : "") +
+    (session.noTouch ? "T" : "");
+  return flags === "" ? "N" : flags;
+}
