@@ -19,6 +19,10 @@ test("random commands get the answers of Redis, and leave the data of Redis", as
   const result = await runDifferential({
     referencePort: reference.port,
     subjectPort: subject.port,
+    revive: async () => {
+      await subject.kill();
+      await subject.start();
+    },
     seed,
     count,
   });

@@ -33,6 +33,8 @@ export interface DifferentialOptions {
   known?: readonly KnownDifference[];
   /** Only these commands, by name as the specs have it; all by default. */
   only?: readonly string[];
+  /** Starts the subject again, on the same port, when it has ended; without it a crash ends the run. */
+  revive?: () => Promise<void>;
   /** Told of each difference as soon as it is shrunk. */
   onFound?: (found: Found) => void;
 }
@@ -92,11 +94,19 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   const chosen =
     options.only === undefined ? specs : specs.filter((spec) => options.only?.includes(spec.name));
   const tally = new Tally(chosen);
-  using pair = new Pair(options.referencePort, options.subjectPort, excuse, (step, succeeded) =>
-    tally.answered(step, succeeded),
+  using pair = new Pair(
+    options.referencePort,
+    options.subjectPort,
+    excuse,
+    (step, succeeded) => tally.answered(step, succeeded),
+    options.revive,
   );
-  using shrinking = new Pair(options.referencePort, options.subjectPort, (difference) =>
-    known.some((one) => one.excuses(difference)),
+  using shrinking = new Pair(
+    options.referencePort,
+    options.subjectPort,
+    (difference) => known.some((one) => one.excuses(difference)),
+    undefined,
+    options.revive,
   );
 
   for (let epoch = 0; tally.total < options.count; epoch++) {

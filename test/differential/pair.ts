@@ -58,21 +58,34 @@ export class Pair implements Disposable {
   #waiting: Waiting[] = [];
   #excuse: Excuse;
   #onAnswered: OnAnswered;
+  #revive: (() => Promise<void>) | null;
 
   constructor(
     referencePort: number,
     subjectPort: number,
     excuse: Excuse = () => false,
     onAnswered: OnAnswered = () => {},
+    revive: (() => Promise<void>) | null = null,
   ) {
     this.#referencePort = referencePort;
     this.#subjectPort = subjectPort;
     this.#excuse = excuse;
     this.#onAnswered = onAnswered;
+    this.#revive = revive;
   }
 
-  /** Empty databases, new connections. */
+  /** Empty databases, new connections; and a new subject process when the old one is gone and can be revived. */
   async fresh(): Promise<void> {
+    try {
+      await this.#empty();
+    } catch (error) {
+      if (this.#revive === null) throw error;
+      await this.#revive();
+      await this.#empty();
+    }
+  }
+
+  async #empty(): Promise<void> {
     this.#disconnect();
     const ends = await this.#end(connections);
     await Promise.all([ends.reference.call("FLUSHALL"), ends.subject.call("FLUSHALL")]);
@@ -157,8 +170,7 @@ export class Pair implements Disposable {
         throw new Error(`the reference ended at ${inlineLine(step.args)}: ${reference.ended}`);
       }
       this.#onAnswered(step, a[0] !== 0x2d);
-      const reason =
-        b.length === 0 ? `the connection ended: ${subject.ended}` : this.#compare(ends, step, a, b);
+      const reason = b.length === 0 ? endOf(subject.ended) : this.#compare(ends, step, a, b);
       ends.before = { reference: a, subject: b };
       if (reason === null) continue;
       const found = this.#judge({ step, opIndex, stepIndex, reason, reference: a, subject: b });
@@ -247,6 +259,13 @@ async function framesOf(
     frames.ended = error instanceof Error ? error.message : String(error);
     return frames;
   }
+}
+
+/** A reset and an orderly end are one difference, so that its signature is the same each time. */
+function endOf(reason = ""): string {
+  return reason.startsWith("no reply")
+    ? "the subject did not answer"
+    : "the subject ended the connection";
 }
 
 function execDisagreement(expects: Expectation[], a: Buffer, b: Buffer): string | null {

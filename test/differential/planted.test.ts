@@ -26,6 +26,7 @@ const word = (args: Buffer[], place: number): string => args[place]?.toString().
 async function compareWith(
   alter: (args: Buffer[]) => Buffer[],
   known: readonly KnownDifference[] = [],
+  revive?: () => Promise<void>,
 ): Promise<DifferentialResult> {
   await using proxy = await alteringProxy(behind.port, alter);
   return await runDifferential({
@@ -35,6 +36,7 @@ async function compareWith(
     count: 20_000,
     most: 1,
     known,
+    ...(revive === undefined ? {} : { revive }),
     // Its bytes are no requests that the proxy could read.
     only: specs.map((spec) => spec.name).filter((name) => name !== "QUIT"),
   });
@@ -89,6 +91,25 @@ test("a deadline that is too short is found in the data", async () => {
   const [found] = result.differences;
   assert.ok(found?.shrunk);
   assert.ok(found.script.length <= 2, found.script.join("\n"));
+});
+
+test("a command that ends the process is found, and is all that is left of the script", async () => {
+  const revive = async (): Promise<void> => {
+    await behind.kill();
+    await behind.start();
+  };
+  const result = await compareWith(
+    (args) =>
+      word(args, 0) === "HSTRLEN" ? [Buffer.from("SHUTDOWN"), Buffer.from("NOSAVE")] : args,
+    [],
+    revive,
+  );
+  // The last script that was tried ended it once more.
+  await revive();
+  const [found] = result.differences;
+  assert.ok(found?.shrunk);
+  assert.match(found.reason, /connection/);
+  assert.match(found.script.join("\n"), /^hstrlen.*$/i);
 });
 
 test("a known difference is passed over and counted", async () => {

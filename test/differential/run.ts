@@ -33,6 +33,10 @@ async function main(): Promise<number> {
   const result = await runDifferential({
     referencePort: reference.port,
     subjectPort: subject.port,
+    revive: async () => {
+      await subject.kill();
+      await subject.start();
+    },
     seed: Number(values.seed),
     count: Number(values.count),
     most: Number(values.most),

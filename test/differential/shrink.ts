@@ -31,9 +31,9 @@ export async function shrink(
   const shows = async (ops: readonly Op[]): Promise<boolean> => {
     if (best !== null && performance.now() > deadlineMs) return false;
     tries += 1;
-    await pair.fresh();
     let difference: Difference | null;
     try {
+      await pair.fresh();
       difference = await pair.run(ops, found.at === "state");
     } catch {
       return false;

@@ -65,6 +65,10 @@ export async function startServer(
     kind === "atoll"
       ? atollCommand(dir.path, port, readyPort, await freePort(), options)
       : redisCommand(dir.path, port, options);
+  // The configuration file alone decides, not what the one who runs the tests has set.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith("ATOLL_")),
+  );
   const readyWithinMs = options.readyWithinMs ?? 30_000;
   let running: { child: ChildProcess; forget: () => void } | null = null;
 
@@ -88,7 +92,7 @@ export async function startServer(
     },
     async start() {
       if (running !== null) throw new Error(`the ${kind} server runs already`);
-      const child = spawn(file, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(file, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
       running = { child, forget: atExit(() => child.kill("SIGKILL")) };
       const output = tailOf(child);
       let failure: string | null = null;
@@ -131,17 +135,16 @@ function atollCommand(
   options: ServerOptions,
 ): string[] {
   const config = join(dir, "node.yaml");
-  const password =
-    options.requirepass === undefined
-      ? ""
-      : `, requirepass: ${JSON.stringify(options.requirepass)}`;
   writeFileSync(
     config,
     [
       "region: test",
       `dir: ${JSON.stringify(join(dir, "data"))}`,
       `durability: ${options.durability === "local" ? "local" : "relaxed"}`,
-      `resp: { port: ${port}${password} }`,
+      `resp: { port: ${port} }`,
+      ...(options.requirepass === undefined
+        ? []
+        : [`requirepass: ${JSON.stringify(options.requirepass)}`]),
       `http: { port: ${httpPort} }`,
       `replication: { port: ${replicationPort}, secret: "a secret for tests", links: [] }`,
       "",
