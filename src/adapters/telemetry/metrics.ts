@@ -1,0 +1,387 @@
+/**
+ * Metrics: what Prometheus may know of a node, one entry each. `docs/metrics.md` is the same table for people.
+ *
+ * Invariant: names begin with `atoll_` and end in their unit, counters in `_total`; labels take few values (no key, no client,
+ * no address), so the number of series does not grow with the data; a value the node does not know is absent, never 0.
+ */
+import type { NodeStatus } from "../../host/status.ts";
+
+/** What the metrics are read from. */
+export type Reading = {
+  status: NodeStatus;
+  /** How late the event loop was, since the reading before. */
+  loopDelaySeconds: { quantile: string; seconds: number }[];
+  cpuSeconds: { user: number; system: number };
+};
+
+export type Sample = {
+  labels?: Record<string, string | number>;
+  /** Null is not known. */
+  value: number | null;
+  /** What a histogram's series adds to the name. */
+  suffix?: "_bucket" | "_sum" | "_count";
+};
+
+export type MetricDefinition = {
+  name: `atoll_${string}`;
+  type: "gauge" | "counter" | "histogram";
+  unit: "seconds" | "bytes" | "records" | "1";
+  labels: string[];
+  help: string;
+  read: (reading: Reading) => Sample[];
+};
+
+const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
+const flag = (value: boolean): number => (value ? 1 : 0);
+const STATES: NodeStatus["state"][] = ["starting", "ready", "read-only", "stopping"];
+
+/** A metric of the whole node. */
+function one(
+  name: MetricDefinition["name"],
+  type: "gauge" | "counter",
+  unit: MetricDefinition["unit"],
+  help: string,
+  value: (status: NodeStatus) => number | null,
+): MetricDefinition {
+  return { name, type, unit, labels: [], help, read: ({ status }) => [{ value: value(status) }] };
+}
+
+/** A metric of every link, by the member names of both ends: `from` is this replica. */
+function perLink(
+  name: MetricDefinition["name"],
+  type: "gauge" | "counter",
+  unit: MetricDefinition["unit"],
+  help: string,
+  value: (link: NodeStatus["links"][number]) => number | null,
+): MetricDefinition {
+  const read = ({ status }: Reading): Sample[] =>
+    status.links.map((link) => ({
+      labels: { from: status.member, to: link.peer },
+      value: value(link),
+    }));
+  return { name, type, unit, labels: ["from", "to"], help, read };
+}
+
+function perCommand(
+  name: MetricDefinition["name"],
+  unit: MetricDefinition["unit"],
+  help: string,
+  value: (command: NodeStatus["commands"][number]) => number,
+): MetricDefinition {
+  const read = ({ status }: Reading): Sample[] =>
+    status.commands.map((command) => ({ labels: { cmd: command.name }, value: value(command) }));
+  return { name, type: "counter", unit, labels: ["cmd"], help, read };
+}
+
+function byLabel(
+  label: string,
+  values: Record<string, number>,
+): { labels: Record<string, string>; value: number }[] {
+  return Object.entries(values).map(([kind, value]) => ({ labels: { [label]: kind }, value }));
+}
+
+export const METRICS: readonly MetricDefinition[] = [
+  // The node.
+  {
+    name: "atoll_info",
+    type: "gauge",
+    unit: "1",
+    labels: ["version", "region", "member", "durability"],
+    help: "Always 1; the labels say which node this is.",
+    read: ({ status: { version, region, member, durability } }) => [
+      { labels: { version, region, member, durability }, value: 1 },
+    ],
+  },
+  one("atoll_ready", "gauge", "1", "1 when the node may be given traffic.", (status) =>
+    flag(status.state === "ready"),
+  ),
+  {
+    name: "atoll_state",
+    type: "gauge",
+    unit: "1",
+    labels: ["state"],
+    help: "1 for the state the node is in: starting, ready, read-only or stopping.",
+    read: ({ status }) =>
+      STATES.map((state) => ({ labels: { state }, value: flag(status.state === state) })),
+  },
+  one("atoll_uptime_seconds", "gauge", "seconds", "Since the process started.", (status) =>
+    seconds(status.uptimeMs),
+  ),
+  {
+    name: "atoll_memory_bytes",
+    type: "gauge",
+    unit: "bytes",
+    labels: ["kind"],
+    help: "Memory: rss of the process, heap of the runtime, arena kept for data, arena_used by data.",
+    read: ({ status: { memory } }) =>
+      byLabel("kind", {
+        rss: memory.rssBytes,
+        heap: memory.heapBytes,
+        arena: memory.arenaBytes,
+        arena_used: memory.arenaUsedBytes,
+      }),
+  },
+  {
+    name: "atoll_cpu_seconds_total",
+    type: "counter",
+    unit: "seconds",
+    labels: ["mode"],
+    help: "CPU time of the process, in user and system mode.",
+    read: ({ cpuSeconds }) => byLabel("mode", cpuSeconds),
+  },
+  {
+    name: "atoll_eventloop_delay_seconds",
+    type: "gauge",
+    unit: "seconds",
+    labels: ["quantile"],
+    help: "How late the event loop was since the last scrape; quantile 1 is the worst.",
+    read: ({ loopDelaySeconds }) =>
+      loopDelaySeconds.map((delay) => ({
+        labels: { quantile: delay.quantile },
+        value: delay.seconds,
+      })),
+  },
+
+  // Clients.
+  one(
+    "atoll_connected_clients",
+    "gauge",
+    "1",
+    "Clients connected now.",
+    (s) => s.clients.connected,
+  ),
+  one(
+    "atoll_clients_max",
+    "gauge",
+    "1",
+    "Clients that may be connected.",
+    (s) => s.clients.maximum,
+  ),
+  one(
+    "atoll_clients_received_total",
+    "counter",
+    "1",
+    "Clients that have connected.",
+    (status) => status.clients.received,
+  ),
+  one(
+    "atoll_clients_refused_total",
+    "counter",
+    "1",
+    "Clients refused because there were too many.",
+    (status) => status.clients.refused,
+  ),
+  perCommand("atoll_ops_total", "1", "Commands executed.", (command) => command.calls),
+  perCommand(
+    "atoll_op_failures_total",
+    "1",
+    "Commands answered with an error.",
+    (command) => command.failures,
+  ),
+  perCommand(
+    "atoll_op_seconds_total",
+    "seconds",
+    "Time spent executing commands, where it is measured.",
+    (command) => command.micros / 1e6,
+  ),
+
+  // Data.
+  {
+    name: "atoll_keys",
+    type: "gauge",
+    unit: "1",
+    labels: ["db"],
+    help: "Keys.",
+    read: ({ status }) => status.keyspace.map(({ db, keys }) => ({ labels: { db }, value: keys })),
+  },
+  {
+    name: "atoll_keys_expiring",
+    type: "gauge",
+    unit: "1",
+    labels: ["db"],
+    help: "Keys with a deadline.",
+    read: ({ status }) =>
+      status.keyspace.map(({ db, expires }) => ({ labels: { db }, value: expires })),
+  },
+  one("atoll_hits_total", "counter", "1", "Reads that found their key.", (status) => status.hits),
+  one(
+    "atoll_misses_total",
+    "counter",
+    "1",
+    "Reads that did not find their key.",
+    (status) => status.misses,
+  ),
+  one("atoll_expired_total", "counter", "1", "Keys that expired here.", (status) => status.expired),
+
+  // The log.
+  one(
+    "atoll_log_bytes",
+    "gauge",
+    "bytes",
+    "Bytes the log retains.",
+    ({ log }) => log.endPosition - log.beginPosition,
+  ),
+  one(
+    "atoll_log_undurable_bytes",
+    "gauge",
+    "bytes",
+    "Bytes appended to the log that a crash could still lose.",
+    ({ log }) => log.endPosition - log.durablePosition,
+  ),
+  {
+    name: "atoll_fsync_seconds",
+    type: "histogram",
+    unit: "seconds",
+    labels: [],
+    help: "How long syncing the log took.",
+    read: ({ status }) => {
+      const { bounds, counts, sum, count } = status.log.syncSeconds;
+      return [
+        ...bounds.map((le, i): Sample => ({
+          labels: { le },
+          value: counts[i] ?? null,
+          suffix: "_bucket",
+        })),
+        { labels: { le: "+Inf" }, value: count, suffix: "_bucket" },
+        { value: sum, suffix: "_sum" },
+        { value: count, suffix: "_count" },
+      ];
+    },
+  },
+  one(
+    "atoll_checkpoint_age_seconds",
+    "gauge",
+    "seconds",
+    "Since the newest checkpoint; absent while there is none.",
+    (status) => seconds(status.log.checkpointAgeMs),
+  ),
+  one(
+    "atoll_checkpoint_behind_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of the log that a restart would replay; absent while there is no checkpoint.",
+    ({ log }) =>
+      log.checkpointPosition === null ? null : log.endPosition - log.checkpointPosition,
+  ),
+
+  // Replication.
+  {
+    name: "atoll_records_total",
+    type: "counter",
+    unit: "records",
+    labels: ["kind"],
+    help: "Records made here, applied from peers, and received again (duplicate).",
+    read: ({ status: { records } }) =>
+      byLabel("kind", {
+        made: records.made,
+        applied: records.applied,
+        duplicate: records.duplicates,
+      }),
+  },
+  one(
+    "atoll_records_pending",
+    "gauge",
+    "records",
+    "Records received whose causes have not arrived yet.",
+    (status) => status.records.pending,
+  ),
+  {
+    name: "atoll_stability_waiting",
+    type: "gauge",
+    unit: "1",
+    labels: ["kind"],
+    help: "What waits to be stable everywhere before it is cleaned up: resets, floors.",
+    read: ({ status: { stability } }) =>
+      byLabel("kind", { resets: stability.waitingResets, floors: stability.waitingFloors }),
+  },
+  perLink("atoll_link_up", "gauge", "1", "1 while the link is open.", (link) =>
+    flag(link.state !== "down"),
+  ),
+  perLink("atoll_link_live", "gauge", "1", "1 while the peer has caught up and follows.", (link) =>
+    flag(link.state === "live"),
+  ),
+  perLink(
+    "atoll_link_rtt_seconds",
+    "gauge",
+    "seconds",
+    "Round trip to the peer; absent while not measured.",
+    (link) => seconds(link.rttMs),
+  ),
+  perLink(
+    "atoll_link_connects_total",
+    "counter",
+    "1",
+    "Times the link was opened.",
+    (link) => link.connects,
+  ),
+  perLink(
+    "atoll_link_sent_bytes_total",
+    "counter",
+    "bytes",
+    "Bytes sent to the peer.",
+    (link) => link.sentBytes,
+  ),
+  perLink(
+    "atoll_link_received_bytes_total",
+    "counter",
+    "bytes",
+    "Bytes received from the peer.",
+    (link) => link.receivedBytes,
+  ),
+  perLink(
+    "atoll_link_sent_records_total",
+    "counter",
+    "records",
+    "Records sent to the peer.",
+    (link) => link.sentRecords,
+  ),
+  perLink(
+    "atoll_link_received_records_total",
+    "counter",
+    "records",
+    "Records received from the peer.",
+    (link) => link.receivedRecords,
+  ),
+  perLink(
+    "atoll_replication_lag_seconds",
+    "gauge",
+    "seconds",
+    "Age of the oldest record of `from` that `to` has not applied; 0 when it has all, absent while not known.",
+    (link) => seconds(link.lagMs),
+  ),
+  perLink(
+    "atoll_replication_backlog_records",
+    "gauge",
+    "records",
+    "Records of `from` that `to` is not known to have applied; absent while not known.",
+    (link) => link.lagRecords,
+  ),
+  perLink(
+    "atoll_replication_backlog_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of the log still to be sent to the peer.",
+    (link) => link.backlogBytes,
+  ),
+
+  // Clocks.
+  {
+    name: "atoll_clock_offset_seconds",
+    type: "gauge",
+    unit: "seconds",
+    labels: ["peer"],
+    help: "The peer's clock minus this node's; absent while not measured.",
+    read: ({ status }) =>
+      status.links.map((link) => ({
+        labels: { peer: link.peer },
+        value: seconds(link.clockOffsetMs),
+      })),
+  },
+  one(
+    "atoll_clock_suspect",
+    "gauge",
+    "1",
+    "1 while this node's own clock is believed to be wrong.",
+    (status) => flag(status.clock.suspect !== null),
+  ),
+];

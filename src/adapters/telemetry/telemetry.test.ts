@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { LinkStatus, NodeStatus } from "../../host/status.ts";
+import { METRICS } from "./metrics.ts";
+import { createTelemetry } from "./telemetry.ts";
+
+const LINK: LinkStatus = {
+  peer: "us-east/1",
+  region: "us-east",
+  state: "live",
+  reason: null,
+  rttMs: 84,
+  lagMs: 1500,
+  lagRecords: 12,
+  backlogBytes: 4096,
+  sentBytes: 1000,
+  receivedBytes: 2000,
+  sentRecords: 10,
+  receivedRecords: 20,
+  clockOffsetMs: -7,
+  connects: 3,
+};
+
+const STATUS: NodeStatus = {
+  version: "1.2.3",
+  region: "eu-west",
+  member: "eu-west/1",
+  origin: "abc",
+  pid: 1,
+  state: "ready",
+  reason: null,
+  uptimeMs: 61_500,
+  durability: "local",
+  respPort: 7001,
+  httpPort: 8001,
+  replicationPort: 9001,
+  clients: { connected: 5, received: 9, refused: 1, maximum: 10_000 },
+  commands: [
+    { name: "set", calls: 100, failures: 2, micros: 1_500_000 },
+    { name: "get", calls: 50, failures: 0, micros: 0 },
+  ],
+  keyspace: [{ db: 0, keys: 42, expires: 7 }],
+  hits: 30,
+  misses: 20,
+  expired: 4,
+  memory: { rssBytes: 1000, heapBytes: 500, arenaBytes: 300, arenaUsedBytes: 200 },
+  log: {
+    beginPosition: 1000,
+    endPosition: 9000,
+    durablePosition: 8500,
+    syncs: 6,
+    syncSeconds: { bounds: [0.001, 0.01], counts: [4, 5], sum: 0.25, count: 6 },
+    checkpointPosition: null,
+    checkpointAgeMs: null,
+  },
+  clock: { nowMs: 0, suspect: null, offsetMs: 0 },
+  records: { made: 100, applied: 200, pending: 3, duplicates: 1 },
+  stability: { waitingResets: 2, waitingFloors: 8 },
+  applied: {},
+  durable: {},
+  links: [
+    LINK,
+    {
+      ...LINK,
+      peer: "ap-south/1",
+      state: "down",
+      rttMs: null,
+      lagMs: null,
+      lagRecords: null,
+      clockOffsetMs: null,
+    },
+  ],
+};
+
+/** The series of a scrape: name and labels, as written, and value. */
+async function scrape(status: NodeStatus): Promise<{ text: string; series: Map<string, number> }> {
+  using telemetry = createTelemetry(() => status);
+  const { body, contentType } = await telemetry.metrics();
+  assert.match(contentType, /^text\/plain; version=0\.0\.4/);
+  const lines = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const series = lines.map((line): [string, number] => {
+    const space = line.lastIndexOf(" ");
+    return [line.slice(0, space), Number(line.slice(space + 1))];
+  });
+  assert.equal(
+    new Set(series.map(([name]) => name)).size,
+    series.length,
+    "a series is given twice",
+  );
+  return { text: body, series: new Map(series) };
+}
+
+test("a scrape shows the node's own account in base units", async () => {
+  const { series } = await scrape(STATUS);
+  const expected = {
+    atoll_ready: 1,
+    'atoll_state{state="read-only"}': 0,
+    'atoll_info{version="1.2.3",region="eu-west",member="eu-west/1",durability="local"}': 1,
+    atoll_uptime_seconds: 61.5,
+    atoll_connected_clients: 5,
+    'atoll_ops_total{cmd="set"}': 100,
+    'atoll_op_seconds_total{cmd="set"}': 1.5,
+    'atoll_op_failures_total{cmd="set"}': 2,
+    'atoll_keys{db="0"}': 42,
+    atoll_log_bytes: 8000,
+    atoll_log_undurable_bytes: 500,
+    'atoll_memory_bytes{kind="arena_used"}': 200,
+    'atoll_records_total{kind="applied"}': 200,
+    'atoll_link_up{from="eu-west/1",to="us-east/1"}': 1,
+    'atoll_link_up{from="eu-west/1",to="ap-south/1"}': 0,
+    'atoll_link_rtt_seconds{from="eu-west/1",to="us-east/1"}': 0.084,
+    'atoll_replication_lag_seconds{from="eu-west/1",to="us-east/1"}': 1.5,
+    'atoll_replication_backlog_bytes{from="eu-west/1",to="us-east/1"}': 4096,
+    'atoll_replication_backlog_records{from="eu-west/1",to="us-east/1"}': 12,
+    'atoll_clock_offset_seconds{peer="us-east/1"}': -0.007,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
+  assert.ok((series.get('atoll_cpu_seconds_total{mode="user"}') ?? 0) > 0);
+});
+
+test("the time of syncs is a histogram whose counts are the node's own", async () => {
+  const { series, text } = await scrape(STATUS);
+  assert.match(text, /# TYPE atoll_fsync_seconds histogram/);
+  assert.deepEqual(
+    [...series].filter(([name]) => name.startsWith("atoll_fsync_seconds")),
+    [
+      ['atoll_fsync_seconds_bucket{le="0.001"}', 4],
+      ['atoll_fsync_seconds_bucket{le="0.01"}', 5],
+      ['atoll_fsync_seconds_bucket{le="+Inf"}', 6],
+      ["atoll_fsync_seconds_sum", 0.25],
+      ["atoll_fsync_seconds_count", 6],
+    ],
+  );
+});
+
+test("what is not known is absent, not zero", async () => {
+  const { series } = await scrape(STATUS);
+  for (const name of [
+    "atoll_checkpoint_age_seconds",
+    "atoll_checkpoint_behind_bytes",
+    'atoll_replication_lag_seconds{from="eu-west/1",to="ap-south/1"}',
+    'atoll_clock_offset_seconds{peer="ap-south/1"}',
+  ])
+    assert.equal(series.has(name), false, name);
+  const log = { ...STATUS.log, checkpointPosition: 5000, checkpointAgeMs: 2500 };
+  const later = await scrape({ ...STATUS, log });
+  assert.equal(later.series.get("atoll_checkpoint_age_seconds"), 2.5);
+  assert.equal(later.series.get("atoll_checkpoint_behind_bytes"), 4000);
+});
+
+test("a scrape a moment later shows the same text, and one after a second a new one", async () => {
+  let nowMs = 5000;
+  let asked = 0;
+  using telemetry = createTelemetry(
+    () => ({ ...STATUS, hits: ++asked }),
+    () => nowMs,
+  );
+  const first = await telemetry.metrics();
+  nowMs += 999;
+  assert.equal((await telemetry.metrics()).body, first.body);
+  assert.equal(asked, 1);
+  nowMs += 1;
+  assert.match((await telemetry.metrics()).body, /^atoll_hits_total 2$/m);
+});
+
+test("a status that could not be given is not remembered", async () => {
+  let fails = true;
+  using telemetry = createTelemetry(
+    () => {
+      if (fails) throw new Error("not now");
+      return STATUS;
+    },
+    () => 0,
+  );
+  await assert.rejects(telemetry.metrics(), /not now/);
+  fails = false;
+  assert.match((await telemetry.metrics()).body, /^atoll_ready 1$/m);
+});
+
+test("two nodes in one process count for themselves", async () => {
+  const [one, two] = await Promise.all([scrape(STATUS), scrape({ ...STATUS, hits: 31 })]);
+  assert.equal(one.series.get("atoll_hits_total"), 30);
+  assert.equal(two.series.get("atoll_hits_total"), 31);
+});
+
+test("every name tells its unit, and every series has the labels it was announced with", () => {
+  const read = {
+    status: STATUS,
+    loopDelaySeconds: [{ quantile: "1", seconds: 0 }],
+    cpuSeconds: { user: 1, system: 1 },
+  };
+  for (const { name, type, unit, labels, read: samplesOf } of METRICS) {
+    const stem = name.replace(/_total$/, "");
+    if (unit !== "1" && name !== "atoll_records_pending")
+      assert.ok(stem.endsWith(`_${unit}`), name);
+    assert.equal(name.endsWith("_total"), type === "counter", name);
+    for (const sample of samplesOf(read)) {
+      const given = Object.keys(sample.labels ?? {});
+      assert.deepEqual(given, sample.suffix === "_bucket" ? [...labels, "le"] : labels, name);
+    }
+  }
+});
+
+test("docs/metrics.md lists every metric there is, and no other", () => {
+  const page = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| `atoll_"));
+  const listed = rows.map((row) =>
+    row
+      .slice(2, -2)
+      .split(" | ")
+      .map((cell) => cell.trim()),
+  );
+  const wanted = METRICS.map(({ name, type, unit, labels, help }) => [
+    `\`${name}\``,
+    type,
+    unit,
+    labels.map((label) => `\`${label}\``).join(", "),
+    help,
+  ]);
+  const byName = (a: string[], b: string[]): number => ((a[0] ?? "") < (b[0] ?? "") ? -1 : 1);
+  assert.deepEqual(listed.toSorted(byName), wanted.toSorted(byName));
+});
