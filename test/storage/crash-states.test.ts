@@ -8,14 +8,14 @@
  * ATOLL_SEED repeats one history; ATOLL_CRASH_HISTORIES sets how many there are.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { openFileStorage } from "../../src/adapters/storage-files/file-storage.ts";
 import type { Storage } from "../../src/host/ports/storage.ts";
-import { sectionsOf, type Visit, visitsOf } from "../../src/host/ports/storage.suite.ts";
+import { durableAt, sectionsOf, type Visit, visitsOf } from "../../src/host/ports/storage.suite.ts";
 import { TracedFiles } from "./traced-files.ts";
 
 const HISTORIES = Number(process.env["ATOLL_CRASH_HISTORIES"] ?? 24);
@@ -63,9 +63,46 @@ void test("every crash leaves a storage that opens with all it had promised", as
   if (only === undefined) assert.ok(seen.promised > seen.states / 2, `${seen.promised} promised`);
 });
 
+void test("a directory that is never synced is caught, so the states are cruel enough", async () => {
+  const seen = { states: 0, torn: 0, promised: 0 };
+  await assert.rejects(async () => {
+    for (let seed = 1; seed <= 5; seed++) await history(seed, seen, "directory sync");
+  });
+});
+
+void test("what a killed process had written is synced before it counts as durable", async () => {
+  const root = await mkdtemp(join(tmpdir(), "atoll-killed-"));
+  try {
+    const killed = join(root, "killed");
+    {
+      await using storage = await openFileStorage(join(root, "first"));
+      for (let i = 0; i < 20; i++) storage.log.append(Buffer.alloc(300, `block ${i} `), false);
+      storage.log.sync();
+      await durableAt(storage, storage.log.end);
+      await cp(join(root, "first"), killed, { recursive: true });
+    }
+    const traced = await TracedFiles.of(killed, false);
+    {
+      await using storage = await openFileStorage(killed, { files: traced });
+      assert.equal((await visitsOf(storage)).length, 20);
+      const moment = traced.now();
+      const random = mulberry32(1);
+      for (let i = 0; i < 20; i++) {
+        const state = join(root, `state-${i}`);
+        await traced.layOut(state, moment, random);
+        await using after = await openFileStorage(state);
+        assert.equal((await visitsOf(after)).length, 20);
+      }
+    }
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
+
 async function history(
   seed: number,
   seen: { states: number; torn: number; promised: number },
+  spoil: TracedFiles["spoil"] = "nothing",
 ): Promise<void> {
   const random = mulberry32(seed);
   const root = await mkdtemp(join(tmpdir(), `atoll-crash-${seed}-`));
@@ -80,6 +117,7 @@ async function history(
     };
     for (let run = 0; run < RUNS; run++) {
       const traced = await TracedFiles.of(directory);
+      traced.spoil = spoil;
       const { base, notes } = await work(directory, traced, before, random);
       const end = traced.now();
       for (let i = 0; i < STATES_PER_RUN; i++) {

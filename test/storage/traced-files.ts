@@ -33,15 +33,16 @@ export class TracedFiles implements Files {
   #names = new Map<string, number>();
   #files = 0;
 
-  /** Remembers what is in `directory` as durable. */
-  static async of(directory: string): Promise<TracedFiles> {
+  /** Remembers what is in `directory` as durable, or as written by a process that died before it synced. */
+  static async of(directory: string, synced = true): Promise<TracedFiles> {
     const traced = new TracedFiles();
+    const durableAt = synced ? 0 : NEVER;
     await mkdir(directory, { recursive: true });
     for (const name of await readdir(directory)) {
       if (name.startsWith("lock")) continue;
-      const file = traced.#link(name, 0);
+      const file = traced.#link(name, durableAt);
       const bytes = await readFile(join(directory, name));
-      traced.#add({ type: "write", file, position: 0, bytes, durableAt: 0 });
+      traced.#add({ type: "write", file, position: 0, bytes, durableAt });
     }
     traced.begun = traced.now();
     return traced;

@@ -381,3 +381,84 @@ void test("segments that were truncated are used again, and their old blocks sta
     await storage[Symbol.asyncDispose]();
   });
 });
+
+/** What the directory would hold if the machine stopped now, with the given byte ranges of its only segment never written. */
+async function crashedCopy(
+  directory: string,
+  lost: { from: number; to: number }[],
+): Promise<string> {
+  const copy = `${directory}-crashed`;
+  await cp(directory, copy, { recursive: true });
+  await using file = await open(join(copy, "log.0000000000000000"), "r+");
+  for (const { from, to } of lost) await file.write(Buffer.alloc(to - from), 0, to - from, from);
+  return copy;
+}
+
+void test("what a crash left behind a hole does not come back when the hole is filled exactly", async () => {
+  const root = await mkdtemp(join(tmpdir(), "atoll-hole-"));
+  /** Opens, appends the blocks with one sync for all, and crashes with some of them lost. */
+  const life = async (directory: string, names: string[], lose: string[]) => {
+    await using storage = await openFileStorage(directory);
+    const found = (await visitsOf(storage)).map(({ bytes }) => String(bytes));
+    const places = new Map<string, { from: number; to: number }>();
+    for (const name of names) {
+      const from = storage.log.end;
+      places.set(name, { from, to: storage.log.append(Buffer.from(name), false) });
+    }
+    storage.log.sync();
+    await durableAt(storage, storage.log.end);
+    const lost = lose.map((name) => places.get(name) as { from: number; to: number });
+    return { found, next: await crashedCopy(directory, lost) };
+  };
+  try {
+    const first = await life(join(root, "d"), ["a1", "b1", "c1"], ["b1"]);
+    // Exactly as long as what was lost, so that c1 would follow on.
+    const second = await life(first.next, ["b2"], []);
+    assert.deepEqual(second.found, ["a1"]);
+    const third = await life(second.next, ["c3", "d3", "e3"], ["c3", "d3"]);
+    assert.deepEqual(third.found, ["a1", "b2"]);
+    // e3 is all that is left of its opening. The next opening must not take its number.
+    const fourth = await life(third.next, ["c4", "d4"], []);
+    assert.deepEqual(fourth.found, ["a1", "b2"]);
+    const fifth = await life(fourth.next, [], []);
+    assert.deepEqual(fifth.found, ["a1", "b2", "c4", "d4"]);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
+
+void test("zeros that are written ahead never land on the log", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "atoll-fill-"));
+  // Zeros arrive late, so that the log catches up with them.
+  const late: Files = {
+    ...nodeFiles,
+    async open(path, create) {
+      const file = await nodeFiles.open(path, create);
+      return {
+        ...file,
+        write: (bytes, start, end, position, durable, done) => {
+          let turns = position > 0 && bytes.length === 1 << 20 && bytes[0] === 0 ? 20_000 : 0;
+          const wait = () => {
+            if (turns-- > 0) setImmediate(wait);
+            else file.write(bytes, start, end, position, durable, done);
+          };
+          wait();
+        },
+      };
+    },
+  };
+  const options = { segmentBytes: 16 << 20, files: late };
+  try {
+    {
+      await using storage = await openFileStorage(directory, options);
+      for (let i = 0; i < 180; i++)
+        await durableAt(storage, storage.log.append(Buffer.alloc(50_000, i + 1), true));
+    }
+    await using storage = await openFileStorage(directory, options);
+    const found = await visitsOf(storage);
+    assert.equal(found.length, 180);
+    assert.ok(found.every(({ bytes }, i) => bytes.equals(Buffer.alloc(50_000, i + 1))));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
