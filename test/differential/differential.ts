@@ -6,7 +6,7 @@
  * Invariant: an epoch depends on its own number and the seed alone. A difference ends the epoch it was found in, so the next
  * one is not found because of it; and its history is never longer than an epoch, so it can be shrunk.
  */
-import type { Difference } from "./difference.ts";
+import { stepName, type Difference } from "./difference.ts";
 import { Generator, type Spec } from "./generator.ts";
 import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
@@ -16,7 +16,7 @@ import { sets } from "./families/sets.ts";
 import { strings } from "./families/strings.ts";
 import { transactions } from "./families/transactions.ts";
 import { knownDifferences, type KnownDifference } from "./known-differences.ts";
-import { Pair } from "./pair.ts";
+import { isEnding, Pair } from "./pair.ts";
 import { redisCliLines } from "./redis-cli-lines.ts";
 import { shrink } from "./shrink.ts";
 import type { Op } from "./step.ts";
@@ -131,15 +131,17 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     }
     if (difference === null) continue;
     const before = found.get(difference.signature);
-    if (before !== undefined) {
+    if (before !== undefined && !isEnding(difference.reason)) {
       before.times += 1;
       continue;
     }
     const shortest = await shrink(shrinking, begin, history, difference);
     const shown = shortest?.difference ?? difference;
     const steps = shortest?.steps ?? [...begin, ...history].flatMap((op) => op.steps);
+    const last = steps.at(-1);
+    const guilty = isEnding(difference.reason) && last !== undefined ? ` | ${stepName(last)}` : "";
     const report: Found = {
-      signature: difference.signature,
+      signature: difference.signature + guilty,
       reason: shown.reason,
       script: redisCliLines(steps),
       shrunk: shortest !== null,
@@ -148,6 +150,11 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
       times: 1,
       epoch,
     };
+    const same = found.get(report.signature);
+    if (same !== undefined) {
+      same.times += 1;
+      continue;
+    }
     found.set(report.signature, report);
     options.onFound?.(report);
     if (found.size >= (options.most ?? 20)) break;

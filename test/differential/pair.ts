@@ -207,7 +207,9 @@ export class Pair implements Disposable {
   }
 
   #judge(found: Omit<Difference, "at" | "signature" | "step"> & { step: Step }): Difference | null {
-    const signature = replySignature(found.step, found.reason, found.reference, found.subject);
+    const signature = isEnding(found.reason)
+      ? found.reason
+      : replySignature(found.step, found.reason, found.reference, found.subject);
     const difference: Difference = { ...found, at: "reply", signature };
     return this.#excuse(difference) ? null : difference;
   }
@@ -261,7 +263,15 @@ async function framesOf(
   }
 }
 
-/** A reset and an orderly end are one difference, so that its signature is the same each time. */
+/**
+ * Whether the reason is that the subject fell silent. What it had not yet sent is lost with it, so the step that is named may
+ * stand a little before the guilty one; only a shrunk script names that.
+ */
+export function isEnding(reason: string): boolean {
+  return reason === endOf() || reason === endOf("no reply");
+}
+
+/** A reset and an orderly end are one difference. */
 function endOf(reason = ""): string {
   return reason.startsWith("no reply")
     ? "the subject did not answer"
