@@ -365,7 +365,7 @@ export class Replica {
     }
     for (const report of ack.reports) {
       if (report.member === link.member) link.peerApplied.join(report.applied);
-      if (this.members.report(report)) this.#ackSoon ||= this.#relays;
+      this.members.report(report);
     }
     this.#pulls.heard(link, this.monoMs);
   }
@@ -496,10 +496,10 @@ export class Replica {
 
   #sendAck(link: Link): void {
     link.lastAckMs = this.monoMs;
+    // Reports travel on: a member whose cable to us is cut still learns, over others, what we have.
     const reports = [this.#ownReport()];
-    if (this.#relays)
-      for (const report of this.members.reports())
-        if (report.member !== link.member) reports.push(report);
+    for (const report of this.members.reports())
+      if (report.member !== link.member) reports.push(report);
     this.#sink.clear();
     words.writeAck(this.#sink, link.numbering, {
       wallMs: this.nowMs,
@@ -534,10 +534,12 @@ export class Replica {
     this.effects.push({ type: "ceiling", block: ceilingBlock(this.#ceilingAskedMs) });
   }
 
-  /** Our records that a peer is not known to have, and how long ago the oldest of them was made. */
-  lagOf(link: Link): { records: number; ms: number } {
+  /** Our records that a member is not known to have, and how long ago the oldest was made; null if it was never heard of. */
+  lagOf(member: string): { records: number; ms: number } | null {
+    const report = this.members.latest(member);
+    if (report === null) return null;
     const made = this.applied.get(this.me);
-    const has = link.peerApplied.get(this.me);
+    const has = report.applied.get(this.me);
     return { records: Math.max(0, made - has), ms: this.lag.behindMs(has, made, this.nowMs) };
   }
 
