@@ -5,7 +5,7 @@
  * many ways; every state is opened and compared with what was appended and promised up to that moment. One of the states is
  * the next run's beginning, so recoveries are crashed too, and what one crash left behind a hole meets later runs.
  *
- * ATOLL_SEED repeats one history; ATOLL_CRASH_HISTORIES sets how many there are.
+ * ATOLL_SEED repeats one history (as far as the machine completes its writes in the same order); ATOLL_CRASH_HISTORIES sets how many there are.
  */
 import assert from "node:assert/strict";
 import { cp, mkdtemp, rm } from "node:fs/promises";

@@ -462,3 +462,39 @@ void test("zeros that are written ahead never land on the log", async () => {
     await rm(directory, { recursive: true });
   }
 });
+
+void test("a disk without room for the next segment is full, and the log goes on there when room is back", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "atoll-full-"));
+  const files = new FaultyFiles();
+  const options = { segmentBytes: SEGMENT_BYTES, files };
+  try {
+    {
+      await using storage = await openFileStorage(directory, options);
+      const { log } = storage;
+      await durableAt(storage, log.append(Buffer.alloc(3000, "a"), true));
+      const told: string[] = [];
+      log.onRecovered = () => told.push("recovered");
+      const full = new Promise<void>((resolve) => {
+        log.onFailure = ({ kind, error }) => {
+          told.push(kind);
+          assert.match(error.message, /out of space/);
+          resolve();
+        };
+      });
+      files.full = true;
+      log.append(Buffer.alloc(3000, "b"), true);
+      await full;
+      files.full = false;
+      log.sync();
+      await durableAt(storage, log.end);
+      assert.deepEqual(told, ["full", "recovered"]);
+    }
+    await using storage = await openFileStorage(directory, options);
+    assert.deepEqual(
+      (await visitsOf(storage)).map(({ bytes }) => bytes),
+      [Buffer.alloc(3000, "a"), Buffer.alloc(3000, "b")],
+    );
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
