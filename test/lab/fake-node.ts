@@ -17,6 +17,7 @@ if ("problems" in outcome) throw new Error(outcome.problems.join("\n"));
 const { config } = outcome;
 const { resp, http, replication, member, region } = config;
 
+const TICK_MS = 20;
 let offsetMs = 0;
 type Link = { sent: number; acked: number };
 const links = new Map<string, Link>();
@@ -25,11 +26,13 @@ function talk(socket: Socket): void {
   let link: Link | null = null;
   const timer = setInterval(() => {
     if (link !== null) socket.write(`n ${++link.sent}\n`);
-  }, 5);
+  }, TICK_MS);
   socket.write(`i ${member}\n`);
   socket.on("error", () => {});
   socket.on("close", () => clearInterval(timer));
-  createInterface({ input: socket }).on("line", (line) => {
+  const lines = createInterface({ input: socket });
+  lines.on("error", () => {}); // it repeats the socket's
+  lines.on("line", (line) => {
     const [kind, word = ""] = line.split(" ");
     if (kind === "i") {
       link = links.get(word) ?? { sent: 0, acked: 0 };
@@ -73,7 +76,7 @@ const listening = [
       links: [...links].map(([peer, { sent, acked }]) => ({
         peer,
         region: peer.split("/")[0],
-        lagMs: (sent - acked) * 5,
+        lagMs: (sent - acked) * TICK_MS,
         lagRecords: sent - acked,
       })),
     };

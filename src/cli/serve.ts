@@ -1,0 +1,111 @@
+/**
+ * `atoll serve --config node.yaml`: runs one node until it is told to stop.
+ *
+ * Invariant: the node ends in order on SIGINT, SIGTERM, a `stop` message and the loss of whoever started it with a message
+ * channel (a lab that was killed leaves nothing behind), and the exit code says whether it ended well.
+ */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { type Config, parseConfig } from "../host/config.ts";
+import { CliError, EXIT_FAILED } from "./cli-error.ts";
+
+/** A node that serves. */
+export interface RunningNode extends AsyncDisposable {
+  /** The ports it listens on. */
+  readonly ports: { resp: number; http: number; replication: number };
+  /** Moves the node's clock: what it reads is the machine's plus this. */
+  setClockOffset(offsetMs: number): void;
+  /** Rejects when the node cannot go on (its disk failed); never resolves before it is disposed. */
+  readonly failed: Promise<never>;
+}
+
+export interface ServeDeps {
+  /** Starts a node and resolves when it serves. */
+  readonly startNode: (config: Config) => Promise<RunningNode>;
+}
+
+export function serveCommand(deps: ServeDeps): Command {
+  return new Command("serve")
+    .description("run one node")
+    .option("-c, --config <file>", "its settings; without one the defaults hold")
+    .action(async (options: { config?: string }) => {
+      const config = readConfig(options.config);
+      const stop = stopSignals();
+      let node: RunningNode;
+      try {
+        node = await deps.startNode(config);
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new CliError(`the node did not start: ${why}`, EXIT_FAILED, { cause });
+      }
+      await using _ = node;
+      process.on("message", (message) => {
+        if (isClock(message)) node.setClockOffset(message.offsetMs);
+      });
+      process.send?.({ type: "ready", ...node.ports });
+      const { resp, http, replication } = node.ports;
+      process.stderr.write(
+        `${config.member} serves: redis://${config.resp.host}:${resp} http://${config.http.host}:${http} replication ${config.replication.host}:${replication}\n`,
+      );
+      try {
+        await Promise.race([stop, node.failed]);
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new CliError(`the node cannot go on: ${why}`, EXIT_FAILED, { cause });
+      }
+    });
+}
+
+function readConfig(file: string | undefined): Config {
+  let text = "";
+  if (file !== undefined)
+    try {
+      text = readFileSync(file, "utf8");
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new CliError(`cannot read ${file}: ${why}; write one with: atoll init ${file}`, 2, {
+        cause,
+      });
+    }
+  const outcome = parseConfig(text, process.env, file ?? "defaults");
+  if ("config" in outcome) return outcome.config;
+  throw new CliError(outcome.problems.join("\natoll: "), 2);
+}
+
+/** Resolves with the first reason to stop. The second one ends the process at once. */
+function stopSignals(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(EXIT_FAILED);
+      asked = true;
+      resolve();
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+    if (process.send === undefined) return;
+    // These are no second demand: the channel also closes behind a `stop`.
+    process.on("disconnect", () => {
+      if (!asked) stop();
+    });
+    process.on("message", (message) => {
+      if (hasType(message, "stop") && !asked) stop();
+    });
+  });
+}
+
+function hasType(message: unknown, type: string): boolean {
+  return (
+    typeof message === "object" && message !== null && "type" in message && message.type === type
+  );
+}
+
+function isClock(message: unknown): message is { offsetMs: number } {
+  return (
+    hasType(message, "clock") &&
+    typeof message === "object" &&
+    message !== null &&
+    "offsetMs" in message &&
+    typeof message.offsetMs === "number"
+  );
+}

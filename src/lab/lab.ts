@@ -1,0 +1,402 @@
+/**
+ * The lab: several regions on this machine, each a process, with a WAN between them.
+ *
+ *     us-east ──► [ WAN link ] ──► us-west        one for every two regions; the first by name dials
+ *
+ * Invariant: whatever ends the lab ends its nodes: it stops them when it is told to, and they stop by themselves when it is
+ * gone. Ports, addresses and directories stay the same from a node's kill to its start, so that only what was meant changes.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import type { KeyspaceConfig } from "../host/config.ts";
+import { didYouMean } from "../host/suggestion.ts";
+import { type Answer, callControl, type ControlServer, serveControl } from "./control.ts";
+import type { LabCommand, LabEndpoints, LabStatus } from "./lab-command.ts";
+import {
+  endLeftovers,
+  objection,
+  prepare,
+  readRunning,
+  removeRunning,
+  writeRunning,
+} from "./lab-directory.ts";
+import { LabNode } from "./lab-node.ts";
+import { courseBetween, type Wan } from "./lab-options.ts";
+import { freePorts, portTaken } from "./ports.ts";
+import { systemClock } from "./wan-direction.ts";
+import { type Way, WanLink } from "./wan-link.ts";
+
+export interface LabOptions {
+  readonly regions: readonly string[];
+  /** RESP port of the first region; 0 picks free ones. */
+  readonly port: number;
+  readonly wan: Wan;
+  readonly durability: "local" | "relaxed";
+  readonly dir: string;
+  /** Starts on the data that is there. */
+  readonly keep: boolean;
+  readonly keyspaces: readonly KeyspaceConfig[];
+  /** Program and arguments of a node; `serve --config <file>` follows. */
+  readonly command: readonly string[];
+  /** Says something to whoever watches the lab. */
+  readonly say: (line: string) => void;
+}
+
+/** A reason not to start, in words for the user. */
+export class LabRefusal extends Error {
+  override name = "LabRefusal";
+}
+
+type Cable = { dialler: string; listener: string; link: WanLink };
+
+/**
+ * Starts a lab and resolves when every region serves. Rejects with `LabRefusal` for what the user can mend. `onLab` gets it
+ * before anything of it runs, so that it can be stopped while it starts.
+ */
+export async function startLab(
+  options: LabOptions,
+  onLab: (lab: Lab) => void = () => {},
+): Promise<Lab> {
+  const dir = resolve(options.dir);
+  await refuseIfOccupied(dir);
+  const ports = await choosePorts(options);
+  prepare(dir, options.keep);
+  const lab = new Lab({ ...options, dir }, ports);
+  try {
+    onLab(lab);
+    await lab.open();
+  } catch (error) {
+    await lab.stop();
+    throw error;
+  }
+  return lab;
+}
+
+async function refuseIfOccupied(dir: string): Promise<void> {
+  const why = objection(dir);
+  if (why !== null) throw new LabRefusal(why);
+  const running = readRunning(dir);
+  if (running === null) return;
+  if ((await callControl(running, { type: "ping" })) !== null)
+    throw new LabRefusal(
+      `a lab already runs in ${dir} (pid ${running.pid}); end it with \`atoll lab stop --dir ${dir}\` or name another directory with --dir`,
+    );
+  endLeftovers(running);
+}
+
+type Ports = { resp: number; http: number; replication: number };
+
+async function choosePorts({ regions, port }: LabOptions): Promise<Ports[]> {
+  const free = await freePorts(regions.length * 3);
+  const chosen = regions.map((_, i) => ({
+    resp: port === 0 ? (free[i * 3] ?? 0) : port + i,
+    http: port === 0 ? (free[i * 3 + 1] ?? 0) : port + i + 1_000,
+    replication: free[i * 3 + 2] ?? 0,
+  }));
+  if (port === 0) return chosen;
+  for (const [i, { resp, http }] of chosen.entries())
+    for (const [kind, number] of [
+      ["RESP", resp],
+      ["HTTP", http],
+    ] as const) {
+      const why = await portTaken(number);
+      if (why !== null)
+        throw new LabRefusal(
+          `port ${number} (${kind} of ${regions[i]}) ${why}; choose others with --port, or free ones with --port 0`,
+        );
+    }
+  return chosen;
+}
+
+export class Lab {
+  readonly #options: LabOptions;
+  readonly #nodes = new Map<string, LabNode>();
+  readonly #ports: readonly Ports[];
+  readonly #cables: Cable[] = [];
+  readonly #token = randomBytes(24).toString("base64url");
+  #control: ControlServer | null = null;
+  #stopping: Promise<void> | null = null;
+  #urgent = false;
+  /** Resolves when the lab has ended, by whatever. */
+  readonly ended: Promise<void>;
+  #end: () => void = () => {};
+
+  constructor(options: LabOptions, ports: readonly Ports[]) {
+    this.#options = options;
+    this.#ports = ports;
+    this.ended = new Promise((done) => (this.#end = done));
+  }
+
+  async open(): Promise<void> {
+    const { regions, dir } = this.#options;
+    this.#control = await serveControl(this.#token, (command) => this.#carryOut(command));
+    try {
+      this.#sign(true);
+    } catch (cause) {
+      throw new LabRefusal(`another lab has just been started in ${dir}; name another with --dir`, {
+        cause,
+      });
+    }
+    await this.#layCables();
+    if (this.#stopping !== null) {
+      await this.#removeCables();
+      throw new Error("it was stopped while it started");
+    }
+    const secret = randomBytes(24).toString("base64url");
+    for (const [i, region] of regions.entries())
+      this.#nodes.set(region, this.#prepareNode(region, this.#ports[i] ?? none, secret));
+    await Promise.all([...this.#nodes.values()].map((node) => this.#startNode(node)));
+  }
+
+  /** Where clients find the regions. */
+  endpoints(): LabEndpoints {
+    return {
+      regions: [...this.#nodes.values()].map(({ options, pid }) => ({
+        name: options.region,
+        redis: `redis://127.0.0.1:${options.respPort}`,
+        http: `http://127.0.0.1:${options.httpPort}`,
+        pid: pid ?? 0,
+        dir: options.dir,
+      })),
+    };
+  }
+
+  /** One way between two regions, in words, for the table. */
+  distances(): string[] {
+    return this.#cables.map(
+      ({ dialler, listener, link }) =>
+        `${dialler} – ${listener} ${link.course("forth").delayMs} ms`,
+    );
+  }
+
+  /** Ends every node and resolves when all are gone. A second call does not wait for them to end in order. */
+  stop(): Promise<void> {
+    if (this.#stopping !== null) {
+      this.#urgent = true;
+      for (const node of this.#nodes.values()) void node.killNow();
+      return this.#stopping;
+    }
+    this.#stopping = this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(
+      [...this.#nodes.values()].map((node) => (this.#urgent ? node.killNow() : node.stop())),
+    );
+    await this.#removeCables();
+    // The answer to `lab stop` is still to be sent, so the control port closes by itself once that is done.
+    if (this.#control !== null) {
+      void this.#control[Symbol.asyncDispose]();
+      removeRunning(this.#options.dir);
+    }
+    this.#end();
+  }
+
+  async #removeCables(): Promise<void> {
+    await Promise.all(this.#cables.map(({ link }) => link[Symbol.asyncDispose]()));
+  }
+
+  /** Leaves in the directory how this lab is found. */
+  #sign(first: boolean): void {
+    const nodes = [...this.#nodes.values()].flatMap(({ pid, options }) =>
+      pid === null ? [] : [{ pid, config: options.config }],
+    );
+    const port = this.#control?.port ?? 0;
+    writeRunning(this.#options.dir, { pid: process.pid, port, token: this.#token, nodes }, first);
+  }
+
+  async #layCables(): Promise<void> {
+    const { regions, wan } = this.#options;
+    for (const dialler of regions)
+      for (const [i, listener] of regions.entries()) {
+        if (dialler >= listener) continue;
+        const target = { host: "127.0.0.1", port: this.#ports[i]?.replication ?? 0 };
+        const course = courseBetween(wan, dialler, listener);
+        const link = await WanLink.open(target, course, systemClock);
+        this.#cables.push({ dialler, listener, link });
+      }
+  }
+
+  #prepareNode(region: string, ports: Ports, secret: string): LabNode {
+    const { regions, durability, keyspaces, command, say } = this.#options;
+    const dir = join(this.#options.dir, region);
+    const config = join(dir, "node.yaml");
+    const logFile = join(dir, "node.log");
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(logFile, "");
+    const settings = {
+      region,
+      replica: 1,
+      dir: join(dir, "data"),
+      durability,
+      resp: { host: "127.0.0.1", port: ports.resp },
+      http: { host: "127.0.0.1", port: ports.http },
+      replication: {
+        host: "127.0.0.1",
+        port: ports.replication,
+        secret,
+        links: this.#cables
+          .filter(({ dialler }) => dialler === region)
+          .map(({ listener, link }) => ({
+            to: `${listener}/1`,
+            address: `127.0.0.1:${link.port}`,
+          })),
+      },
+      members: regions.map((name) => `${name}/1`),
+      keyspaces,
+    };
+    writeFileSync(config, stringify(settings), { mode: 0o600 });
+    return new LabNode({
+      region,
+      command,
+      dir,
+      config,
+      logFile,
+      respPort: ports.resp,
+      httpPort: ports.http,
+      replicationPort: ports.replication,
+      onFailed: (_node, why) => {
+        say(`the node of ${region} failed: it ${why}`);
+        say(`start it again with \`atoll lab start ${region}\``);
+      },
+    });
+  }
+
+  async #startNode(node: LabNode): Promise<void> {
+    const started = node.start();
+    this.#sign(false);
+    await started;
+  }
+
+  async #carryOut(command: LabCommand): Promise<Answer> {
+    switch (command.type) {
+      case "ping":
+        return { done: null };
+      case "status":
+        return { done: await this.#status() };
+      case "stop":
+        await this.stop();
+        return { done: null };
+      case "cut":
+        return this.#cut(command.regions, command.oneWay);
+      case "heal":
+        return this.#heal(command.regions);
+      case "wan":
+        return this.#setDelay(command.from, command.to, command.delayMs);
+      case "kill":
+        return this.#withNode(command.region, (node) => node.kill());
+      case "pause":
+        return this.#withNode(command.region, (node) => {
+          if (node.state !== "ready") throw new Error(cannot("pause", node));
+          node.pause();
+        });
+      case "start":
+        return this.#withNode(command.region, (node) => this.#startAgain(node));
+      case "clock":
+        return this.#withNode(command.region, (node) => node.setClock(command.offsetMs));
+      default:
+        return { refused: "this lab does not know that command; it may be of another version" };
+    }
+  }
+
+  async #withNode(name: string, run: (node: LabNode) => void | Promise<void>): Promise<Answer> {
+    const node = this.#nodes.get(name);
+    if (node === undefined) return { refused: this.#noRegion(name) };
+    await run(node);
+    return { done: null };
+  }
+
+  async #startAgain(node: LabNode): Promise<void> {
+    if (this.#stopping !== null) throw new Error("the lab is stopping");
+    if (node.state === "paused") await node.resume();
+    else if (node.state === "starting") throw new Error(cannot("start", node));
+    else if (node.state !== "ready") await this.#startNode(node);
+  }
+
+  #noRegion(name: string): string {
+    const names = [...this.#nodes.keys()];
+    const meant = didYouMean(name, names);
+    return `this lab has no region "${name}"${meant}${meant === "" ? ";" : ""} it has ${names.join(", ")}`;
+  }
+
+  /** The directions between the named regions: from the first to the second, or from the only one to all others. */
+  #directions(regions: readonly string[], oneWay: boolean): { link: WanLink; way: Way }[] | string {
+    for (const name of regions) if (!this.#nodes.has(name)) return this.#noRegion(name);
+    const [from, to] = regions;
+    if (from !== undefined && from === to) return `${from} has no link to itself`;
+    const out: { link: WanLink; way: Way }[] = [];
+    for (const { dialler, listener, link } of this.#cables)
+      for (const [sender, receiver, way] of [
+        [dialler, listener, "forth"],
+        [listener, dialler, "back"],
+      ] as const) {
+        const ahead = sender === from && (to === undefined || receiver === to);
+        const reverse = receiver === from && (to === undefined || sender === to);
+        if (from === undefined || ahead || (reverse && !oneWay)) out.push({ link, way });
+      }
+    return out;
+  }
+
+  #cut(regions: readonly string[], oneWay: boolean): Answer {
+    const directions = this.#directions(regions, oneWay);
+    if (typeof directions === "string") return { refused: directions };
+    for (const { link, way } of directions) link.cut(way);
+    return { done: null };
+  }
+
+  #heal(regions: readonly string[]): Answer {
+    const directions = this.#directions(regions, false);
+    if (typeof directions === "string") return { refused: directions };
+    for (const { link, way } of directions) link.heal(way);
+    return { done: null };
+  }
+
+  #setDelay(from: string, to: string, delayMs: number): Answer {
+    const directions = this.#directions([from, to], false);
+    if (typeof directions === "string") return { refused: directions };
+    for (const { link, way } of directions)
+      link.setCourse(way, { ...link.course(way), delayMs, jitterMs: 0 });
+    return { done: null };
+  }
+
+  async #status(): Promise<LabStatus> {
+    const nodes = [...this.#nodes.values()];
+    const answers = await Promise.all(nodes.map((node) => node.status()));
+    const regions = nodes.map((node, i) => ({
+      name: node.options.region,
+      // A node that serves may have more to say of itself, such as `read-only`.
+      state: node.state === "ready" ? (answers[i]?.state ?? "ready") : node.state,
+      pid: node.pid,
+      clockOffsetMs: node.clockOffsetMs,
+    }));
+    const links = this.#cables.flatMap(({ dialler, listener, link }) =>
+      (
+        [
+          [dialler, listener, "forth"],
+          [listener, dialler, "back"],
+        ] as const
+      ).map(([from, to, way]) => {
+        const sender = answers[nodes.findIndex((node) => node.options.region === from)];
+        const seen = sender?.links.find((one) => one.region === to || one.peer === `${to}/1`);
+        return {
+          from,
+          to,
+          cut: link.isCut(way),
+          delayMs: link.course(way).delayMs,
+          lagMs: seen?.lagMs ?? null,
+          lagRecords: seen?.lagRecords ?? null,
+        };
+      }),
+    );
+    return { regions, links };
+  }
+}
+
+const none: Ports = { resp: 0, http: 0, replication: 0 };
+
+function cannot(what: string, node: LabNode): string {
+  return `cannot ${what} ${node.options.region}: it is ${node.state}`;
+}
