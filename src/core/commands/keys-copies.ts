@@ -1,0 +1,157 @@
+/**
+ * Copies: a key under another name, or in another database.
+ *
+ * Invariant: what is visible here is written anew under the new name, with its deadline, and in the same record the old key is
+ * removed as far as this replica has seen it. What another region writes to the old name meanwhile stays under the old name.
+ */
+import { HASH, NONE, STRING } from "../crdt/key.ts";
+import type { Place } from "../keyspace/place.ts";
+import type { Args } from "../wire/args.ts";
+import type { Reply } from "../wire/reply.ts";
+import type { Command } from "./command.ts";
+import { NO_SUCH_KEY, SYNTAX } from "./errors.ts";
+import { databaseAt } from "./numbers.ts";
+import type { Run } from "./run.ts";
+
+const SAME_OBJECT = "ERR source and destination objects are the same";
+
+function rename(run: Run, args: Args, reply: Reply): void {
+  const from = run.look(args, 1, 0);
+  if (from.type === NONE) return reply.error(NO_SUCH_KEY);
+  if (!isSameKey(args)) moveKey(run, from, run.look(args, 2, 1));
+  reply.ok();
+}
+
+function renamenx(run: Run, args: Args, reply: Reply): void {
+  const from = run.look(args, 1, 0);
+  if (from.type === NONE) return reply.error(NO_SUCH_KEY);
+  const to = run.look(args, 2, 1);
+  if (to.type !== NONE) return reply.int(0);
+  moveKey(run, from, to);
+  reply.int(1);
+}
+
+function isSameKey(args: Args): boolean {
+  return args.view(1).equals(args.view(2));
+}
+
+function move(run: Run, args: Args, reply: Reply): void {
+  const db = databaseAt(args, 2, run.settings.databases, reply);
+  if (db < 0) return;
+  if (db === run.session.db) return reply.error(SAME_OBJECT);
+  const from = run.look(args, 1, 0);
+  if (from.type === NONE) return reply.int(0);
+  const to = run.lookAt(db, args.bytes, args.start[1] as number, args.end[1] as number, 1);
+  if (to.type !== NONE) return reply.int(0);
+  moveKey(run, from, to);
+  reply.int(1);
+}
+
+function copy(run: Run, args: Args, reply: Reply): void {
+  let { db } = run.session;
+  let replace = false;
+  for (let i = 3; i < args.count; i++) {
+    if (args.is(i, "REPLACE")) replace = true;
+    else if (args.is(i, "DB") && i + 1 < args.count) {
+      db = databaseAt(args, ++i, run.settings.databases, reply);
+      if (db < 0) return;
+    } else return reply.error(SYNTAX);
+  }
+  if (db === run.session.db && isSameKey(args)) return reply.error(SAME_OBJECT);
+  const from = run.look(args, 1, 0);
+  if (from.type === NONE) return reply.int(0);
+  const to = run.lookAt(db, args.bytes, args.start[2] as number, args.end[2] as number, 1);
+  if (to.type !== NONE && !replace) return reply.int(0);
+  copyKey(run, from, to);
+  reply.int(1);
+}
+
+function moveKey(run: Run, from: Place, to: Place): void {
+  copyKey(run, from, to);
+  run.lookAgain(from);
+  run.write.remove(from);
+}
+
+/** Writes what is visible at one place to another, which loses what it had. */
+function copyKey(run: Run, from: Place, to: Place): void {
+  const { deadline } = from;
+  if (from.type === STRING) {
+    const value = valueOf(from);
+    return run.write.set(to, deadline, value, 0, value.length);
+  }
+  const names: Buffer[] = [];
+  const values: Buffer[] = [];
+  from.cells?.each(from.horizonMs, (at) => {
+    const { bytes, nameStart, nameEnd } = from.name(at);
+    names.push(Buffer.from(bytes.subarray(nameStart, nameEnd)));
+    if (from.type !== HASH) return;
+    from.lookCell(run.keyspace, at);
+    values.push(valueOf(from));
+  });
+  if (to.type !== NONE) {
+    run.write.remove(to);
+    run.lookAgain(to);
+  }
+  for (const [i, name] of names.entries()) {
+    const value = values[i];
+    if (value === undefined) run.write.addMember(to, name, 0, name.length);
+    else run.write.setField(to, name, 0, name.length, value, 0, value.length);
+  }
+  if (deadline === Infinity) return;
+  run.lookAgain(to);
+  run.write.expire(to, deadline);
+}
+
+/** A copy of the value a place was read into. */
+function valueOf(place: Place): Buffer {
+  return Buffer.from(place.value.subarray(place.valueStart, place.valueEnd));
+}
+
+const common = { categories: ["keyspace"], group: "generic" } as const;
+const renames = {
+  ...common,
+  arity: 3,
+  keys: [1, 2, 1],
+  complexity: "O(N) for N members or fields",
+} as const;
+
+export const copyCommands: readonly Command[] = [
+  {
+    ...renames,
+    name: "rename",
+    flags: ["write"],
+    since: "1.0.0",
+    summary: "Gives a key another name, whatever that held",
+    run: rename,
+  },
+  {
+    ...renames,
+    name: "renamenx",
+    flags: ["write", "fast"],
+    since: "1.0.0",
+    summary: "Gives a key another name, unless that exists",
+    run: renamenx,
+  },
+  {
+    ...common,
+    name: "move",
+    arity: 3,
+    flags: ["write", "fast"],
+    keys: [1, 1, 1],
+    since: "1.0.0",
+    complexity: "O(N) for N members or fields",
+    summary: "Moves a key to another database, unless it exists there",
+    run: move,
+  },
+  {
+    ...common,
+    name: "copy",
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: [1, 2, 1],
+    since: "6.2.0",
+    complexity: "O(N) for N members or fields",
+    summary: "Copies a key",
+    run: copy,
+  },
+];
