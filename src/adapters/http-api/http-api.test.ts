@@ -187,15 +187,21 @@ test("a port in use is an error that names it", async () => {
   );
 });
 
-test("closing ends connections that are kept alive", async () => {
-  const api = await start();
+test("closing ends connections, also in the middle of a request", async () => {
+  let asked = (): void => {};
+  const pending = new Promise<void>((resolve) => (asked = resolve));
+  const metrics = (): Promise<never> => {
+    asked();
+    return new Promise(() => {});
+  };
+  const api = await start({ metrics });
   const socket = connect(api.port, "127.0.0.1");
   socket.on("error", () => {});
   socket.resume();
   const closed = once(socket, "close");
   await once(socket, "connect");
-  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await once(socket, "data");
+  socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await pending;
   await api.close();
   await closed;
 });

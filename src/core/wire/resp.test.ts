@@ -21,7 +21,7 @@ function read(pieces: Buffer[], parser = new RespParser()): Outcome & { tries: n
     while (there - at >= need) {
       tries++;
       // Bytes behind `there` have not arrived: what lies in their place must not matter.
-      const seen = there === all.length ? all : Buffer.alloc(all.length, "$1\r\n");
+      const seen = there === all.length ? all : Buffer.alloc(all.length, "$99999\r\n");
       if (seen !== all) all.copy(seen, 0, 0, there);
       const next = parser.parse(seen, at, there, args);
       if (next === PROTOCOL_ERROR) return { commands, problem: parser.problem, tries };
@@ -217,6 +217,7 @@ test("a line that does not end is refused at 64 KiB, however it arrives", () => 
     const more = Buffer.concat([most, Buffer.from("1\r\n")]);
     const refused = { commands: [], problem: `Protocol error: ${problem}` };
     assert.deepEqual(outcome(read([more.subarray(0, -2)])), refused);
+    assert.deepEqual(outcome(read([more])), refused);
     assert.deepEqual(outcome(read(cut(more, [70, 30_000, limit, limit + start.length]))), refused);
   }
 });

@@ -119,7 +119,7 @@ export class RespParser {
             if (byte < ZERO || byte >= ZERO + 10) break;
             length = length * 10 + byte - ZERO;
           }
-          if (byte !== CR || data >= to) length = -1;
+          if (byte !== CR) length = -1;
         } else if (byte === ZERO && bytes[data++] === CR) length = 0;
       }
       if (length >= 0) data++;
