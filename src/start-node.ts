@@ -22,7 +22,10 @@ import { Node } from "./host/node.ts";
 /** Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. */
 export async function startNode(config: Config): Promise<RunningNode> {
   await using stack = new AsyncDisposableStack();
-  const log = pino({ level: config.logLevel, base: { member: config.member } }, pino.destination(2));
+  const log = pino(
+    { level: config.logLevel, base: { member: config.member } },
+    pino.destination(2),
+  );
   let offsetMs = 0;
   const settings = settingsOf(config);
   const storage = stack.use(await openFileStorage(config.dir));
@@ -38,6 +41,11 @@ export async function startNode(config: Config): Promise<RunningNode> {
       memory: () => {
         const { rss, heapUsed } = process.memoryUsage();
         return { rssBytes: rss, heapBytes: heapUsed };
+      },
+      soon: (callback) => void setImmediate(callback),
+      every: (ms, callback) => {
+        const timer = setInterval(callback, ms);
+        return () => clearInterval(timer);
       },
     }),
   );

@@ -5,7 +5,6 @@
  * records that a crash would otherwise take back. The log is cut only below an installed checkpoint, below what every member
  * has, and not before `minRetainMs` have passed.
  */
-import { setImmediate as turn } from "node:timers/promises";
 import { CheckpointWriter } from "../core/replica/checkpoint.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import type { Storage } from "./ports/storage.ts";
@@ -15,6 +14,8 @@ export interface CheckpointHost {
   readonly storage: Storage;
   /** Appends everything applied so far to the log. */
   flush(): void;
+  /** Resolves when everyone else has had a turn. */
+  turn(): Promise<void>;
   /** Resolves when everything before `position` is durable. */
   durable(position: number): Promise<void>;
 }
@@ -79,7 +80,7 @@ export class CheckpointJob {
       for (let section = source.next(); section !== null; section = source.next()) {
         await target.section(section);
         // Between two slices everyone else gets a turn.
-        await turn();
+        await this.#host.turn();
       }
       this.#host.flush();
       await this.#host.durable(replica.index.end);

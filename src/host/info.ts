@@ -104,7 +104,9 @@ export function infoText(status: NodeStatus, wanted: readonly string[]): string 
   return [...names]
     .filter((name) => name in sections)
     .map((name) => {
-      const lines = (sections[name] as Section)(status).map(([field, value]) => `${field}:${value}`);
+      const lines = (sections[name] as Section)(status).map(
+        ([field, value]) => `${field}:${value}`,
+      );
       const title = titles[name] ?? name[0]?.toUpperCase() + name.slice(1);
       return `# ${title}\r\n${lines.map((line) => `${line}\r\n`).join("")}`;
     })

@@ -75,8 +75,7 @@ export class Cell {
 
   /** Whether additions are alive: that they sum to zero does not make them unmade. */
   counting(horizonMs = -1): boolean {
-    for (const era of this.eras)
-      if (era.seq > era.resetSeq && era.startMs > horizonMs) return true;
+    for (const era of this.eras) if (era.seq > era.resetSeq && era.startMs > horizonMs) return true;
     return false;
   }
 

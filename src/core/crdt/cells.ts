@@ -44,7 +44,9 @@ export class Cells {
   /** Whether a reader sees the cell at a position. Entries born up to `horizonMs` do not count. */
   liveAt(at: number, horizonMs: number): boolean {
     this.table.load(at, glance);
-    return glance.kind === OBJECT ? this.table.object(glance).live(horizonMs) : glance.ms > horizonMs;
+    return glance.kind === OBJECT
+      ? this.table.object(glance).live(horizonMs)
+      : glance.ms > horizonMs;
   }
 
   has(name: Uint8Array, start: number, end: number, horizonMs = -1): boolean {
@@ -242,14 +244,7 @@ export class Cells {
   }
 
   /** Stores a cell in the smallest form it has. */
-  #store(
-    at: number,
-    hash: number,
-    name: Uint8Array,
-    start: number,
-    end: number,
-    cell: Cell,
-  ): void {
+  #store(at: number, hash: number, name: Uint8Array, start: number, end: number, cell: Cell): void {
     if (cell.empty) {
       if (at >= 0) this.table.removeAt(at);
       return;

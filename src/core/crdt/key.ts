@@ -53,9 +53,10 @@ export class Key {
   hash: Cells | null = null;
   deadlines: Deadline[] = [];
   floors: Floor[] = [];
-  /** Whether the keyspace counts it as a key, and as one with a deadline. */
+  /** Whether the keyspace counts it as a key, as one with a deadline, and as one that expiry must look at. */
   counted = false;
   countedExpiring = false;
+  countedExpirable = false;
 
   /** The types that hold living entries, expiry aside. */
   get tags(): number {

@@ -46,6 +46,8 @@ export class Keyspace {
   flushes: Flush[] = [];
   readonly #keys: number[] = [];
   readonly #expiring: number[] = [];
+  /** Entries that expiry will have to remove some day, whether a reader still sees them or not. */
+  expirable = 0;
   /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
   onTouch: ((place: Place) => void) | null = null;
   readonly #entry = new Entry();
@@ -93,6 +95,7 @@ export class Keyspace {
     key.cell = cellOf(entry);
     key.counted = true;
     key.countedExpiring = entry.deadline !== Infinity;
+    key.countedExpirable = key.countedExpiring;
     return key;
   }
 
@@ -107,9 +110,16 @@ export class Keyspace {
     key.tidy();
     const live = key.tags !== 0;
     const expiring = live && key.deadline(key.tags) !== Infinity;
-    this.count(place.db, Number(live) - Number(key.counted), Number(expiring) - Number(key.countedExpiring));
+    this.count(
+      place.db,
+      Number(live) - Number(key.counted),
+      Number(expiring) - Number(key.countedExpiring),
+    );
     key.counted = live;
     key.countedExpiring = expiring;
+    const expirable = expiring || (!live && key.deadlines.length > 0);
+    this.expirable += Number(expirable) - Number(key.countedExpirable);
+    key.countedExpirable = expirable;
     this.#store(place, key);
   }
 

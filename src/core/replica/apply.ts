@@ -41,12 +41,11 @@ export class Applier {
       wasExpiring = entry.deadline !== Infinity;
     }
     const isExpiring = deadline !== Infinity;
-    if (place.at < 0 || wasExpiring !== isExpiring)
-      keyspace.count(
-        place.db,
-        place.at < 0 ? 1 : 0,
-        (isExpiring ? 1 : 0) - (wasExpiring ? 1 : 0),
-      );
+    if (place.at < 0 || wasExpiring !== isExpiring) {
+      const expiring = (isExpiring ? 1 : 0) - (wasExpiring ? 1 : 0);
+      keyspace.count(place.db, place.at < 0 ? 1 : 0, expiring);
+      keyspace.expirable += expiring;
+    }
     place.at = place.table.putRegister(
       place.at,
       place.hash,
@@ -165,7 +164,9 @@ export class Applier {
       if ((mask & STRING) === 0 || !seen) return;
       place.table.removeAt(place.at);
       place.at = -1;
-      keyspace.count(place.db, -1, entry.deadline === Infinity ? 0 : -1);
+      const expiring = entry.deadline === Infinity ? 0 : -1;
+      keyspace.count(place.db, -1, expiring);
+      keyspace.expirable += expiring;
       keyspace.touch(place);
       return;
     }

@@ -41,6 +41,7 @@ export class Expiry {
    * `watermarkMs` up to when everything has arrived, `owns` whether a member's removals are ours to make.
    */
   sweep(nowMs: number, watermarkMs: number, owns: (member: string) => boolean): number {
+    if (this.#keyspace.expirable === 0) return 0;
     const due: { db: number; name: Buffer }[] = [];
     this.#cursor = this.#keyspace.walk(this.#cursor, SWEEP_ENTRIES, (table, at) => {
       if (due.length >= REMOVE_MAX) return;

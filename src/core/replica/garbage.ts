@@ -15,7 +15,12 @@ import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 
 type What =
-  | { readonly kind: "resets"; readonly tag: Tag; readonly name: Buffer; readonly resets: readonly Reset[] }
+  | {
+      readonly kind: "resets";
+      readonly tag: Tag;
+      readonly name: Buffer;
+      readonly resets: readonly Reset[];
+    }
   | { readonly kind: "floor" }
   | { readonly kind: "flush" };
 

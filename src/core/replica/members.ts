@@ -126,4 +126,3 @@ export class Members {
     for (const { latest } of this.#members.values()) if (latest !== null) yield latest;
   }
 }
-

@@ -42,7 +42,12 @@ import { Writer } from "./writer.ts";
 /** What the host is to do. Bodies are valid until the turn's effects are carried out. */
 export type Effect =
   | { readonly type: "send"; readonly link: number; readonly frame: number; readonly body: Buffer }
-  | { readonly type: "read"; readonly link: number; readonly passage: number; readonly from: number }
+  | {
+      readonly type: "read";
+      readonly link: number;
+      readonly passage: number;
+      readonly from: number;
+    }
   | { readonly type: "close"; readonly link: number; readonly reason: string }
   | { readonly type: "ceiling"; readonly block: Buffer }
   | { readonly type: "renew" }
@@ -191,7 +196,7 @@ export class Replica {
   /** Everything before `position` survives a crash. */
   stored(position: number): void {
     this.index.stored(position, this.durable);
-    for (let first = this.#ceilings[0]; first !== undefined && first.to <= position; ) {
+    for (let first = this.#ceilings[0]; first !== undefined && first.to <= position;) {
       this.#ceilingMs = Math.max(this.#ceilingMs, first.ms);
       this.#ceilings.shift();
       first = this.#ceilings[0];
@@ -485,7 +490,10 @@ export class Replica {
   #tickLink(link: Link): void {
     const silentMs = this.monoMs - link.lastHeardMs;
     if (silentMs > SILENCE_MAX_MS) {
-      this.#note("warn", `link to ${link.member ?? link.address} is silent for ${SILENCE_MAX_MS} ms`);
+      this.#note(
+        "warn",
+        `link to ${link.member ?? link.address} is silent for ${SILENCE_MAX_MS} ms`,
+      );
       return this.#close(link, `nothing was heard for ${SILENCE_MAX_MS} ms`);
     }
     if (!link.up) return;

@@ -306,8 +306,7 @@ export class Writer {
     const hash = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
     if (hash === null) return;
     const resets = hash.resetsOf(name, start, end);
-    if (resets.length > 0)
-      this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+    if (resets.length > 0) this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
   }
 
   #reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
@@ -324,8 +323,7 @@ export class Writer {
     const { ms, tick } = this.#applier.context;
     const seq = this.#seq;
     const era = cell?.era(this.#lineage.number);
-    if (era === undefined)
-      return { seq, sum: delta, start: seq, startMs: ms, startTick: tick };
+    if (era === undefined) return { seq, sum: delta, start: seq, startMs: ms, startTick: tick };
     if (era.seq > era.resetSeq) {
       const sum = add(era.sum, delta);
       const { start, startMs, startTick } = era;
