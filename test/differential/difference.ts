@@ -52,6 +52,6 @@ function gist(frame: Buffer): string {
   if (frame.length === 0) return "nothing";
   const line = frame.toString("latin1", 0, Math.min(frame.length, 200)).split("\r\n")[0] ?? "";
   if (line.startsWith("-") || line.startsWith("+"))
-    return line.replaceAll(/'[^']*'|`[^`]*`/g, "'…'");
+    return line.replace(/, with args beginning with.*/s, "").replaceAll(/'[^']*'|`[^`]*`/g, "'…'");
   return line === "$-1" || line === "*-1" || line === "_" ? line : line.slice(0, 1);
 }

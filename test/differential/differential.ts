@@ -6,11 +6,14 @@
  * Invariant: an epoch depends on its own number and the seed alone. A difference ends the epoch it was found in, so the next
  * one is not found because of it; and its history is never longer than an epoch, so it can be shrunk.
  */
+import { RespConnection } from "../support/resp-connection.ts";
+import { isError, textOf } from "../support/resp.ts";
 import { stepName, type Difference } from "./difference.ts";
 import { Generator, type Spec } from "./generator.ts";
 import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
 import { furnished, keys } from "./families/keys.ts";
+import { inScope } from "./families/scope.ts";
 import { protocol } from "./families/protocol.ts";
 import { sets } from "./families/sets.ts";
 import { strings } from "./families/strings.ts";
@@ -19,7 +22,7 @@ import { knownDifferences, type KnownDifference } from "./known-differences.ts";
 import { isEnding, Pair } from "./pair.ts";
 import { redisCliLines } from "./redis-cli-lines.ts";
 import { shrink } from "./shrink.ts";
-import type { Op } from "./step.ts";
+import type { Op, Step } from "./step.ts";
 import { Tally } from "./tally.ts";
 
 export interface DifferentialOptions {
@@ -109,11 +112,18 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     options.revive,
   );
 
+  const unknown = await unknownCommands(options.subjectPort);
+  if (unknown.size > 0) {
+    const report = ignorance([...unknown]);
+    found.set(report.signature, report);
+    options.onFound?.(report);
+  }
+  if (unknown.has("FLUSHALL")) throw new Error("a subject without FLUSHALL cannot be compared");
   for (let epoch = 0; tally.total < options.count; epoch++) {
     const generator = new Generator(options.seed * 1_000_003 + epoch, startMs, chosen, (name) =>
       tally.optionUsed(name),
     );
-    const begin = prologue(generator);
+    const begin = prologue(generator).map((op) => without(op, unknown));
     const history: Op[] = [];
     await pair.fresh();
     let difference = await pair.run(begin, false);
@@ -121,9 +131,9 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     while (difference === null && tally.total < until) {
       const portion: Op[] = [];
       for (let commands = 0; commands < Math.min(PORTION, until - tally.total);) {
-        const op = generator.next();
+        const op = without(generator.next(), unknown);
         portion.push(op);
-        commands += op.steps.length;
+        commands += Math.max(1, op.steps.length);
       }
       difference = await pair.run(portion, true);
       if (difference !== null && difference.opIndex >= 0) difference.opIndex += history.length;
@@ -173,6 +183,43 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     known: Object.fromEntries(met),
     elapsedMs: performance.now() - startedMs,
   };
+}
+
+/**
+ * Commands in scope that the subject does not know at all. One difference names them; without them the run can still compare
+ * the rest.
+ */
+async function unknownCommands(port: number): Promise<Set<string>> {
+  const unknown = new Set<string>();
+  for (const name of inScope) {
+    // One connection each: some of them change what a connection is.
+    using connection = await RespConnection.open(port);
+    const reply = await connection.call(name);
+    if (isError(reply) && textOf(reply)?.toString().startsWith("ERR unknown command") === true) {
+      unknown.add(name.toUpperCase());
+    }
+  }
+  return unknown;
+}
+
+function ignorance(names: string[]): Found {
+  return {
+    signature: `the subject does not know ${names.join(", ")}`,
+    reason: "the subject does not know these commands",
+    script: names,
+    shrunk: true,
+    reference: "(it does)",
+    subject: "-ERR unknown command",
+    times: 1,
+    epoch: 0,
+  };
+}
+
+function without(op: Op, unknown: ReadonlySet<string>): Op {
+  if (unknown.size === 0) return op;
+  const isKnown = (step: Step): boolean =>
+    !("args" in step) || !unknown.has(step.args[0]?.toString("latin1").toUpperCase() ?? "");
+  return { steps: op.steps.filter(isKnown) };
 }
 
 /** Half of the connections speak RESP3, two begin in other databases, and there is something in each. */

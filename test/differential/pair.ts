@@ -30,7 +30,8 @@ export type OnAnswered = (step: Step, succeeded: boolean) => void;
 /** Says whether a difference is to be passed over. */
 export type Excuse = (difference: Difference) => boolean;
 
-const MOST_PER_WRITE = 100;
+/** How many commands are written before the first reply is awaited. */
+export const MOST_PER_WRITE = 100;
 
 interface Waiting {
   step: CommandStep;
