@@ -101,7 +101,10 @@ export class WanDirection {
         return;
       }
       // Emptied from the front in strides: shifting a long array for every parcel would cost its length each time.
-      if (++this.#head > 1024) (this.#queue.splice(0, this.#head), (this.#head = 0));
+      if (++this.#head > 1024) {
+        this.#queue.splice(0, this.#head);
+        this.#head = 0;
+      }
       this.#queuedBytes -= next.bytes;
       next.deliver();
     }

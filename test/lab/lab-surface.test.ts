@@ -323,17 +323,17 @@ test("a directory that is not the lab's is refused and not touched", async (t) =
 
 test("the lab's own directory is emptied at start, and kept with --keep", async (t) => {
   const dir = tempLabDir(t);
-  const once_ = async (...more: string[]): Promise<void> => {
+  const startAndStop = async (...more: string[]): Promise<void> => {
     const lab = await start(t, dir, "--regions", "a", ...more);
     await lab.lab("stop");
     await lab.command.ended;
   };
-  await once_();
+  await startAndStop();
   const data = join(dir, "a", "data.log");
   writeFileSync(data, "records");
-  await once_("--keep");
+  await startAndStop("--keep");
   assert.equal(readFileSync(data, "utf8"), "records");
-  await once_();
+  await startAndStop();
   assert.equal(existsSync(data), false);
 });
 
