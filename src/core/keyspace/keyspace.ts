@@ -188,18 +188,25 @@ export class Keyspace {
     return (key.cell ??= new Cell());
   }
 
-  /** Whether what was born at this stamp in `db` was flushed. */
-  flushed(db: number, ms: number, tick: number): boolean {
+  /**
+   * Whether what the record (origin, seq) made with this stamp in `db` was flushed. What a record makes behind its own flush was
+   * not.
+   */
+  flushed(db: number, ms: number, tick: number, origin: number, seq: number): boolean {
     for (const flush of this.flushes)
-      if ((flush.db < 0 || flush.db === db) && compareStamps(ms, tick, flush.ms, flush.tick) <= 0)
+      if (
+        (flush.db < 0 || flush.db === db) &&
+        compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
+        (flush.origin !== origin || flush.seq !== seq)
+      )
         return true;
     return false;
   }
 
-  /** Drops everything born up to the flush and remembers it. */
+  /** Drops everything born up to the flush, and remembers it for what is still on its way. */
   flush(flush: Flush, place: Place): void {
-    if (this.flushes.some((f) => f.origin === flush.origin && f.seq === flush.seq)) return;
-    this.flushes.push(flush);
+    if (!this.flushes.some((f) => f.origin === flush.origin && f.seq === flush.seq))
+      this.flushes.push(flush);
     for (const table of this.shards) {
       const names: { db: number; name: Buffer }[] = [];
       table.each((at) => {

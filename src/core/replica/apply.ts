@@ -82,7 +82,7 @@ export class Applier {
     startMs: number,
     startTick: number,
   ): void {
-    if (this.keyspace.flushed(place.db, startMs, startTick)) return;
+    if (this.#eraFlushed(place, start, startMs, startTick)) return;
     const key = this.keyspace.open(place);
     if (!key.underFloor(startMs))
       this.keyspace.cell(key).add(this.context.origin, seq, sum, start, startMs, startTick);
@@ -126,7 +126,7 @@ export class Applier {
     startMs: number,
     startTick: number,
   ): void {
-    if (this.keyspace.flushed(place.db, startMs, startTick)) return;
+    if (this.#eraFlushed(place, start, startMs, startTick)) return;
     const key = this.keyspace.open(place);
     if (!key.underFloor(startMs))
       this.keyspace
@@ -208,6 +208,15 @@ export class Applier {
 
   #flushed(place: Place): boolean {
     const { keyspace, context } = this;
-    return keyspace.flushes.length > 0 && keyspace.flushed(place.db, context.ms, context.tick);
+    if (keyspace.flushes.length === 0) return false;
+    const { origin, seq, ms, tick } = context;
+    return keyspace.flushed(place.db, ms, tick, origin, seq);
+  }
+
+  /** Whether the era that the record's origin began at `start` was flushed. */
+  #eraFlushed(place: Place, start: number, startMs: number, startTick: number): boolean {
+    const { keyspace, context } = this;
+    if (keyspace.flushes.length === 0) return false;
+    return keyspace.flushed(place.db, startMs, startTick, context.origin, Math.floor(start));
   }
 }
