@@ -40,7 +40,9 @@ export function serveCommand(deps: ServeDeps): Command {
       }
       await using _ = node;
       process.on("message", (message) => {
-        if (isClock(message)) node.setClockOffset(message.offsetMs);
+        if (!isClock(message)) return;
+        node.setClockOffset(message.offsetMs);
+        process.send?.({ type: "clock", offsetMs: message.offsetMs });
       });
       process.send?.({ type: "ready", ...node.ports });
       const { resp, http, replication } = node.ports;

@@ -62,8 +62,9 @@ export function writeRunning(dir: string, running: Running, first: boolean): voi
   writeFileSync(join(dir, RUNNING), JSON.stringify(running), { mode: 0o600, flag });
 }
 
-export function removeRunning(dir: string): void {
-  rmSync(join(dir, RUNNING), { force: true });
+/** Takes back what the lab with this token said of itself, and nothing that another has said since. */
+export function removeRunning(dir: string, token: string): void {
+  if (readRunning(dir)?.token === token) rmSync(join(dir, RUNNING), { force: true });
 }
 
 /**

@@ -29,6 +29,7 @@ export interface LabNodeOptions {
 }
 
 const STATUS_MS = 1_000;
+const ANSWER_MS = 10_000;
 const STOP_MS = 10_000;
 
 export class LabNode {
@@ -76,7 +77,7 @@ export class LabNode {
       ended = (why) =>
         reject(new Error(`the node of ${this.options.region} ${why}${this.#lastWords()}`));
       child.on("message", (message) => {
-        if (!isReady(message)) return;
+        if (!isOf(message, "ready")) return;
         ended = (reason) => this.#endedWhileRunning(reason);
         resolve();
       });
@@ -111,7 +112,7 @@ export class LabNode {
   async resume(): Promise<void> {
     this.#child?.kill("SIGCONT");
     this.state = "ready";
-    await this.#until(() => true);
+    await this.#untilItAnswers();
   }
 
   /** Sets the node's injected clock and resolves when the node says that it has. */
@@ -121,21 +122,39 @@ export class LabNode {
   }
 
   async #sendClock(): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
     const { clockOffsetMs } = this;
-    this.#child?.send({ type: "clock", offsetMs: clockOffsetMs }, () => {});
-    await this.#until((status) => status.clock.offsetMs === clockOffsetMs);
+    await new Promise<void>((resolve, reject) => {
+      const settle = (why: string | null): void => {
+        clearTimeout(late);
+        child.off("message", onMessage);
+        child.off("exit", onExit);
+        if (why === null) resolve();
+        else reject(new Error(`the clock of ${this.options.region} is not set: ${why}`));
+      };
+      const onMessage = (message: unknown): void => {
+        if (isOf(message, "clock")) settle(null);
+      };
+      const onExit = (): void => settle("its node has ended");
+      const late = setTimeout(() => settle(`no answer within ${ANSWER_MS} ms`), ANSWER_MS);
+      child.on("message", onMessage);
+      child.on("exit", onExit);
+      child.send({ type: "clock", offsetMs: clockOffsetMs }, () => {});
+    });
   }
 
-  /** Waits until `/status` answers with what is wanted. */
-  async #until(holds: (status: NodeStatus) => boolean): Promise<void> {
-    const deadlineMs = performance.now() + STOP_MS;
+  /** Waits until `/status` answers. */
+  async #untilItAnswers(): Promise<void> {
+    const deadlineMs = performance.now() + ANSWER_MS;
     for (;;) {
-      const status = await this.status();
-      if (status !== null && holds(status)) return;
+      if ((await this.status()) !== null) return;
       if (this.state !== "ready")
         throw new Error(`the node of ${this.options.region} is ${this.state}`);
       if (performance.now() > deadlineMs)
-        throw new Error(`the node of ${this.options.region} did not follow within ${STOP_MS} ms`);
+        throw new Error(
+          `the node of ${this.options.region} does not answer within ${ANSWER_MS} ms`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -192,8 +211,8 @@ function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ATOLL_")));
 }
 
-function isReady(message: unknown): boolean {
+function isOf(message: unknown, type: string): boolean {
   return (
-    typeof message === "object" && message !== null && "type" in message && message.type === "ready"
+    typeof message === "object" && message !== null && "type" in message && message.type === type
   );
 }

@@ -190,7 +190,7 @@ export class Lab {
     // The answer to `lab stop` is still to be sent, so the control port closes by itself once that is done.
     if (this.#control !== null) {
       void this.#control[Symbol.asyncDispose]();
-      removeRunning(this.#options.dir);
+      removeRunning(this.#options.dir, this.#token);
     }
     this.#end();
   }

@@ -99,6 +99,8 @@ for (const server of listening)
 
 process.on("message", (message: { type: string; offsetMs?: number }) => {
   if (message.type === "stop") process.exit(0);
-  if (message.type === "clock") offsetMs = message.offsetMs ?? 0;
+  if (message.type !== "clock") return;
+  offsetMs = message.offsetMs ?? 0;
+  process.send?.({ type: "clock", offsetMs });
 });
 process.on("disconnect", () => process.exit(0));
