@@ -6,6 +6,7 @@
  *
  *   args ─► hash of argument 0 in lower case ─► entry ─► has subcommands? ─► the same with argument 1
  */
+import { assert } from "../assert.ts";
 import type { Args } from "../wire/args.ts";
 import type { Command, Flag, Handler } from "./command.ts";
 import { assertCountable } from "./command-stats.ts";
@@ -76,6 +77,7 @@ class Names {
     this.#slots = Array.from({ length: size }, () => null);
     for (const entry of entries) {
       const name = Buffer.from(entry.command.name, "latin1");
+      assert(this.find(name, 0, name.length) === null, `${entry.name} is listed once`);
       let at = hashOf(name, 0, name.length) & this.#mask;
       while (this.#slots[at] !== null) at = (at + 1) & this.#mask;
       this.#slots[at] = entry;

@@ -10,9 +10,14 @@ import { CommandTable } from "./command-table.ts";
 import { configCommands } from "./config.ts";
 import { connectionCommands } from "./connection.ts";
 import { debugCommands } from "./debug.ts";
+import { expiryCommands } from "./expiry.ts";
+import { hashCommands } from "./hashes.ts";
 import { introspectionCommands } from "./introspection.ts";
+import { keyCommands } from "./keys.ts";
 import { replicationCommands } from "./replication.ts";
+import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
+import { setCommands } from "./sets.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
@@ -28,4 +33,9 @@ export const commandTable: CommandTable = new CommandTable([
   clusterCommands,
   debugCommands,
   stringCommands,
+  hashCommands,
+  setCommands,
+  keyCommands,
+  expiryCommands,
+  scanCommands,
 ]);

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Standalone } from "./standalone.suite.ts";
+
+test("INFO passes the sections on in lower case", () => {
+  const asked: (readonly string[])[] = [];
+  const store = new Standalone(
+    {},
+    {
+      info: (sections) => {
+        asked.push(sections);
+        return "text";
+      },
+    },
+  );
+  assert.equal(store.raw("info"), "$4\r\ntext\r\n");
+  store.raw("hello", "3");
+  assert.equal(store.raw("INFO", "Server", "CLIENTS"), "=8\r\ntxt:text\r\n");
+  assert.deepEqual(asked, [["default"], ["server", "clients"]]);
+});
+
+test("TIME tells the physical time in seconds and microseconds", () => {
+  const store = new Standalone();
+  store.nowMs = 1_700_000_000_042;
+  assert.equal(store.raw("time"), "*2\r\n$10\r\n1700000000\r\n$5\r\n42000\r\n");
+});
+
+test("SHUTDOWN stops the node without a reply, unless its words make no sense", () => {
+  let stops = 0;
+  const store = new Standalone({}, { shutdown: () => void stops++ });
+  assert.equal(store.raw("shutdown", "foo"), "-ERR syntax error\r\n");
+  assert.equal(store.raw("shutdown", "save", "nosave"), "-ERR syntax error\r\n");
+  assert.equal(store.raw("shutdown", "abort"), "-ERR No shutdown in progress.\r\n");
+  assert.equal(stops, 0);
+  assert.equal(store.raw("shutdown", "nosave", "now"), "");
+  assert.equal(stops, 1);
+});
+
+test("what the node does on its own, or not at all, is refused with the reason", () => {
+  const store = new Standalone();
+  for (const words of [
+    ["save"],
+    ["bgsave"],
+    ["bgrewriteaof"],
+    ["sync"],
+    ["psync", "?", "-1"],
+    ["replconf", "capa", "eof"],
+    ["replicaof", "127.0.0.1", "6379"],
+    ["slaveof", "127.0.0.1", "6379"],
+    ["wait", "1", "100"],
+  ])
+    assert.match(store.raw(...words), /^-ERR [A-Z]+ is not supported: /, words.join(" "));
+  assert.equal(store.raw("replicaof", "no", "one"), "+OK\r\n");
+  assert.equal(store.raw("role"), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+  assert.equal(store.raw("lastsave"), ":1600000000\r\n");
+});
+
+test("outside of cluster mode a key still has its slot", () => {
+  const store = new Standalone();
+  assert.equal(store.raw("cluster", "keyslot", "a"), ":15495\r\n");
+  for (const words of [["cluster", "info"], ["readonly"], ["readwrite"]])
+    assert.equal(store.raw(...words), "-ERR This instance has cluster support disabled\r\n");
+});
+
+test("LOLWUT draws another atoll every time and names the version", () => {
+  const store = new Standalone({ version: "1.2.3" });
+  const first = store.raw("lolwut");
+  assert.match(first, /Atoll ver\. 1\.2\.3, speaking as Redis ver\. 7\.0\.15\n\r\n$/);
+  assert.notEqual(store.raw("lolwut", "version", "5", "1"), first);
+});
+
+test("ACL shows the one user, and never its password", () => {
+  const open = new Standalone();
+  assert.equal(open.raw("acl", "whoami"), "$7\r\ndefault\r\n");
+  assert.equal(open.raw("acl", "users"), "*1\r\n$7\r\ndefault\r\n");
+  assert.equal(open.raw("acl", "list"), "*1\r\n$34\r\nuser default on nopass ~* &* +@all\r\n");
+  assert.equal(open.raw("acl", "getuser", "x"), "$-1\r\n");
+  assert.match(open.raw("acl", "getuser", "default"), /nopass.*passwords\r\n\*0\r\n/s);
+  const closed = new Standalone({ requirepass: "secret" });
+  closed.raw("auth", "secret");
+  for (const words of [["list"], ["getuser", "default"]])
+    assert.doesNotMatch(closed.raw("acl", ...words), /secret|nopass/);
+});
+
+test("ACL CAT names the categories, and the commands in one", () => {
+  const store = new Standalone();
+  assert.match(store.raw("acl", "cat"), /^\*21\r\n\$8\r\nkeyspace\r\n/);
+  assert.match(store.raw("acl", "cat", "transaction"), /^\*5\r\n\$5\r\nmulti\r\n\$4\r\nexec\r\n/);
+  assert.equal(store.raw("acl", "cat", "nope"), "-ERR Unknown category 'nope'\r\n");
+});
