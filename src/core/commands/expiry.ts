@@ -8,7 +8,7 @@ import { NEVER_MS, NONE } from "../crdt/key.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command, Handler } from "./command.ts";
-import { NOT_AN_INTEGER, quote } from "./errors.ts";
+import { NOT_AN_INTEGER } from "./errors.ts";
 import { integerAt } from "./numbers.ts";
 import { deadlineAfter, invalidExpireTime } from "./options.ts";
 import type { Run } from "./run.ts";
@@ -27,7 +27,7 @@ function conditionsOf(args: Args, reply: Reply): number {
     else if (args.is(i, "GT")) bits |= GT;
     else if (args.is(i, "LT")) bits |= LT;
     else {
-      reply.error(`ERR Unsupported option ${quote(args, i, Infinity).trimEnd()}`);
+      reply.error(`ERR Unsupported option ${quoteWhole(args, i)}`);
       return -1;
     }
   }
@@ -37,6 +37,12 @@ function conditionsOf(args: Args, reply: Reply): number {
     reply.error("ERR GT and LT options at the same time are not compatible");
   else return bits;
   return -1;
+}
+
+/** Argument `i` up to its first zero byte, line ends behind it cut off and others a space each, as Redis repeats it. */
+function quoteWhole(args: Args, i: number): string {
+  const [text = ""] = args.text(i).split("\0", 1);
+  return text.replace(/[\r\n]+$/, "").replaceAll(/[\r\n]/g, " ");
 }
 
 function expiring(name: string, unitMs: 1 | 1000, absolute: boolean): Handler {

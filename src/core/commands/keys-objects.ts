@@ -7,7 +7,7 @@
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import type { Cells } from "../crdt/cells.ts";
-import { HASH, NONE, SET, STRING } from "../crdt/key.ts";
+import { NONE, SET, STRING } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";

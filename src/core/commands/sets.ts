@@ -20,10 +20,22 @@ function sadd(run: Run, args: Args, reply: Reply): void {
   let added = 0;
   for (let i = 2; i < args.count; i++) {
     if (i > 2) run.lookAgain(place);
-    if (!hasMember(place, args, i)) added++;
-    run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number);
+    if (hasMember(place, args, i)) refreshMember(run, place, args, i);
+    else {
+      run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number);
+      added++;
+    }
   }
   reply.int(added);
+}
+
+/** Adds a member that is there. No reader sees a difference, so those who watch the key are not told. */
+function refreshMember(run: Run, place: Place, args: Args, i: number): void {
+  const { keyspace } = run;
+  const { onTouch } = keyspace;
+  keyspace.onTouch = null;
+  run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number);
+  keyspace.onTouch = onTouch;
 }
 
 /** Whether a reader sees the member named in argument `i`. */
@@ -85,7 +97,8 @@ function smove(run: Run, args: Args, reply: Reply): void {
   if (args.view(1).equals(args.view(2))) return;
   const start = args.start[3] as number;
   const end = args.end[3] as number;
-  run.write.addMember(to, args.bytes, start, end);
+  if (hasMember(to, args, 3)) refreshMember(run, to, args, 3);
+  else run.write.addMember(to, args.bytes, start, end);
   run.lookAgain(from);
   run.write.removeMember(from, args.bytes, start, end);
 }

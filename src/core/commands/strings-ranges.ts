@@ -27,14 +27,13 @@ function append(run: Run, args: Args, reply: Reply): void {
   const before = place.valueEnd - place.valueStart;
   const length = before + to - from;
   if (length > run.settings.protoMaxBulkLen) return reply.error(TOO_LONG);
-  // Nothing to add is nothing to tell the other regions: they might just be writing something.
-  if (to > from) {
-    const value = Buffer.allocUnsafe(length);
-    value.set(place.value.subarray(place.valueStart, place.valueEnd));
-    value.set(bytes.subarray(from, to), before);
-    run.write.set(place, place.deadline, value, 0, length);
-  }
   reply.int(length);
+  // Nothing to add is nothing to tell the other regions, which might be writing just now. Whoever watches the key is told.
+  if (to === from) return run.keyspace.touch(place);
+  const value = Buffer.allocUnsafe(length);
+  value.set(place.value.subarray(place.valueStart, place.valueEnd));
+  value.set(bytes.subarray(from, to), before);
+  run.write.set(place, place.deadline, value, 0, length);
 }
 
 function setrange(run: Run, args: Args, reply: Reply): void {

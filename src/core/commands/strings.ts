@@ -49,7 +49,11 @@ function set(run: Run, args: Args, reply: Reply): void {
     if (!replyValue(place, reply)) return;
   } else if (refused) reply.nil();
   else reply.ok();
-  if (!refused) write(run, place, options.keepTtl ? place.deadline : deadline, args, 2);
+  if (refused) return;
+  if (deadline > run.nowMs) write(run, place, options.keepTtl ? place.deadline : deadline, args, 2);
+  else if (place.type !== NONE) run.write.remove(place);
+  // Written and expired at once: nothing to tell the other regions, but whoever watches the key is told.
+  else run.keyspace.touch(place);
 }
 
 /** Writes argument `i` to a place. */
