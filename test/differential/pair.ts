@@ -328,7 +328,7 @@ async function session(port: number, bytes: Buffer): Promise<Buffer> {
   const timer = setTimeout(() => {
     chunks.push(NOT_CLOSED);
     socket.destroy();
-  }, 5_000);
+  }, 2_000);
   const closed = once(socket, "close");
   socket.write(bytes);
   await closed;

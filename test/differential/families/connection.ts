@@ -68,6 +68,7 @@ export const connectionCommands: readonly Spec[] = [
   {
     name: "CLIENT SETINFO",
     weight: 4,
+    queueable: false,
     spoil: false,
     options: ["LIB-NAME", "LIB-VER"],
     make: (g) => [
