@@ -55,7 +55,6 @@ export async function startNode(config: Config): Promise<RunningNode> {
       host: config.replication.host,
       port: config.replication.port,
       secret: config.replication.secret,
-      member: config.member,
       events: node,
       onFailure: (link, address, reason) => node.dialFailed(link, address, reason),
       log,

@@ -27,7 +27,6 @@ class Peer {
       host: "127.0.0.1",
       port: 0,
       secret: "reef",
-      member: "us-east/1",
       log: { info: () => {}, warn: () => {} },
       events: {
         onOpen: (connection) => {

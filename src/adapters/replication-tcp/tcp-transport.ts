@@ -41,8 +41,6 @@ export interface TcpTransportOptions {
   readonly events: TransportEvents;
   /** A connection ended before it opened: `link` is the dialled link's name, or null when the peer dialled. */
   readonly onFailure?: (link: string | null, address: string, reason: string) => void;
-  /** This node's member name, for the log. */
-  readonly member: string;
   readonly limits?: TransportLimits;
   readonly log: TransportLog;
   /** Chance between 0 and 1, for the jitter between attempts. */
@@ -174,7 +172,7 @@ class TcpTransport implements Transport, ConnectionOwner {
       if (link !== undefined) link.openedAtMs = performance.now();
     }
     const { address, dialled } = connection;
-    this.#options.log.info({ member: this.#options.member, address, link: dialled }, "link opened");
+    this.#options.log.info({ address, link: dialled }, "link opened");
     this.#options.events.onOpen(connection);
   }
 
@@ -190,7 +188,7 @@ class TcpTransport implements Transport, ConnectionOwner {
     this.#connections.delete(connection);
     const { address, dialled } = connection;
     if (authenticated) {
-      const facts = { member: this.#options.member, address, link: dialled, reason };
+      const facts = { address, link: dialled, reason };
       this.#options.log.info(facts, "link closed");
       this.#options.events.onClose(connection, reason);
     } else {
@@ -212,7 +210,7 @@ class TcpTransport implements Transport, ConnectionOwner {
     const nowMs = performance.now();
     if (nowMs - this.#warnedAtMs < 1_000) return;
     this.#warnedAtMs = nowMs;
-    this.#options.log.warn({ member: this.#options.member, ...facts }, message);
+    this.#options.log.warn(facts, message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
