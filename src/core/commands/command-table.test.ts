@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
-import { argsOf } from "../wire/args.ts";
+import { Args, argsOf } from "../wire/args.ts";
 import { commandTable } from "./table.ts";
 
 const names = new Map(commandTable.commands.map((entry) => [entry.name, entry]));
@@ -10,7 +9,7 @@ const names = new Map(commandTable.commands.map((entry) => [entry.name, entry]))
 function shout(name: string): string[] {
   return name
     .split("|")
-    .map((word) => [...word].map((c, i) => (i % 2 ? c : c.toUpperCase())).join(""));
+    .map((word) => word.replaceAll(/../g, (pair) => pair.charAt(0).toUpperCase() + pair.charAt(1)));
 }
 
 test("every command and subcommand is found by its name in any case", () => {
@@ -29,22 +28,26 @@ test("a command's index is its place among all", () => {
   );
 });
 
-test("a name is found exactly if a plain map knows it", () => {
-  const nearly = fc
-    .constantFrom(...names.keys())
-    .chain((name) =>
-      fc
-        .tuple(fc.nat(name.length), fc.integer({ min: 0, max: 255 }))
-        .map(([at, byte]) => name.slice(0, at) + String.fromCharCode(byte) + name.slice(at + 1)),
-    );
-  fc.assert(
-    fc.property(fc.oneof(nearly, fc.string({ unit: "binary-ascii" })), (name) => {
-      const lower = name.replaceAll(/[A-Z]/g, (c) => c.toLowerCase());
-      const found = commandTable.find(argsOf(Buffer.from(name, "latin1")));
-      assert.equal(found?.name, names.get(lower)?.name);
-    }),
-    { numRuns: 2000 },
-  );
+test("a name is found exactly if a plain map knows it, however near it is to one that exists", () => {
+  const args = new Args();
+  const expectAsMap = (bytes: Buffer): void => {
+    args.begin(bytes);
+    args.push(0, bytes.length);
+    const name = bytes.latin1Slice().replaceAll(/[A-Z]/g, (c) => c.toLowerCase());
+    if (commandTable.find(args)?.name !== names.get(name)?.name) assert.fail(`'${name}'`);
+  };
+  for (const name of names.keys()) {
+    // Each byte in turn: among so many neighbours there are some whose hash leads to the very same entry.
+    for (let at = 0; at < name.length; at++) {
+      const bytes = Buffer.from(name, "latin1");
+      for (let byte = 0; byte < 256; byte++) {
+        bytes[at] = byte;
+        expectAsMap(bytes);
+      }
+    }
+    for (const other of [name.slice(1), name.slice(0, -1), `${name}s`, ` ${name}`, `${name}\0`])
+      expectAsMap(Buffer.from(other, "latin1"));
+  }
 });
 
 test("a container without a subcommand is itself, with an unknown one nobody", () => {

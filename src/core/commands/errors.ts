@@ -10,7 +10,6 @@ export const SYNTAX = "ERR syntax error";
 export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
 export const NOT_A_FLOAT = "ERR value is not a valid float";
 export const NO_SUCH_KEY = "ERR no such key";
-export const INDEX_OUT_OF_RANGE = "ERR index out of range";
 export const OVERFLOW = "ERR increment or decrement would overflow";
 export const NOAUTH = "NOAUTH Authentication required.";
 export const WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";

@@ -122,6 +122,18 @@ test("writes that were refused only after they were queued abort the transaction
   assert.equal(store.raw("exec"), "*1\r\n$-1\r\n");
 });
 
+test("a transaction that grows beyond its limit is refused as a whole", () => {
+  const store = new Standalone();
+  store.raw("multi");
+  store.raw("set", "k", "v");
+  const before = store.session.queuedBytes;
+  assert.ok(before > 0);
+  store.session.queuedBytes = 2 ** 30 - before + 1;
+  assert.match(store.raw("set", "k", "w"), /^-ERR Transaction is larger than 1073741824 bytes/);
+  assert.equal(store.raw("exec"), ABORTED);
+  assert.equal(store.session.queuedBytes, 0);
+});
+
 test("SELECT inside of a transaction counts for the commands after it", () => {
   const store = new Standalone();
   store.raw("multi");

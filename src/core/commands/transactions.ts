@@ -18,7 +18,7 @@ import { type Run, watchName } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** What one transaction may queue: as much as Redis reads from a client before it hangs up. */
-export const QUEUE_MAX_BYTES = 1024 * 1024 * 1024;
+const QUEUE_MAX_BYTES = 1024 * 1024 * 1024;
 /** What a queued command costs beside its bytes, and each of its words. */
 const COMMAND_BYTES = 200;
 const WORD_BYTES = 8;
@@ -150,7 +150,7 @@ function discard(run: Run, _args: Args, reply: Reply): void {
   reply.ok();
 }
 
-/** Forgets a session's queue and what it watches. */
+/** Forgets a session's queue and what it watches. The host calls it when a client has gone. */
 export function leaveTransaction(run: Run, session: Session): void {
   session.queue = null;
   session.queuedBytes = 0;
@@ -180,8 +180,8 @@ function unwatch(run: Run, _args: Args, reply: Reply): void {
   reply.ok();
 }
 
-/** Forgets what a session watches. The host calls it, or `leaveTransaction`, when a client has gone. */
-export function unwatchAll(run: Run, session: Session): void {
+/** Forgets what a session watches, and with the last watch how to hear of changes. */
+function unwatchAll(run: Run, session: Session): void {
   session.dirty = false;
   if (session.watched === null) return;
   for (const name of session.watched.keys()) {
