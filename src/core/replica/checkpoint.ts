@@ -2,7 +2,7 @@
  * Checkpoint: the state of a replica as bytes, taken in slices while it goes on writing.
  *
  *   section 0     origins, vector, lineages, clock, log marks, garbage, as they are at `position` of the log
- *   section 1 …   entries of the keyspace, each slice as it is when its turn comes
+ *   section 1 …   origins met since the section before, entries of the keyspace as they are when their turn comes
  *
  * Invariant: loading the sections and replaying the log from `position` gives exactly the state of the log's end. A slice may
  * hold effects of records after `position`: applying a record again changes nothing, and removals name what they saw. So
@@ -11,7 +11,7 @@
 import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
 import { Malformed, Source } from "../bytes/source.ts";
-import { readOrigin, writeOrigin } from "../clock/origins.ts";
+import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
@@ -34,18 +34,25 @@ const CELL_OBJECT = 1;
 
 /** Writes a checkpoint; call `next` once a turn until it returns null. */
 export class CheckpointWriter {
+  readonly #origins: Origins;
   readonly #keyspace: Keyspace;
   readonly #sink = new Sink(256 * 1024);
+  readonly #sliceEntries: number;
   #header: Buffer | null;
+  /** Origins the sections so far introduce: their numbers below this. */
+  #told: number;
   #cursor = 0;
   #done = false;
   /** The position from which the log is replayed after loading. */
   readonly position: number;
 
   /** Begins at the end of the log: every record applied must have been appended. */
-  constructor(replica: Replica) {
+  constructor(replica: Replica, sliceEntries = SLICE_ENTRIES) {
     assert(replica.records.empty, "a checkpoint begins between blocks");
+    this.#origins = replica.origins;
+    this.#told = replica.origins.count;
     this.#keyspace = replica.keyspace;
+    this.#sliceEntries = sliceEntries;
     this.position = replica.index.end;
     writeHeader(this.#sink, replica);
     this.#header = this.#sink.copy();
@@ -59,14 +66,19 @@ export class CheckpointWriter {
       return header;
     }
     if (this.#done) return null;
-    this.#sink.clear();
+    const sink = this.#sink;
+    sink.clear();
+    // A record that arrived since may come from an origin that the sections so far do not know.
+    const { count } = this.#origins;
+    sink.varint(count - this.#told);
+    for (; this.#told < count; this.#told++) writeOrigin(sink, this.#origins.get(this.#told));
     const entry = new Entry();
-    this.#cursor = this.#keyspace.walk(this.#cursor, SLICE_ENTRIES, (table, at) => {
+    this.#cursor = this.#keyspace.walk(this.#cursor, this.#sliceEntries, (table, at) => {
       table.load(at, entry);
-      writeEntry(this.#sink, entry, entry.kind === OBJECT ? table.object(entry) : null);
+      writeEntry(sink, entry, entry.kind === OBJECT ? table.object(entry) : null);
     });
     this.#done = this.#cursor === 0;
-    return this.#sink.view();
+    return sink.view();
   }
 }
 
@@ -85,8 +97,14 @@ export class CheckpointLoader {
   /** Throws `Malformed` for bytes that this version cannot read. */
   section(bytes: Buffer, index: number): void {
     const source = new Source(bytes);
-    if (index === 0) this.#readHeader(source);
-    else while (source.left > 0) this.#readEntry(source);
+    if (index === 0) return this.#readHeader(source);
+    this.#readOrigins(source);
+    while (source.left > 0) this.#readEntry(source);
+  }
+
+  #readOrigins(source: Source): void {
+    for (let left = source.varint(); left > 0; left--)
+      this.#numbers.push(this.#replica.origins.introduce(readOrigin(source)));
   }
 
   #number(source: Source): number {
@@ -106,8 +124,7 @@ export class CheckpointLoader {
     const version = source.u8();
     if (version !== VERSION)
       throw new Malformed(`the checkpoint has format ${version}, this version reads ${VERSION}`);
-    for (let left = source.varint(); left > 0; left--)
-      this.#numbers.push(replica.origins.introduce(readOrigin(source)));
+    this.#readOrigins(source);
     this.position = source.varint();
     replica.applied.join(this.#readVector(source));
     for (let left = source.varint(); left > 0; left--) {
