@@ -72,17 +72,21 @@ export const configCommands: readonly Command[] = [
 ];
 
 function get(run: Run, args: Args, reply: Reply): void {
-  const found = new Set<Parameter>();
+  // A parameter that was asked for by its whole name is shown as it was written.
+  const found = new Map<Parameter, string>();
   for (let i = 2; i < args.count; i++) {
-    const pattern = Buffer.from(args.text(i).toLowerCase(), "latin1");
+    const asked = args.text(i);
+    const pattern = Buffer.from(asked.toLowerCase(), "latin1");
+    const whole = !/[[*?]/.test(asked);
     for (const parameter of parameters) {
       const name = Buffer.from(parameter.name, "latin1");
-      if (globMatches(pattern, name, 0, name.length)) found.add(parameter);
+      if (!found.has(parameter) && globMatches(pattern, name, 0, name.length))
+        found.set(parameter, whole ? asked : parameter.name);
     }
   }
   reply.map(found.size);
-  for (const parameter of found) {
-    reply.text(parameter.name);
+  for (const [parameter, name] of found) {
+    reply.text(name);
     reply.text(parameter.get(run.settings));
   }
 }

@@ -196,7 +196,6 @@ function reset(run: Run, _args: Args, reply: Reply): void {
   session.name = "";
   session.authenticated = run.settings.requirepass === "";
   session.replies = "on";
-  session.noEvict = false;
   session.noTouch = false;
   reply.resp = 2;
   reply.status("RESET");

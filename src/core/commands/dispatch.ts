@@ -26,8 +26,10 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   reply.resp = session.resp;
   const mark = reply.mark;
   const entry = commandTable.find(args);
-  if (entry === null) refuseUnknown(session, args, reply);
-  else dispatch(run, entry, args, reply);
+  if (entry === null) {
+    if (isHttp(args)) session.closing = true;
+    else refuseUnknown(session, args, reply);
+  } else dispatch(run, entry, args, reply);
   if (session.replies !== "on") mute(session, mark, reply);
 }
 
@@ -61,6 +63,14 @@ function refuseUnknown(session: Session, args: Args, reply: Reply): void {
   if (session.queue !== null) session.queueFailed = true;
   const container = commandTable.container(args) !== null;
   reply.error(container ? unknownSubcommand(args) : unknownCommand(args));
+}
+
+/**
+ * Whether this is a line of an HTTP request: a web page that makes a browser speak to us. Its next lines could be commands, so
+ * the connection ends without an answer.
+ */
+function isHttp(args: Args): boolean {
+  return args.is(0, "POST") || args.is(0, "HOST:");
 }
 
 /** Takes back the reply of a client that wants none, and moves CLIENT REPLY SKIP on. */

@@ -131,7 +131,7 @@ function info(table: CommandTable, args: Args, reply: Reply): void {
   reply.array(args.count - 2);
   for (let i = 2; i < args.count; i++) {
     const entry = table.named(args.text(i));
-    if (entry === null) reply.nilArray();
+    if (entry === null) reply.nil();
     else writeEntry(entry, reply);
   }
 }
