@@ -10,7 +10,7 @@ test("CONFIG GET answers each parameter that a pattern matches once", () => {
   const store = new Standalone({ maxClients: 77 });
   assert.equal(
     store.raw("config", "get", "MAXCLIENTS", "max*clients"),
-    "*4\r\n$10\r\nmaxclients\r\n$2\r\n77\r\n$17\r\nmaxmemory-clients\r\n$1\r\n0\r\n",
+    "*4\r\n$10\r\nMAXCLIENTS\r\n$2\r\n77\r\n$17\r\nmaxmemory-clients\r\n$1\r\n0\r\n",
   );
   assert.equal(store.raw("config", "get", "nope", "[x"), "*0\r\n");
   store.raw("hello", "3");
