@@ -71,13 +71,11 @@ export class Members {
   /** Counts the reports whose time has come. */
   promote(): void {
     for (const [name, member] of this.#members) {
-      let count = 0;
-      for (const report of member.waiting) {
-        if (!this.#hasIssued(name, report)) break;
-        member.counted = report;
-        count++;
-      }
-      if (count > 0) member.waiting.splice(0, count);
+      // The newest that may count says all that older ones do. An older one may wait for ever: for what a crash took with it.
+      const at = member.waiting.findLastIndex((report) => this.#hasIssued(name, report));
+      if (at < 0) continue;
+      member.counted = member.waiting[at] as Report;
+      member.waiting.splice(0, at + 1);
     }
   }
 
