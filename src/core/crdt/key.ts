@@ -80,7 +80,7 @@ export class Key {
     return later < 0 ? sibling.deadline : forever(later);
   }
 
-  /** When everything of a type is expired; Infinity for never. */
+  /** When everything of a type that was born before then is expired; Infinity for never. */
   deadline(tag: number): number {
     let longest = -1;
     for (const { deadline } of this.deadlines) if (deadline > longest) longest = deadline;
@@ -90,12 +90,33 @@ export class Key {
     return longest < 0 ? Infinity : forever(longest);
   }
 
-  /** Whether anything of a type is still there at `nowMs`. What was born after its deadline does not share it. */
+  /** When the last of what it holds expires; Infinity for never. */
+  lastDeadline(): number {
+    const { tags } = this;
+    let last = -1;
+    if ((tags & STRING) !== 0 && this.cell !== null) {
+      for (const sibling of this.cell.siblings)
+        last = Math.max(last, this.siblingDeadline(sibling));
+      if (this.cell.counting()) last = Math.max(last, this.deadline(STRING));
+    }
+    if ((tags & (SET | HASH)) !== 0) last = Math.max(last, this.deadline(SET));
+    if (last >= 0) return last;
+    if (this.deadlines.length === 0) return Infinity;
+    // Deadlines without values are what removals elsewhere had not seen. Those that pass stay until then; a PERSIST needs not.
+    for (const { deadline } of this.deadlines)
+      if (deadline !== NEVER_MS) last = Math.max(last, deadline);
+    return Math.max(last, 0);
+  }
+
+  /** Whether anything of a type is still there at `nowMs`. */
   survives(tag: number, nowMs: number): boolean {
     const deadline = this.deadline(tag);
-    if (deadline > nowMs) return true;
-    if (tag === STRING) return this.cell?.counting(deadline) ?? false;
-    return (this.cells(tag as Tag)?.countLive(deadline) ?? 0) > 0;
+    const horizonMs = deadline > nowMs ? -1 : horizonOf(deadline);
+    if (tag !== STRING) return (this.cells(tag as Tag)?.countLive(horizonMs) ?? 0) > 0;
+    if (this.cell === null) return false;
+    for (const sibling of this.cell.siblings)
+      if (this.siblingDeadline(sibling) > nowMs) return true;
+    return this.cell.counting(horizonMs);
   }
 
   /** Sets the deadline: replaces those the record has seen. */
@@ -167,6 +188,11 @@ export class Key {
       this.floors.length === 0
     );
   }
+}
+
+/** What was born up to here shared a deadline that has passed; what was born from the deadline on never did. */
+export function horizonOf(deadline: number): number {
+  return deadline - 1;
 }
 
 function forever(deadline: number): number {

@@ -117,7 +117,7 @@ export class Keyspace {
     );
     key.counted = live;
     key.countedExpiring = expiring;
-    const expirable = expiring || (!live && key.deadlines.length > 0);
+    const expirable = key.lastDeadline() !== Infinity;
     this.expirable += Number(expirable) - Number(key.countedExpirable);
     key.countedExpirable = expirable;
     this.#store(place, key);
@@ -205,7 +205,9 @@ export class Keyspace {
 
   /** Drops everything born up to the flush, and remembers it for what is still on its way. */
   flush(flush: Flush, place: Place): void {
-    if (!this.flushes.some((f) => f.origin === flush.origin && f.seq === flush.seq))
+    const { origin, seq } = flush;
+    // A transaction may flush several databases.
+    if (!this.flushes.some((f) => f.origin === origin && f.seq === seq && f.db === flush.db))
       this.flushes.push(flush);
     for (const table of this.shards) {
       const names: { db: number; name: Buffer }[] = [];

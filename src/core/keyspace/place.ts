@@ -7,7 +7,7 @@
 import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
 import type { Cell, Sibling } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { HASH, type Key, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import { HASH, horizonOf, type Key, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
 import { type Policy, wins } from "../crdt/policy.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { Entry, OBJECT, type Table } from "./table.ts";
@@ -37,6 +37,8 @@ export class Place {
   value: Buffer = nothing;
   valueStart = 0;
   valueEnd = 0;
+  /** STRING of a key that is an object: the sibling that is shown, if the value is not a counter alone. */
+  winner: Sibling | null = null;
   /** SET, HASH: the members or fields, of which those born up to `horizonMs` are expired. */
   cells: Cells | null = null;
   horizonMs = -1;
@@ -50,6 +52,7 @@ export class Place {
     this.key = null;
     this.stale = false;
     this.deadline = Infinity;
+    this.winner = null;
     this.cells = null;
     this.horizonMs = -1;
     if (this.at < 0) return;
@@ -83,14 +86,14 @@ export class Place {
     this.deadline = key.deadline(type);
     if (this.deadline <= nowMs) {
       // What was born after the deadline lives on without one.
-      this.horizonMs = this.deadline;
+      this.horizonMs = horizonOf(this.deadline);
       this.deadline = Infinity;
       this.stale = true;
     }
     if (type === STRING) {
       const policy = keyspace.policies.of(this.bytes, this.start, this.end);
-      const winner = this.#read(keyspace, key.cell as Cell, policy, nowMs, key, this.horizonMs);
-      if (winner !== null && this.horizonMs < 0) this.deadline = key.siblingDeadline(winner);
+      this.winner = this.#read(keyspace, key.cell as Cell, policy, nowMs, key, this.horizonMs);
+      if (this.winner !== null) this.deadline = key.siblingDeadline(this.winner);
     } else this.cells = key.cells(type);
   }
 
@@ -194,7 +197,7 @@ function newestType(keyspace: Keyspace, key: Key, tags: number, nowMs: number): 
   for (const tag of [STRING, SET, HASH] as const) {
     if ((tags & tag) === 0 || !key.survives(tag, nowMs)) continue;
     const deadline = key.deadline(tag);
-    const horizonMs = deadline <= nowMs ? deadline : -1;
+    const horizonMs = deadline <= nowMs ? horizonOf(deadline) : -1;
     if (tag === STRING) {
       considerCell(tag, key.cell as Cell, horizonMs);
       continue;

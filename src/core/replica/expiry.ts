@@ -8,7 +8,7 @@
  * a region is away, for a grace after which an extension made over there loses.
  */
 import type { Origins } from "../clock/origins.ts";
-import { HASH, type Key, SET, STRING } from "../crdt/key.ts";
+import type { Key } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -69,13 +69,8 @@ export class Expiry {
   #last(key: Key | null): { deadline: number; setter: number } {
     const entry = this.#entry;
     if (key === null) return { deadline: entry.deadline, setter: entry.origin };
-    let deadline = -1;
-    const tags = key.tags;
-    for (const tag of [STRING, SET, HASH])
-      if ((tags & tag) !== 0) deadline = Math.max(deadline, key.deadline(tag));
-    // A deadline without values is what a removal elsewhere had not seen: it goes when it passes.
-    if (tags === 0 && key.deadlines.length > 0) deadline = key.deadline(0);
-    if (deadline < 0 || deadline === Infinity) return { deadline: Infinity, setter: 0 };
+    const deadline = key.lastDeadline();
+    if (deadline === Infinity) return { deadline, setter: 0 };
     for (const d of key.deadlines)
       if (d.deadline === deadline) return { deadline, setter: d.origin };
     for (const sibling of key.cell?.siblings ?? [])

@@ -18,6 +18,7 @@ import {
   DEADLINES,
   EVERYTHING,
   HASH,
+  horizonOf,
   type Key,
   NEVER_MS,
   NONE,
@@ -196,9 +197,28 @@ export class Writer {
   expire(place: Place, deadline: number): void {
     assert(deadline >= 0 && deadline <= NEVER_MS, "a deadline has 48 bits");
     this.#prepare(place, place.type);
+    if (place.type === STRING) this.#dropExpired(place);
     this.#head(effect.OP_EXPIRE, place);
     this.#effects.u48(deadline);
     this.#applier.expire(place, deadline);
+  }
+
+  /** Drops siblings that have expired, or the new deadline of the key would bring them back. */
+  #dropExpired(place: Place): void {
+    const key = place.at < 0 ? null : place.table.objectAt(place.at);
+    if (key === null || key.cell === null) return;
+    const { ms } = this.#applier.context;
+    if (!key.cell.siblings.some((sibling) => key.siblingDeadline(sibling) <= ms)) return;
+    const { winner } = place;
+    if (winner === null) {
+      this.#head(effect.OP_REMOVE, place);
+      this.#effects.u8(STRING);
+      this.#applier.remove(place, STRING, Infinity);
+      return;
+    }
+    this.#head(effect.OP_SET, place);
+    this.#effects.bytes(winner.value, 0, winner.value.length);
+    this.#applier.set(place, Infinity, winner.value, 0, winner.value.length);
   }
 
   /** Removes an expired key for good, with a floor for what is still on its way here. */
@@ -208,15 +228,17 @@ export class Writer {
     let writtenMs = 0;
     let writtenTick = 0;
     const key = place.key;
-    if (key === null) born = place.registerDeadline();
+    if (key === null) born = horizonOf(place.registerDeadline());
     else {
       for (const tag of [STRING, SET, HASH])
-        if (key.deadline(tag) !== Infinity) born = Math.max(born, key.deadline(tag));
-      for (const { ms, tick } of key.deadlines)
-        if (ms > writtenMs || (ms === writtenMs && tick > writtenTick)) {
-          writtenMs = ms;
-          writtenTick = tick;
-        }
+        if (key.deadline(tag) !== Infinity) born = Math.max(born, horizonOf(key.deadline(tag)));
+      // After a PERSIST a string that is still on its way may have no deadline at all.
+      if (key.deadline(NONE) !== Infinity)
+        for (const { ms, tick } of key.deadlines)
+          if (ms > writtenMs || (ms === writtenMs && tick > writtenTick)) {
+            writtenMs = ms;
+            writtenTick = tick;
+          }
       this.#resetAll(place, key, EVERYTHING, born);
     }
     this.#head(effect.OP_REMOVE_EXPIRED, place);
