@@ -1,0 +1,81 @@
+/** Two regions for tests: commands run in either, and their records are exchanged when the test says so. */
+import { Origins } from "../clock/origins.ts";
+import { HybridClock } from "../clock/stamp.ts";
+import { Vector } from "../clock/vector.ts";
+import { Hasher } from "../keyspace/hasher.ts";
+import { Keyspace } from "../keyspace/keyspace.ts";
+import { Applier } from "../replica/apply.ts";
+import { Delivery } from "../replica/delivery.ts";
+import { Garbage } from "../replica/garbage.ts";
+import { RecordSink } from "../replica/record.ts";
+import { Writer } from "../replica/writer.ts";
+import { argsOf } from "../wire/args.ts";
+import { Reply } from "../wire/reply.ts";
+import { execute } from "./dispatch.ts";
+import { type NodePort, Run } from "./run.ts";
+import { Session } from "./session.ts";
+import { defaultSettings } from "./settings.ts";
+
+const port: NodePort = {
+  info: () => "",
+  closeClient: () => {},
+  usedMemoryBytes: () => 0,
+  checkpointMs: () => 0,
+  shutdown: () => {},
+};
+
+export class Region {
+  readonly #delivery: Delivery;
+  readonly #records: RecordSink;
+  readonly #clock = new HybridClock();
+  readonly #run: Run;
+  readonly #session: Session;
+  nowMs = 1_700_000_000_000;
+
+  /** `name` is one character. */
+  constructor(name: string) {
+    const origins = new Origins();
+    const me = origins.introduce({ member: `${name}/1`, incarnation: `\0\0\0\0\0\0\0${name}` });
+    const keyspace = new Keyspace(origins, new Hasher(1, 2));
+    const applier = new Applier(keyspace, new Garbage(keyspace));
+    const applied = new Vector();
+    this.#records = new RecordSink(origins);
+    this.#delivery = new Delivery(origins, this.#clock, applier, applied, this.#records);
+    const lineage = this.#delivery.lineage(me);
+    const writer = new Writer(applier, this.#clock, applied, this.#records, lineage);
+    this.#run = new Run(keyspace, writer, defaultSettings, port, 42);
+    this.#session = new Session(1, "", "", this.nowMs, true);
+  }
+
+  /** Runs one command; its reply as it goes over the wire. */
+  raw(...words: (string | Buffer)[]): string {
+    const run = this.#run;
+    const reply = new Reply();
+    run.wallMs = this.nowMs;
+    run.nowMs = this.#clock.nowMs(this.nowMs);
+    run.write.nowMs = this.nowMs;
+    execute(run, this.#session, argsOf(...words), reply);
+    return reply.sink.view().latin1Slice();
+  }
+
+  /** Everything written or received since the last time, as it goes to peers. */
+  take(): Buffer | null {
+    return this.#records.empty ? null : Buffer.from(this.#records.take());
+  }
+
+  receive(block: Buffer | null): void {
+    if (block === null) return;
+    this.#delivery.nowMs = this.nowMs;
+    this.#delivery.receive(1, block, 1, block.length);
+  }
+}
+
+/** Exchanges what each region has that the other lacks. */
+export function exchange(a: Region, b: Region): void {
+  const [fromA, fromB] = [a.take(), b.take()];
+  b.receive(fromA);
+  a.receive(fromB);
+  // What was received is offered on; both have it already.
+  a.take();
+  b.take();
+}
