@@ -222,7 +222,10 @@ class NodeClient implements Client {
       reply.resp = session.resp;
       const seq = replica.execute(session, args, reply);
       if (seq > hold) hold = seq;
-      if (session.closing) break;
+      if (session.closing) {
+        if (session.unheard) reply.sink.clear();
+        break;
+      }
       if (reply.sink.length > REPLY_FLUSH_BYTES) {
         this.#clients.deliver(this, reply.sink.view(), hold);
         reply.sink.clear();

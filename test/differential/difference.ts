@@ -19,6 +19,9 @@ export interface Difference {
   signature: string;
 }
 
+/** The reason when two replies agreed only once they were asked for again. */
+export const AGREED_LATER = "the replies agreed only a little later";
+
 /** The command, with its subcommand when it has one; `session`, `scan` and the like for other steps. */
 export function stepName(step: Step): string {
   if (step.kind === "session" || step.kind === "sleep") return step.kind;

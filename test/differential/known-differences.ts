@@ -4,7 +4,7 @@
  * Invariant: an entry excuses exactly what it describes. A difference that no entry excuses is a bug of one of the two, and
  * an entry that no run meets any more is to be removed.
  */
-import type { Difference } from "./difference.ts";
+import { AGREED_LATER, commandName, type Difference } from "./difference.ts";
 
 export interface KnownDifference {
   /** Short and stable, in kebab-case; the report and the documentation refer to it. */
@@ -17,4 +17,58 @@ export interface KnownDifference {
   excuses(difference: Difference): boolean;
 }
 
-export const knownDifferences: readonly KnownDifference[] = [];
+/** The latest deadline that Atoll writes: 48 bits of milliseconds, whose last value means that there is none. */
+const DEADLINE_MAX_MS = 2 ** 48 - 2;
+/** How far the clocks of the two servers and of the comparison may be apart. */
+const CLOCKS_MS = 60_000;
+
+export const knownDifferences: readonly KnownDifference[] = [
+  {
+    id: "deadlines-end-in-10889",
+    command: "EXPIRE PEXPIRE EXPIREAT PEXPIREAT SETEX PSETEX SET GETEX",
+    redis: "keeps every deadline that 64 bits of milliseconds can hold",
+    atoll:
+      "moves deadlines beyond 10889-08-02T05:31:50.654Z to that time; TTL and its kin tell that time, and to GT and LT all of them are equal",
+    reason: "a deadline has 48 bits in the log, in links and in memory",
+    excuses: (difference) => isCapped(difference) || comparesCapped(difference),
+  },
+  {
+    id: "expired-keys-are-counted-until-removed",
+    command: "DBSIZE",
+    redis: "removes an expired key when it is next touched, or when its own cycle finds it",
+    atoll:
+      "shows an expired key to no command from its deadline on, and removes it within a tick of about 50 ms (later while a region is away); DBSIZE counts it until then",
+    reason:
+      "a removal is a record like any other, made by one replica and applied by all; a command that only reads must not write",
+    excuses: ({ step, reason }) =>
+      reason === AGREED_LATER && step?.kind === "command" && commandName(step.args) === "DBSIZE",
+  },
+];
+
+/** A time far beyond the latest one here, which is that latest one there. */
+function isCapped({ at, step, reason, reference, subject }: Difference): boolean {
+  const name = step?.kind === "command" ? commandName(step.args) : "";
+  const asked = at === "state" && reason.includes("the deadline of a key differs") ? "PTTL" : name;
+  const unitMs = { PTTL: 1, PEXPIRETIME: 1, TTL: 1_000, EXPIRETIME: 1_000 }[asked];
+  if (unitMs === undefined) return false;
+  const base = asked.endsWith("TTL") ? Date.now() : 0;
+  const [redis, atoll] = [integer(reference) * unitMs + base, integer(subject) * unitMs + base];
+  return redis > DEADLINE_MAX_MS && Math.abs(atoll - DEADLINE_MAX_MS) < CLOCKS_MS;
+}
+
+/** EXPIRE and its kin with GT or LT, where both deadlines lie beyond the latest one. */
+function comparesCapped({ step, reference, subject }: Difference): boolean {
+  if (step?.kind !== "command" || integer(reference) !== 1 || integer(subject) !== 0) return false;
+  const [, , deadline, ...options] = step.args.map((arg) => arg.toString("latin1").toUpperCase());
+  if (!options.some((option) => option === "GT" || option === "LT")) return false;
+  const unitMs = { EXPIRE: 1_000, EXPIREAT: 1_000, PEXPIRE: 1, PEXPIREAT: 1 }[
+    commandName(step.args)
+  ];
+  return unitMs !== undefined && Number(deadline) * unitMs + Date.now() > DEADLINE_MAX_MS;
+}
+
+/** The integer in a reply; NaN for any other reply. */
+function integer(frame: Buffer): number {
+  const [, digits] = /^:(-?\d+)\r\n$/.exec(frame.toString("latin1")) ?? [];
+  return digits === undefined ? Number.NaN : Number(digits);
+}

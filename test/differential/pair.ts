@@ -19,10 +19,10 @@ import {
 } from "../support/resp.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { disagreement, replyDisagreement } from "./compare.ts";
-import { commandName, replySignature, type Difference } from "./difference.ts";
+import { AGREED_LATER, commandName, replySignature, type Difference } from "./difference.ts";
 import { inlineLine } from "./redis-cli-lines.ts";
 import { stateDifference } from "./state.ts";
-import { connections, type CommandStep, type Expectation, type Op, type Step } from "./step.ts";
+import { connections, type CommandStep, type Op, type Step } from "./step.ts";
 
 /** Told of every step that was answered, and whether the reference took it. */
 export type OnAnswered = (step: Step, succeeded: boolean) => void;
@@ -32,6 +32,9 @@ export type Excuse = (difference: Difference) => boolean;
 
 /** How many commands are written before the first reply is awaited. */
 export const MOST_PER_WRITE = 100;
+
+/** What differs, and how, before it is known whether it is excused. */
+type Disagreement = Pick<Difference, "reason" | "reference" | "subject"> & { step: CommandStep };
 
 interface Waiting {
   step: CommandStep;
@@ -43,7 +46,7 @@ interface Waiting {
 class Ends {
   readonly reference: RespConnection;
   readonly subject: RespConnection;
-  queued: { expect: Expectation; step: CommandStep }[] = [];
+  queued: CommandStep[] = [];
   before: { reference: Buffer; subject: Buffer } | null = null;
 
   constructor(reference: RespConnection, subject: RespConnection) {
@@ -125,7 +128,7 @@ export class Pair implements Disposable {
         if (found !== null) return found;
       }
       this.#waiting.push({ step, opIndex, stepIndex });
-      return step.repair === undefined ? null : this.#flush();
+      return step.repair === undefined && step.settles !== true ? null : this.#flush();
     }
     const found = await this.#flush();
     if (found !== null) return found;
@@ -171,11 +174,17 @@ export class Pair implements Disposable {
         throw new Error(`the reference ended at ${inlineLine(step.args)}: ${reference.ended}`);
       }
       this.#onAnswered(step, a[0] !== 0x2d);
-      const reason = b.length === 0 ? endOf(subject.ended) : this.#compare(ends, step, a, b);
+      const disagreements =
+        b.length === 0
+          ? [{ step, reason: endOf(subject.ended), reference: a, subject: b }]
+          : this.#compare(ends, step, a, b);
       ends.before = { reference: a, subject: b };
-      if (reason === null) continue;
-      const found = this.#judge({ step, opIndex, stepIndex, reason, reference: a, subject: b });
-      if (found !== null) return found;
+      for (const one of disagreements) {
+        const late = step.settles === true && b.length > 0 && (await settled(ends, step));
+        const reason = late ? AGREED_LATER : one.reason;
+        const found = this.#judge({ ...one, reason, opIndex, stepIndex });
+        if (found !== null) return found;
+      }
     }
     const last = waiting.at(-1)?.step;
     const [lastReference, lastSubject] = [reference.at(-1), subject.at(-1)];
@@ -187,24 +196,22 @@ export class Pair implements Disposable {
   }
 
   /** Follows the transaction of a connection, so that the replies inside EXEC are held against their own expectations. */
-  #compare(ends: Ends, step: CommandStep, a: Buffer, b: Buffer): string | null {
+  #compare(ends: Ends, step: CommandStep, a: Buffer, b: Buffer): Disagreement[] {
+    const because = (reason: string | null): Disagreement[] =>
+      reason === null ? [] : [{ step, reason, reference: a, subject: b }];
     const name = commandName(step.args);
     if (a.equals(QUEUED)) {
-      ends.queued.push({ expect: step.expect, step });
-      return b.equals(QUEUED) ? null : "the reference queued it";
+      ends.queued.push(step);
+      return because(b.equals(QUEUED) ? null : "the reference queued it");
     }
     const queued = ends.queued;
     if (name === "EXEC" || name === "DISCARD" || name === "RESET") {
       // A refusal of EXEC itself, for its arity, leaves the transaction open.
       if (a[0] !== 0x2d || a.toString("latin1", 0, 10) === "-EXECABORT") ends.queued = [];
       if (name === "EXEC" && !a.equals(b))
-        return execDisagreement(
-          queued.map((one) => one.expect),
-          a,
-          b,
-        );
+        return execDisagreements(queued, a, b) ?? because("the replies differ");
     }
-    return disagreement(step.expect, a, b, ends.before);
+    return because(disagreement(step.expect, a, b, ends.before));
   }
 
   #judge(found: Omit<Difference, "at" | "signature" | "step"> & { step: Step }): Difference | null {
@@ -249,6 +256,19 @@ function requestOf(step: CommandStep): Buffer {
     : encodeCommand(step.args);
 }
 
+/** Whether the two agree within a second when asked again, again and again. */
+async function settled(ends: Ends, step: CommandStep): Promise<boolean> {
+  for (let tries = 0; tries < 50; tries++) {
+    await sleep(20);
+    const [a, b] = await Promise.all([
+      ends.reference.call(...step.args),
+      ends.subject.call(...step.args),
+    ]);
+    if (replyDisagreement(step.expect, a, b) === null) return true;
+  }
+  return false;
+}
+
 /** The frames that came; fewer than asked for when the connection ended, with the reason. */
 async function framesOf(
   connection: RespConnection,
@@ -279,20 +299,31 @@ function endOf(reason = ""): string {
     : "the subject ended the connection";
 }
 
-function execDisagreement(expects: Expectation[], a: Buffer, b: Buffer): string | null {
+/** Each under the name of the command inside; null when the two replies cannot be held against each other one by one. */
+function execDisagreements(
+  queued: readonly CommandStep[],
+  a: Buffer,
+  b: Buffer,
+): Disagreement[] | null {
   const [reference, subject] = [parseReply(a), parseReply(b)];
   const [mine, its] = [itemsOf(reference), itemsOf(subject)];
   if (reference.type !== subject.type || mine.length !== its.length || mine.length === 0) {
-    return "the replies differ";
+    return null;
   }
+  const found: Disagreement[] = [];
   for (const [index, item] of mine.entries()) {
-    const other = its[index];
-    const expect = expects[index] ?? { kind: "exact" };
-    const wrong =
-      other === undefined ? "a reply is missing" : replyDisagreement(expect, item, other);
-    if (wrong !== null) return `inside EXEC: ${wrong}`;
+    const [other, step] = [its[index], queued[index]];
+    if (other === undefined || step === undefined) return null;
+    const wrong = replyDisagreement(step.expect, item, other);
+    if (wrong === null) continue;
+    found.push({
+      step,
+      reason: `inside EXEC: ${wrong}`,
+      reference: item.raw,
+      subject: other.raw,
+    });
   }
-  return null;
+  return found;
 }
 
 /** Everything a SCAN finds until its cursor is 0, sorted and without repetition; or the error it gave. */

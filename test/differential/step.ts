@@ -32,6 +32,8 @@ export interface CommandStep {
   /** Sent as a line instead of an array. */
   inline: boolean;
   expect: Expectation;
+  /** Asked again for a while when the replies disagree; then they disagree as `AGREED_LATER`, or still. */
+  settles?: boolean;
   /** Commands that bring the subject to the state of the reference after a choice by chance. Sent to the subject alone. */
   repair?: (reference: Reply, subject: Reply) => Buffer[][];
 }

@@ -141,6 +141,17 @@ test("CLIENT REPLY OFF and SKIP leave replies out and nothing else", () => {
   );
 });
 
+test("lines of an HTTP request end the connection, and what they seemed to ask for is not answered", () => {
+  for (const words of [
+    ["POST", "/", "HTTP/1.1"],
+    ["host:", "example"],
+  ]) {
+    const store = new Standalone();
+    assert.equal(store.raw(...words), "");
+    assert.ok(store.session.closing && store.session.unheard, words[0]);
+  }
+});
+
 test("a muted reply takes nothing away from the replies before it", () => {
   const store = new Standalone();
   const reply = new Reply();

@@ -27,7 +27,7 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   const mark = reply.mark;
   const entry = commandTable.find(args);
   if (entry === null) {
-    if (isHttp(args)) session.closing = true;
+    if (isHttp(args)) session.closing = session.unheard = true;
     else refuseUnknown(session, args, reply);
   } else dispatch(run, entry, args, reply);
   if (session.replies !== "on") mute(session, mark, reply);
@@ -67,7 +67,7 @@ function refuseUnknown(session: Session, args: Args, reply: Reply): void {
 
 /**
  * Whether this is a line of an HTTP request: a web page that makes a browser speak to us. Its next lines could be commands, so
- * the connection ends without an answer.
+ * the connection ends without an answer, also to the lines before that looked like commands.
  */
 function isHttp(args: Args): boolean {
   return args.is(0, "POST") || args.is(0, "HOST:");

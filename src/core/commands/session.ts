@@ -34,6 +34,8 @@ export class Session {
   authenticated: boolean;
   /** Whether commands after QUIT are still taken: no. The host closes once replies are sent. */
   closing = false;
+  /** With `closing`: replies that are not sent yet never are. */
+  unheard = false;
   /** CLIENT REPLY: whether this and following commands are answered. */
   replies: "on" | "off" | "skip" | "skip next" = "on";
   noEvict = false;
