@@ -238,6 +238,46 @@ const outcomes: readonly (readonly [
     ["SMEMBERS", "s"],
     ["y"],
   ],
+  [
+    "HINCRBY‖HSET: added to what is set",
+    [],
+    ["HINCRBY", "h", "f", "2"],
+    ["HSET", "h", "f", "10"],
+    ["HGET", "h", "f"],
+    bulk("12"),
+  ],
+  [
+    "EXPIRE‖SET: a later SET has no deadline",
+    [["SET", "k", "v"]],
+    ["EXPIRE", "k", "100"],
+    ["SET", "k", "w"],
+    ["TTL", "k"],
+    ":-1\r\n",
+  ],
+  [
+    "SET‖EXPIRE: a later EXPIRE holds for the value as well",
+    [["SET", "k", "v"]],
+    ["SET", "k", "w"],
+    ["EXPIREAT", "k", "1700000100"],
+    ["EXPIRETIME", "k"],
+    ":1700000100\r\n",
+  ],
+  [
+    "COPY‖SADD: members of both",
+    [["SADD", "s", "x"]],
+    ["COPY", "s", "t"],
+    ["SADD", "t", "y"],
+    ["SMEMBERS", "t"],
+    ["x", "y"],
+  ],
+  [
+    "FLUSHALL‖SET after it: the SET",
+    [["SET", "k", "v"]],
+    ["FLUSHALL"],
+    ["SET", "k", "w"],
+    ["GET", "k"],
+    bulk("w"),
+  ],
 ];
 
 for (const [name, before, inA, inB, look, seen] of outcomes)

@@ -60,7 +60,10 @@ export class Region {
 
   /** Everything written or received since the last time, as it goes to peers. */
   take(): Buffer | null {
-    return this.#records.empty ? null : Buffer.from(this.#records.take());
+    if (this.#records.empty) return null;
+    const block = Buffer.from(this.#records.take());
+    this.#records.clear();
+    return block;
   }
 
   receive(block: Buffer | null): void {
