@@ -1,0 +1,134 @@
+/**
+ * Canonical: the state of a keyspace as text, the same for every replica that has applied the same records.
+ *
+ * Invariant: it shows everything that can ever become visible (values, dots, living sums, deadlines, by the names of their origins)
+ * and nothing that collection may take (resets, floors).
+ */
+import assert from "node:assert/strict";
+import { originName } from "../clock/origins.ts";
+import { format } from "../crdt/amount.ts";
+import type { Cell } from "../crdt/cell.ts";
+import { type Cells, cellOf } from "../crdt/cells.ts";
+import { HASH, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { Place } from "../keyspace/place.ts";
+import { Entry, OBJECT } from "../keyspace/table.ts";
+
+export function canonical(keyspace: Keyspace): string {
+  const lines: string[] = [];
+  for (const { db, name } of names(keyspace)) {
+    const place = locate(keyspace, db, name);
+    const key = keyspace.open(place);
+    const by = (origin: number): string => originName(keyspace.origins.get(origin));
+    const deadlines = key.deadlines
+      .map((d) => `${by(d.origin)}:${d.seq}@${d.ms}.${d.tick}→${d.deadline}`)
+      .toSorted();
+    const parts = [
+      cellText(keyspace, key.cell),
+      cellsText(keyspace, key.set),
+      cellsText(keyspace, key.hash),
+      deadlines.join(" "),
+    ];
+    if (parts.some((part) => part !== ""))
+      lines.push(`${db}:${name.latin1Slice()} ${parts.join(" | ")}`);
+  }
+  return lines.toSorted().join("\n");
+}
+
+function cellText(keyspace: Keyspace, cell: Cell | null): string {
+  if (cell === null) return "";
+  const by = (origin: number): string => originName(keyspace.origins.get(origin));
+  const siblings = cell.siblings.map(
+    (s) => `${by(s.origin)}:${s.seq}@${s.ms}.${s.tick}→${s.deadline}=${s.value.latin1Slice()}`,
+  );
+  const eras = cell.eras
+    .filter((era) => era.seq > era.resetSeq)
+    .map((era) => {
+      const alone = Object.assign(cellOfEras(cell), { eras: [era] });
+      return `${by(era.origin)}:${era.start}…${era.seq}@${era.startMs}.${era.startTick}+${format(alone.sum())}`;
+    });
+  return [...siblings.toSorted(), ...eras.toSorted()].join(" ");
+}
+
+function cellOfEras(cell: Cell): Cell {
+  return Object.create(Object.getPrototypeOf(cell) as object) as Cell;
+}
+
+function cellsText(keyspace: Keyspace, cells: Cells | null): string {
+  if (cells === null) return "";
+  const entry = new Entry();
+  const texts: string[] = [];
+  let live = 0;
+  cells.table.each((at) => {
+    cells.table.load(at, entry);
+    const name = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+    const cell = entry.kind === OBJECT ? cells.table.object(entry) : cellOf(entry);
+    if (cell.live()) live++;
+    const text = cellText(keyspace, cell);
+    if (text !== "") texts.push(`${name}{${text}}`);
+  });
+  assert.equal(cells.count, live, "the count of living members or fields is a recount");
+  return texts.toSorted().join(" ");
+}
+
+/** Every entry's name. */
+export function names(keyspace: Keyspace): { db: number; name: Buffer }[] {
+  const found: { db: number; name: Buffer }[] = [];
+  const entry = new Entry();
+  for (const table of keyspace.shards)
+    if (table.size > 0)
+      table.each((at) => {
+        table.load(at, entry);
+        const name = Buffer.from(entry.bytes.subarray(entry.nameStart, entry.nameEnd));
+        found.push({ db: entry.db, name });
+      });
+  return found;
+}
+
+/** Locates a key with a place of its own. */
+export function locate(keyspace: Keyspace, db: number, name: Buffer): Place {
+  const place = new Place();
+  keyspace.locate(place, db, name, 0, name.length);
+  return place;
+}
+
+/** What a reader sees of a key at `nowMs`, in the oracle's words. */
+export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number): string {
+  const place = locate(keyspace, db, name);
+  place.look(keyspace, nowMs);
+  if (place.type === NONE) return "none";
+  const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
+  if (place.type === STRING) return `string ${value()} until ${place.deadline}`;
+  const cells = place.cells as Cells;
+  const found: string[] = [];
+  cells.each(place.horizonMs, (at) => {
+    const entry = new Entry();
+    cells.table.load(at, entry);
+    const member = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+    if (place.type === SET) found.push(member);
+    else {
+      assert.ok(place.lookCell(keyspace, at), "a field that is listed can be read");
+      found.push(`${member}=${value()}`);
+    }
+  });
+  assert.equal(found.length, cells.countLive(place.horizonMs), "as many as are counted");
+  return `${place.type === SET ? "set" : "hash"} ${found.toSorted().join(",")} until ${place.deadline}`;
+}
+
+/** Recounts what the keyspace keeps as figures. */
+export function checkCounts(keyspace: Keyspace): void {
+  const keys: number[] = [];
+  const expiring: number[] = [];
+  for (const { db, name } of names(keyspace)) {
+    const key = keyspace.open(locate(keyspace, db, name));
+    const tags = key.tags as Tag;
+    if (tags === NONE) continue;
+    keys[db] = (keys[db] ?? 0) + 1;
+    if (key.deadline(tags) !== Infinity) expiring[db] = (expiring[db] ?? 0) + 1;
+    assert.ok((tags & ~(STRING | SET | HASH)) === 0);
+  }
+  for (let db = 0; db < Math.max(keys.length, keyspace.databases); db++) {
+    assert.equal(keyspace.keys(db), keys[db] ?? 0, `keys in database ${db}`);
+    assert.equal(keyspace.expiring(db), expiring[db] ?? 0, `expiring keys in database ${db}`);
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * Decoded: records read by the description of the format alone (`docs/protocol.md`), independent of the code that applies them.
+ *
+ * Invariant: every byte of a run is accounted for; what a record says is returned as plain data, origins by name.
+ */
+import assert from "node:assert/strict";
+import { Source } from "../bytes/source.ts";
+import { type Amount, format, readAmount } from "../crdt/amount.ts";
+
+export interface DecodedEffect {
+  readonly op: string;
+  readonly db: number;
+  readonly key: string;
+  /** Member or field. */
+  readonly name?: string;
+  readonly value?: string;
+  readonly deadline?: number;
+  readonly mask?: number;
+  /** Up to when what was born goes; Infinity for everything. */
+  readonly horizonMs?: number;
+  readonly writtenMs?: number;
+  readonly writtenTick?: number;
+  /** COUNT: the total as text, and the era: the dot it began with as `seq` or `seq+steps`, and its stamp. */
+  readonly sum?: string;
+  readonly at?: string;
+  readonly start?: string;
+  readonly startMs?: number;
+  readonly startTick?: number;
+  /** RESET. */
+  readonly tag?: number;
+  readonly resets?: readonly {
+    readonly origin: string;
+    readonly upTo: string;
+    readonly sum: string;
+  }[];
+}
+
+export interface DecodedRecord {
+  readonly origin: string;
+  readonly seq: number;
+  readonly ms: number;
+  readonly tick: number;
+  /** What it depends on, its own dot included. */
+  readonly deps: ReadonlyMap<string, number>;
+  readonly effects: readonly DecodedEffect[];
+}
+
+const OPS = [
+  "",
+  "SET",
+  "SET_EXPIRING",
+  "COUNT",
+  "ADD_MEMBER",
+  "REMOVE_MEMBER",
+  "SET_FIELD",
+  "REMOVE_FIELD",
+  "COUNT_FIELD",
+  "RESET",
+  "REMOVE",
+  "REMOVE_BORN",
+  "EXPIRE",
+  "REMOVE_EXPIRED",
+  "FLUSH",
+  "NONE",
+];
+
+interface Stream {
+  seq: number;
+  ms: number;
+  tick: number;
+  readonly names: string[];
+  readonly deps: Map<string, number>;
+}
+
+/** Reads the runs of every origin in order; one per log or test. */
+export class Decoder {
+  readonly #streams = new Map<string, Stream>();
+
+  /** The records of a block's runs, without the block's kind. Runs that were read before are skipped. */
+  runs(bytes: Buffer): DecodedRecord[] {
+    const source = new Source(bytes);
+    const records: DecodedRecord[] = [];
+    while (source.left > 0) {
+      const origin = originName(source);
+      const first = source.varint();
+      const count = source.varint();
+      const length = source.varint();
+      const end = source.at + length;
+      let seen = 0;
+      for (; source.at < end; seen++) {
+        const size = source.varint();
+        const body = new Source(source.bytes, source.at, source.at + size);
+        source.skip(size);
+        const stream = this.#stream(origin);
+        if (first + seen <= stream.seq) continue;
+        assert.equal(first + seen, stream.seq + 1, "records of an origin come without a gap");
+        records.push(this.#record(origin, stream, body));
+      }
+      assert.equal(seen, count, "a run holds as many records as it says");
+      assert.equal(source.at, end);
+    }
+    return records;
+  }
+
+  #stream(origin: string): Stream {
+    let stream = this.#streams.get(origin);
+    if (stream === undefined) {
+      stream = { seq: 0, ms: 0, tick: 0, names: [], deps: new Map() };
+      this.#streams.set(origin, stream);
+    }
+    return stream;
+  }
+
+  #record(origin: string, stream: Stream, source: Source): DecodedRecord {
+    const flags = source.u8();
+    const since = source.varint();
+    const ticks = source.varint();
+    stream.tick = since === 0 ? stream.tick + ticks : ticks;
+    stream.ms += since;
+    if ((flags & 1) !== 0)
+      for (let left = source.varint(); left > 0; left--) stream.names.push(originName(source));
+    if ((flags & 2) !== 0)
+      for (let left = source.varint(); left > 0; left--) {
+        const name = stream.names[source.varint()] as string;
+        stream.deps.set(name, (stream.deps.get(name) ?? 0) + source.varint());
+      }
+    stream.seq++;
+    stream.deps.set(origin, stream.seq);
+    const { seq, ms, tick } = stream;
+    const effects: DecodedEffect[] = [];
+    let db = 0;
+    let key = "";
+    while (source.left > 0) {
+      const head = source.u8();
+      const op = OPS[head & 0x3f] as string;
+      assert.ok(op, `op ${head & 0x3f} is known`);
+      if (op === "NONE") continue;
+      if (op === "FLUSH") {
+        effects.push({ op, db: source.varint() - 1, key: "" });
+        continue;
+      }
+      if ((head & 0x80) === 0) {
+        db = (head & 0x40) === 0 ? 0 : source.varint();
+        key = source.text();
+      }
+      effects.push({ op, db, key, ...payload(op, source, stream, origin) });
+    }
+    return { origin, seq, ms, tick, deps: new Map(stream.deps), effects };
+  }
+}
+
+function payload(op: string, source: Source, stream: Stream, origin: string): object {
+  const { seq, ms, tick } = stream;
+  const era = (): object => {
+    const sum = amount(source);
+    const steps = source.varint();
+    const { whole, text } = eraSeq(source, seq);
+    const at = steps === 0 ? `${seq}` : `${seq}+${steps}`;
+    if (whole === seq) return { sum, at, start: text, startMs: ms, startTick: tick };
+    return { sum, at, start: text, startMs: ms - source.varint(), startTick: source.u16() };
+  };
+  switch (op) {
+    case "SET":
+      return { value: source.text(), deadline: Infinity };
+    case "SET_EXPIRING":
+      return { deadline: source.u48(), value: source.text() };
+    case "COUNT":
+      return era();
+    case "COUNT_FIELD":
+      return { name: source.text(), ...era() };
+    case "ADD_MEMBER":
+    case "REMOVE_MEMBER":
+    case "REMOVE_FIELD":
+      return { name: source.text() };
+    case "SET_FIELD":
+      return { name: source.text(), value: source.text() };
+    case "RESET": {
+      const tag = source.u8();
+      const name = source.text();
+      const resets: object[] = [];
+      for (let left = source.varint(); left > 0; left--) {
+        const of = stream.names[source.varint()] as string;
+        const base = of === origin ? seq : (stream.deps.get(of) as number);
+        resets.push({ origin: of, upTo: eraSeq(source, base).text, sum: amount(source) });
+      }
+      return { tag, name, resets };
+    }
+    case "REMOVE":
+      return { mask: source.u8(), horizonMs: Infinity };
+    case "REMOVE_BORN":
+      return { mask: source.u8(), horizonMs: source.u48() };
+    case "EXPIRE":
+      return { deadline: source.u48() };
+    default:
+      assert.equal(op, "REMOVE_EXPIRED");
+      return { horizonMs: source.u48(), writtenMs: source.u48(), writtenTick: source.u16() };
+  }
+}
+
+function eraSeq(source: Source, base: number): { whole: number; text: string } {
+  const packed = source.varint();
+  const whole = base - Math.floor(packed / 2);
+  return { whole, text: packed % 2 === 0 ? `${whole}` : `${whole}+${source.varint()}` };
+}
+
+function amount(source: Source): string {
+  const sum: Amount = readAmount(source);
+  return format(sum);
+}
+
+function originName(source: Source): string {
+  const start = source.skip(8);
+  const incarnation = source.bytes.toString("hex", start, start + 8);
+  return `${source.text()}@${incarnation}`;
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { everything, History, type Weights } from "./history.suite.ts";
+
+const nothing: Weights = { string: 0, count: 0, set: 0, hash: 0, expire: 0, del: 0, flush: 0 };
+
+/** Runs a history for each seed; a failure names its seed. */
+function run(from: number, count: number, steps: number, weights: Weights): void {
+  for (let seed = from; seed < from + count; seed++) {
+    const history = new History(seed, weights);
+    try {
+      history.run(steps);
+    } catch (error) {
+      const last = history.trace.slice(-40).join("\n");
+      throw new Error(`seed ${seed}, ${steps} steps; the last of them:\n${last}`, { cause: error });
+    }
+  }
+}
+
+test("replicas that applied the same records are the same, and show what the records mean", () => {
+  run(1, 700, 120, everything);
+});
+
+test("long histories agree as well", () => {
+  run(10_000, 60, 400, everything);
+});
+
+test("strings: a concurrent write survives, the last writer is shown, nothing expired comes back", () => {
+  run(20_000, 100, 120, { ...nothing, string: 4, expire: 2, del: 1 });
+});
+
+test("counters: every increment that no removal had seen counts exactly once", () => {
+  run(30_000, 100, 120, { ...nothing, string: 1, count: 6, expire: 1, del: 1.5 });
+});
+
+test("sets: an addition that no removal had seen is there", () => {
+  run(40_000, 100, 120, { ...nothing, set: 6, expire: 1, del: 1 });
+});
+
+test("hashes: every field is a register and a counter of its own", () => {
+  run(50_000, 100, 120, { ...nothing, hash: 6, expire: 1, del: 1 });
+});
+
+test("keys whose type is in dispute show the newest, and a write settles it", () => {
+  run(60_000, 100, 120, { ...nothing, string: 2, count: 1, set: 2, hash: 2, del: 1 });
+});
+
+test("a flush takes everything older, wherever it was on its way", () => {
+  run(70_000, 100, 120, { ...everything, flush: 3 });
+});
+
+test("histories collect garbage, expire keys and disagree about values, or they would prove nothing", () => {
+  let collected = 0;
+  let expired = 0;
+  for (let seed = 1; seed <= 40; seed++) {
+    const history = new History(seed, everything);
+    history.run(120);
+    collected += history.collected;
+    expired += history.expired;
+  }
+  assert.ok(collected > 500 && expired > 40, `collected ${collected}, expired ${expired}`);
+});

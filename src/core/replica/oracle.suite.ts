@@ -1,0 +1,289 @@
+/**
+ * Oracle: what a reader must see of a key, computed from the partial order of records alone.
+ *
+ * Invariant: nothing here knows of replicas, states, orders of arrival or collection. An entry lives unless a record that had
+ * seen it removed it, or it was born under a floor or before a flush; the rest is how the living are read.
+ */
+import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
+
+const NEVER = 2 ** 48 - 1;
+const TAGS = [1, 2, 4];
+const [STRING, SET, HASH, DEADLINES] = [1, 2, 4, 0x80];
+
+export interface Fact {
+  readonly record: DecodedRecord;
+  /** Place of the effect in its record. */
+  readonly index: number;
+  readonly effect: DecodedEffect;
+  /** COUNT: what was added, as the test knows it. */
+  readonly delta: number;
+}
+
+/** What a history knows: dots by origin. */
+export type Covers = (origin: string, seq: number) => boolean;
+
+interface Living {
+  readonly registers: readonly Fact[];
+  readonly members: ReadonlyMap<string, readonly Fact[]>;
+  readonly fields: ReadonlyMap<string, readonly Fact[]>;
+  readonly counts: readonly Fact[];
+  readonly fieldCounts: ReadonlyMap<string, readonly Fact[]>;
+  readonly deadlines: readonly Fact[];
+}
+
+export class Oracle {
+  readonly #facts = new Map<string, Fact[]>();
+  #flushes: Fact[] = [];
+
+  /** Takes a record; `deltas` are the additions of its counters, in order. */
+  add(record: DecodedRecord, deltas: readonly number[]): void {
+    let counted = 0;
+    record.effects.forEach((effect, index) => {
+      const isCount = effect.op === "COUNT" || effect.op === "COUNT_FIELD";
+      const fact = { record, index, effect, delta: isCount ? (deltas[counted++] as number) : 0 };
+      if (effect.op === "FLUSH") this.#flushes.push(fact);
+      else {
+        const name = `${effect.db}:${effect.key}`;
+        const facts = this.#facts.get(name);
+        if (facts === undefined) this.#facts.set(name, [fact]);
+        else facts.push(fact);
+      }
+    });
+  }
+
+  /** A crash took the records of an origin behind `seq` with it: nobody had heard of them. */
+  forget(origin: string, seq: number): void {
+    const stays = ({ record }: Fact): boolean => record.origin !== origin || record.seq <= seq;
+    for (const [name, facts] of this.#facts) this.#facts.set(name, facts.filter(stays));
+    this.#flushes = this.#flushes.filter(stays);
+  }
+
+  /** What a reader sees at `nowMs` of a key named `db:key` once the records in `covers` are applied. */
+  view(name: string, covers: Covers, nowMs: number): string {
+    const living = this.#living(name, covers);
+    const tags = TAGS.filter((tag) => bornIn(living, tag).length > 0);
+    let seen = 0;
+    let newest: Birth | null = null;
+    for (const tag of tags) {
+      const born = bornIn(living, tag).filter((birth) => isVisible(living, tag, birth, nowMs));
+      for (const birth of born)
+        if (newest === null || isAfter(birth, newest)) {
+          newest = birth;
+          seen = tag;
+        }
+    }
+    return seen === 0 ? "none" : read(living, seen, nowMs);
+  }
+
+  /** How many distinct registers of a key live: what concurrent writes left. */
+  siblings(name: string, covers: Covers): number {
+    return this.#living(name, covers).registers.length;
+  }
+
+  #living(name: string, covers: Covers): Living {
+    const db = Number(name.slice(0, name.indexOf(":")));
+    const known = (fact: Fact): boolean => covers(fact.record.origin, fact.record.seq);
+    const facts = (this.#facts.get(name) ?? []).filter(known);
+    const flushes = this.#flushes.filter(
+      (fact) => known(fact) && (fact.effect.db < 0 || fact.effect.db === db),
+    );
+    const living = facts.filter(
+      (fact) => !flushes.some((f) => flushed(f, fact)) && !facts.some((by) => removes(by, fact)),
+    );
+    const named = (op: string): Map<string, Fact[]> => {
+      const found = new Map<string, Fact[]>();
+      for (const fact of living)
+        if (fact.effect.op === op) {
+          const key = fact.effect.name as string;
+          found.set(key, [...(found.get(key) ?? []), fact]);
+        }
+      return found;
+    };
+    const only = (...ops: string[]): Fact[] => living.filter((f) => ops.includes(f.effect.op));
+    return {
+      registers: only("SET", "SET_EXPIRING"),
+      members: named("ADD_MEMBER"),
+      fields: named("SET_FIELD"),
+      counts: only("COUNT"),
+      fieldCounts: named("COUNT_FIELD"),
+      deadlines: only("EXPIRE"),
+    };
+  }
+}
+
+function observes(by: Fact, fact: Fact): boolean {
+  if (by.record === fact.record) return fact.index < by.index;
+  return (by.record.deps.get(fact.record.origin) ?? 0) >= fact.record.seq;
+}
+
+function compare(aMs: number, aTick: number, bMs: number, bTick: number): number {
+  return aMs - bMs || aTick - bTick;
+}
+
+/** Birth by which floors and flushes judge: of a counter, that of its era. */
+function birthOf(fact: Fact): { ms: number; tick: number } {
+  const { effect, record } = fact;
+  return effect.startMs === undefined
+    ? { ms: record.ms, tick: record.tick }
+    : { ms: effect.startMs, tick: effect.startTick as number };
+}
+
+/**
+ * A flush takes what is older than it, seen or not, and what its own record did before it; not what that record does behind it, nor
+ * what is later added to a counter that began there.
+ */
+function flushed(flush: Fact, fact: Fact): boolean {
+  if (flush.record === fact.record && fact.index > flush.index) return false;
+  const { ms, tick } = birthOf(fact);
+  const order = compare(ms, tick, flush.record.ms, flush.record.tick);
+  if (order !== 0 || flush.record === fact.record) return order <= 0;
+  const { start } = fact.effect;
+  const beganBehind =
+    fact.record.origin === flush.record.origin &&
+    start !== undefined &&
+    Number(start.split("+")[0]) === flush.record.seq;
+  return !beganBehind;
+}
+
+function removes(by: Fact, fact: Fact): boolean {
+  const { effect } = by;
+  const { op } = fact.effect;
+  const birth = birthOf(fact);
+  const isRegister = op === "SET" || op === "SET_EXPIRING";
+  const isCount = op === "COUNT" || op === "COUNT_FIELD";
+  if (effect.op === "REMOVE_EXPIRED") {
+    // The floor: seen or not.
+    const { ms, tick } = fact.record;
+    if (
+      isRegister &&
+      compare(ms, tick, effect.writtenMs as number, effect.writtenTick as number) <= 0
+    )
+      return true;
+    if (!isRegister && op !== "EXPIRE" && birth.ms <= (effect.horizonMs as number)) return true;
+  }
+  if (!observes(by, fact)) return false;
+  const sameName = effect.name === fact.effect.name;
+  switch (effect.op) {
+    case "SET":
+    case "SET_EXPIRING":
+      return isRegister || op === "EXPIRE";
+    case "ADD_MEMBER":
+    case "REMOVE_MEMBER":
+      return op === "ADD_MEMBER" && sameName;
+    case "SET_FIELD":
+    case "REMOVE_FIELD":
+      return op === "SET_FIELD" && sameName;
+    case "EXPIRE":
+      return op === "EXPIRE";
+    case "RESET": {
+      if (!isCount || effect.tag !== (op === "COUNT" ? STRING : HASH)) return false;
+      if (effect.tag === HASH && !sameName) return false;
+      return (effect.resets ?? []).some((reset) => reset.origin === fact.record.origin);
+    }
+    case "REMOVE_EXPIRED":
+      return isRegister || op === "EXPIRE";
+    case "REMOVE":
+    case "REMOVE_BORN": {
+      const mask = effect.mask as number;
+      if (op === "EXPIRE") return (mask & (DEADLINES as number)) !== 0;
+      const tag = isRegister ? STRING : op === "ADD_MEMBER" ? SET : op === "SET_FIELD" ? HASH : 0;
+      return (mask & (tag as number)) !== 0 && birth.ms <= (effect.horizonMs as number);
+    }
+    default:
+      return false;
+  }
+}
+
+interface Birth {
+  readonly ms: number;
+  readonly tick: number;
+  readonly fact: Fact;
+}
+
+function bornIn(living: Living, tag: number): Birth[] {
+  const facts =
+    tag === STRING
+      ? [...living.registers, ...living.counts]
+      : tag === SET
+        ? [...living.members.values()].flat()
+        : [...living.fields.values(), ...living.fieldCounts.values()].flat();
+  return facts.map((fact) => ({ ...birthOf(fact), fact }));
+}
+
+function isAfter(a: Birth, b: Birth): boolean {
+  const order = compare(a.ms, a.tick, b.ms, b.tick);
+  return order !== 0 ? order > 0 : a.fact.record.origin > b.fact.record.origin;
+}
+
+/** The deadline of a string's value: a later EXPIRE or PERSIST overrules its own. */
+function deadlineOf(living: Living, register: Fact): number {
+  const { ms, tick } = register.record;
+  const later = living.deadlines
+    .filter((d) => compare(d.record.ms, d.record.tick, ms, tick) >= 0)
+    .map((d) => d.effect.deadline as number);
+  return forever(later.length > 0 ? Math.max(...later) : (register.effect.deadline as number));
+}
+
+/** When everything of a type that was born before then is expired. */
+function deadlineOfType(living: Living, tag: number): number {
+  const all = living.deadlines.map((d) => forever(d.effect.deadline as number));
+  if (tag === STRING) all.push(...living.registers.map((register) => deadlineOf(living, register)));
+  return all.length === 0 ? Infinity : Math.max(...all);
+}
+
+function forever(deadline: number): number {
+  return deadline === NEVER ? Infinity : deadline;
+}
+
+/** What was born before its type's deadline goes with it; what was born from then on never shared it. */
+function isVisible(living: Living, tag: number, birth: Birth, nowMs: number): boolean {
+  const { op } = birth.fact.effect;
+  if (tag === STRING && op !== "COUNT") return deadlineOf(living, birth.fact) > nowMs;
+  const deadline = deadlineOfType(living, tag);
+  return deadline > nowMs || birth.ms >= deadline;
+}
+
+function read(living: Living, tag: number, nowMs: number): string {
+  const visible = (fact: Fact): boolean =>
+    isVisible(living, tag, { ...birthOf(fact), fact }, nowMs);
+  const deadline = deadlineOfType(living, tag);
+  const until = deadline > nowMs ? deadline : Infinity;
+  if (tag === STRING) {
+    const registers = living.registers.filter(visible);
+    const value = valueOf(registers, living.counts.filter(visible));
+    const winner = winnerOf(registers);
+    return `string ${value} until ${winner === null ? until : deadlineOf(living, winner)}`;
+  }
+  if (tag === SET) {
+    const names = [...living.members].filter(([, facts]) => facts.some(visible));
+    return `set ${names
+      .map(([name]) => name)
+      .toSorted()
+      .join(",")} until ${until}`;
+  }
+  const fields: string[] = [];
+  for (const name of new Set([...living.fields.keys(), ...living.fieldCounts.keys()])) {
+    const registers = (living.fields.get(name) ?? []).filter(visible);
+    const counts = (living.fieldCounts.get(name) ?? []).filter(visible);
+    if (registers.length + counts.length > 0) fields.push(`${name}=${valueOf(registers, counts)}`);
+  }
+  return `hash ${fields.toSorted().join(",")} until ${until}`;
+}
+
+function winnerOf(registers: readonly Fact[]): Fact | null {
+  let winner: Birth | null = null;
+  for (const fact of registers) {
+    const birth = { ...birthOf(fact), fact };
+    if (winner === null || isAfter(birth, winner)) winner = birth;
+  }
+  return winner?.fact ?? null;
+}
+
+/** The last writer's value, plus what was added if it is a number. */
+function valueOf(registers: readonly Fact[], counts: readonly Fact[]): string {
+  const base = winnerOf(registers)?.effect.value;
+  if (counts.length === 0) return base as string;
+  const total = counts.reduce((sum, { delta }) => sum + delta, 0);
+  if (base === undefined) return `${total}`;
+  return /^-?\d+$/.test(base) ? `${Number(base) + total}` : base;
+}
