@@ -65,6 +65,7 @@ export const hashCounterCommands: readonly Command[] = [
   {
     ...common,
     name: "hincrby",
+    keyFlags: ["RW", "access", "update"],
     arity: 4,
     since: "2.0.0",
     summary: "Adds an integer to a field; a missing one is 0",
@@ -73,6 +74,7 @@ export const hashCounterCommands: readonly Command[] = [
   {
     ...common,
     name: "hincrbyfloat",
+    keyFlags: ["RW", "access", "update"],
     arity: 4,
     since: "2.6.0",
     summary: "Adds a number with a fraction to a field; a missing one is 0",

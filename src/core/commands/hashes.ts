@@ -154,6 +154,7 @@ export const hashCommands: readonly Command[] = [
   {
     ...writes,
     name: "hsetnx",
+    keyFlags: ["RW", "insert"],
     arity: 4,
     since: "2.0.0",
     complexity: "O(1)",
@@ -180,6 +181,7 @@ export const hashCommands: readonly Command[] = [
   {
     ...reads,
     name: "hexists",
+    keyFlags: ["RO"],
     arity: 3,
     since: "2.0.0",
     summary: "Tells whether a field exists",
@@ -188,6 +190,7 @@ export const hashCommands: readonly Command[] = [
   {
     ...reads,
     name: "hstrlen",
+    keyFlags: ["RO"],
     arity: 3,
     since: "3.2.0",
     summary: "Counts the bytes of a field's value",
@@ -196,6 +199,7 @@ export const hashCommands: readonly Command[] = [
   {
     ...reads,
     name: "hlen",
+    keyFlags: ["RO"],
     arity: 2,
     since: "2.0.0",
     summary: "Counts the fields",
@@ -204,6 +208,7 @@ export const hashCommands: readonly Command[] = [
   {
     ...common,
     name: "hdel",
+    keyFlags: ["RW", "delete"],
     arity: -3,
     flags: ["write", "fast"],
     since: "2.0.0",

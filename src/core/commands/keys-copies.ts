@@ -135,6 +135,7 @@ export const copyCommands: readonly Command[] = [
   {
     ...common,
     name: "move",
+    keyFlags: ["RW", "access", "update"],
     arity: 3,
     flags: ["write", "fast"],
     keys: [1, 1, 1],

@@ -188,6 +188,7 @@ export const objectCommands: readonly Command[] = [
       {
         ...common,
         name: "encoding",
+        keyFlags: ["RO"],
         since: "2.2.3",
         complexity: "O(N) for up to 512 members or fields",
         summary: "Tells how Redis would encode the value",
@@ -196,6 +197,7 @@ export const objectCommands: readonly Command[] = [
       {
         ...common,
         name: "freq",
+        keyFlags: ["RO"],
         since: "4.0.0",
         summary: "Is refused: how often a key is used is not counted",
         run: freq,
@@ -203,6 +205,7 @@ export const objectCommands: readonly Command[] = [
       {
         ...common,
         name: "idletime",
+        keyFlags: ["RO"],
         since: "2.2.3",
         summary: "Tells how many seconds ago a key was last written",
         run: idletime,
@@ -210,6 +213,7 @@ export const objectCommands: readonly Command[] = [
       {
         ...common,
         name: "refcount",
+        keyFlags: ["RO"],
         since: "2.2.3",
         summary: "Tells how many references the value has, which is 1",
         run: refcount,
@@ -226,6 +230,7 @@ export const objectCommands: readonly Command[] = [
     [
       {
         name: "usage",
+        keyFlags: ["RO"],
         arity: -3,
         flags: ["readonly"],
         keys: [2, 2, 1],

@@ -113,6 +113,7 @@ export const keyCommands: readonly Command[] = [
   {
     ...many,
     name: "del",
+    keyFlags: ["RM", "delete"],
     flags: ["write"],
     since: "1.0.0",
     summary: "Deletes keys and counts them",
@@ -121,6 +122,7 @@ export const keyCommands: readonly Command[] = [
   {
     ...many,
     name: "unlink",
+    keyFlags: ["RM", "delete"],
     flags: ["write", "fast"],
     since: "4.0.0",
     summary: "Deletes keys and counts them, as DEL does",
@@ -129,6 +131,7 @@ export const keyCommands: readonly Command[] = [
   {
     ...many,
     name: "exists",
+    keyFlags: ["RO"],
     flags: ["readonly", "fast"],
     since: "1.0.0",
     summary: "Counts the keys that exist",
@@ -137,6 +140,7 @@ export const keyCommands: readonly Command[] = [
   {
     ...many,
     name: "touch",
+    keyFlags: ["RO"],
     flags: ["readonly", "fast"],
     since: "3.2.1",
     summary: "Counts the keys that exist, as EXISTS does",
@@ -145,6 +149,7 @@ export const keyCommands: readonly Command[] = [
   {
     ...common,
     name: "type",
+    keyFlags: ["RO"],
     arity: 2,
     flags: ["readonly", "fast"],
     keys: [1, 1, 1],

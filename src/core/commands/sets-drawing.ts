@@ -92,6 +92,7 @@ export const setDrawingCommands: readonly Command[] = [
   {
     ...common,
     name: "spop",
+    keyFlags: ["RW", "access", "delete"],
     arity: -2,
     flags: ["write", "fast"],
     since: "1.0.0",

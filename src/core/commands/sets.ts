@@ -111,6 +111,7 @@ export const setCommands: readonly Command[] = [
   {
     ...common,
     name: "sadd",
+    keyFlags: ["RW", "insert"],
     arity: -3,
     flags: ["write", "denyoom", "fast"],
     since: "1.0.0",
@@ -121,6 +122,7 @@ export const setCommands: readonly Command[] = [
   {
     ...common,
     name: "srem",
+    keyFlags: ["RW", "delete"],
     arity: -3,
     flags: ["write", "fast"],
     since: "1.0.0",
@@ -131,6 +133,7 @@ export const setCommands: readonly Command[] = [
   {
     ...reads,
     name: "scard",
+    keyFlags: ["RO"],
     arity: 2,
     since: "1.0.0",
     summary: "Counts the members",
@@ -139,6 +142,7 @@ export const setCommands: readonly Command[] = [
   {
     ...reads,
     name: "sismember",
+    keyFlags: ["RO"],
     arity: 3,
     since: "1.0.0",
     summary: "Tells whether a member is in a set",

@@ -76,6 +76,7 @@ export const counterCommands: readonly Command[] = [
   {
     ...common,
     name: "incr",
+    keyFlags: ["RW", "access", "update"],
     arity: 2,
     since: "1.0.0",
     summary: "Adds one to a number; a missing one is 0",
@@ -84,6 +85,7 @@ export const counterCommands: readonly Command[] = [
   {
     ...common,
     name: "decr",
+    keyFlags: ["RW", "access", "update"],
     arity: 2,
     since: "1.0.0",
     summary: "Takes one from a number; a missing one is 0",
@@ -92,6 +94,7 @@ export const counterCommands: readonly Command[] = [
   {
     ...common,
     name: "incrby",
+    keyFlags: ["RW", "access", "update"],
     arity: 3,
     since: "1.0.0",
     summary: "Adds an integer to a number; a missing one is 0",
@@ -100,6 +103,7 @@ export const counterCommands: readonly Command[] = [
   {
     ...common,
     name: "decrby",
+    keyFlags: ["RW", "access", "update"],
     arity: 3,
     since: "1.0.0",
     summary: "Takes an integer from a number; a missing one is 0",
@@ -108,6 +112,7 @@ export const counterCommands: readonly Command[] = [
   {
     ...common,
     name: "incrbyfloat",
+    keyFlags: ["RW", "access", "update"],
     arity: 3,
     since: "2.6.0",
     summary: "Adds a number with a fraction to a number; a missing one is 0",

@@ -81,6 +81,7 @@ export const rangeCommands: readonly Command[] = [
   {
     ...common,
     name: "append",
+    keyFlags: ["RW", "insert"],
     arity: 3,
     flags: ["write", "denyoom", "fast"],
     since: "2.0.0",
@@ -121,6 +122,7 @@ export const rangeCommands: readonly Command[] = [
   {
     ...common,
     name: "strlen",
+    keyFlags: ["RO"],
     arity: 2,
     flags: ["readonly", "fast"],
     since: "2.2.0",

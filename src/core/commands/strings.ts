@@ -170,6 +170,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writesFast,
     name: "setnx",
+    keyFlags: ["OW", "insert"],
     arity: 3,
     since: "1.0.0",
     summary: "Writes a string unless the key exists",
@@ -178,6 +179,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writes,
     name: "setex",
+    keyFlags: ["OW", "update"],
     arity: 4,
     since: "2.0.0",
     summary: "Writes a string that expires after so many seconds",
@@ -186,6 +188,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writes,
     name: "psetex",
+    keyFlags: ["OW", "update"],
     arity: 4,
     since: "2.6.0",
     summary: "Writes a string that expires after so many milliseconds",
@@ -194,6 +197,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writesFast,
     name: "getset",
+    keyFlags: ["RW", "access", "update"],
     arity: 3,
     since: "1.0.0",
     summary: "Writes a string and returns the one before",
@@ -202,6 +206,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writesLess,
     name: "getdel",
+    keyFlags: ["RW", "access", "delete"],
     arity: 2,
     since: "6.2.0",
     summary: "Reads a string and deletes its key",
@@ -210,6 +215,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writesLess,
     name: "getex",
+    keyFlags: ["RW", "access", "update"],
     arity: -2,
     since: "6.2.0",
     summary: "Reads a string and changes when it expires",
@@ -228,6 +234,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writes,
     name: "mset",
+    keyFlags: ["OW", "update"],
     arity: -3,
     keys: [1, -1, 2],
     since: "1.0.1",
@@ -238,6 +245,7 @@ export const stringCommands: readonly Command[] = [
   {
     ...writes,
     name: "msetnx",
+    keyFlags: ["OW", "insert"],
     arity: -3,
     keys: [1, -1, 2],
     since: "1.0.1",
