@@ -16,6 +16,7 @@ import { Context } from "../crdt/context.ts";
 import { Place } from "../keyspace/place.ts";
 import type { Applier } from "./apply.ts";
 import { EffectReader } from "./effect.ts";
+import { checkEffects } from "./effect-check.ts";
 import { Lineage } from "./lineage.ts";
 import { RecordReader, type RecordSink, RunReader } from "./record.ts";
 
@@ -36,7 +37,6 @@ interface Waiting {
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 
 export class Delivery {
-  readonly #origins: Origins;
   readonly #clock: HybridClock;
   readonly #applier: Applier;
   readonly #applied: Vector;
@@ -56,6 +56,8 @@ export class Delivery {
   duplicateCount = 0;
   /** Origins of which something is missing before what was received: origin → first missing seq. */
   readonly gaps = new Map<number, number>();
+  /** Links whose records, once their turn came, made no sense: link → why. The replica closes them. */
+  readonly broken = new Map<number, string>();
 
   constructor(
     origins: Origins,
@@ -64,7 +66,6 @@ export class Delivery {
     applied: Vector,
     records: RecordSink,
   ) {
-    this.#origins = origins;
     this.#clock = clock;
     this.#applier = applier;
     this.#applied = applied;
@@ -83,14 +84,17 @@ export class Delivery {
     this.lineages[lineage.number] = lineage;
   }
 
-  /** Takes a batch from a link; returns how many records were new. Throws `Malformed`; what was applied by then stays applied. */
+  /**
+   * Takes a batch from a link; returns how many records were new. Throws `Malformed`: the records before are applied, the one that
+   * makes no sense leaves nothing, and what follows it is not looked at.
+   */
   receive(link: number, bytes: Buffer, start: number, end: number): number {
     const source = new Source(bytes, start, end);
     const before = this.appliedCount;
     while (this.#runs.next(source)) {
       const { origin, firstSeq, lastSeq, start: at, end: to } = this.#runs;
       if (lastSeq <= this.#applied.get(origin)) this.duplicateCount += lastSeq - firstSeq + 1;
-      else this.#receiveRun(link, origin, firstSeq, bytes, at, to);
+      else this.#receiveRun(link, origin, firstSeq, lastSeq, bytes, at, to);
     }
     if (this.waiting.size > 0 && this.appliedCount > before) this.retry();
     return this.appliedCount - before;
@@ -100,6 +104,7 @@ export class Delivery {
     link: number,
     origin: number,
     firstSeq: number,
+    lastSeq: number,
     bytes: Buffer,
     start: number,
     end: number,
@@ -107,6 +112,7 @@ export class Delivery {
     const source = this.#source;
     let seq = firstSeq;
     for (let at = start; at < end; seq++) {
+      if (seq > lastSeq) throw new Malformed("a run holds more records than it says");
       source.reset(bytes, at, end);
       const length = source.varint();
       const body = source.skip(length);
@@ -120,6 +126,7 @@ export class Delivery {
       }
       at = next;
     }
+    if (seq <= lastSeq) throw new Malformed("a run holds fewer records than it says");
   }
 
   /** Applies the record `bytes[at … end)`, body from `body`, if it is deliverable. */
@@ -137,6 +144,9 @@ export class Delivery {
     source.reset(bytes, body, end);
     record.read(source, lineage);
     if (!record.deliverable(this.#applied) || this.#isAhead()) return false;
+    const effects = source.at;
+    checkEffects(source, record, lineage, seq);
+    source.at = effects;
     this.#commit(lineage, seq, source);
     this.#records.relay(origin, seq, bytes, at, end);
     return true;
@@ -208,8 +218,23 @@ export class Delivery {
     let progress = true;
     while (progress) {
       progress = false;
-      for (const waiting of this.waiting.values()) if (this.#retryOne(waiting)) progress = true;
+      for (const waiting of this.waiting.values())
+        try {
+          if (this.#retryOne(waiting)) progress = true;
+        } catch (error) {
+          if (!(error instanceof Malformed)) throw error;
+          this.#discard(waiting, error);
+        }
     }
+  }
+
+  /** Forgets what waits of an origin: its head makes no sense. Another peer may send it as it was made. */
+  #discard(waiting: Waiting, error: Malformed): void {
+    this.waiting.delete(waiting.origin);
+    this.#waitingBytes = 0;
+    for (const { records } of this.waiting.values())
+      for (const bytes of records) this.#waitingBytes += bytes.length;
+    this.broken.set(waiting.link, error.message);
   }
 
   #retryOne(waiting: Waiting): boolean {

@@ -62,7 +62,7 @@ export function writeEraSeq(sink: Sink, seq: number, base: number): void {
   if (steps > 0) sink.varint(steps);
 }
 
-function readEraSeq(source: Source, base: number): number {
+export function readEraSeq(source: Source, base: number): number {
   const packed = source.varint();
   const whole = base - Math.floor(packed / 2);
   if (whole < 0) throw new Malformed("a counter's era begins before its origin");
@@ -70,6 +70,19 @@ function readEraSeq(source: Source, base: number): number {
   const steps = source.varint();
   if (steps === 0 || steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
   return whole + steps * ERA_STEP;
+}
+
+/** How many eras into its record a counter is. */
+export function readSteps(source: Source): number {
+  const steps = source.varint();
+  if (steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
+  return steps;
+}
+
+export function readDb(source: Source): number {
+  const db = source.varint();
+  if (db > 0xffff) throw new Malformed(`database ${db} is out of bounds`);
+  return db;
 }
 
 export function writeResets(sink: Sink, lineage: Lineage, resets: readonly Reset[]): void {
@@ -106,8 +119,7 @@ export class EffectReader {
       }
       if (op === OP_NONE) continue;
       if ((head & SAME_KEY) === 0) {
-        const db = (head & OTHER_DB) === 0 ? 0 : source.varint();
-        if (db > 0xffff) throw new Malformed(`database ${db} is out of bounds`);
+        const db = (head & OTHER_DB) === 0 ? 0 : readDb(source);
         const length = source.varint();
         const start = source.skip(length);
         this.#applier.keyspace.locate(this.#place, db, source.bytes, start, start + length);
@@ -193,8 +205,7 @@ export class EffectReader {
   #readEra(source: Source, tag: Tag, name: Buffer, start: number, end: number): void {
     const { seq, ms, tick } = this.#applier.context;
     const sum = readAmount(source);
-    const steps = source.varint();
-    if (steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
+    const steps = readSteps(source);
     const eraStart = readEraSeq(source, seq);
     let startMs = ms;
     let startTick = tick;

@@ -241,16 +241,28 @@ export class RecordReader {
       this.seqs = new Float64Array(count);
     }
     for (let i = 0; i < count; i++) {
-      const reference = source.varint();
-      const known = lineage.numbers.length;
-      const number =
-        reference < known ? lineage.numbers[reference] : this.introduced[reference - known];
-      if (number === undefined)
-        throw new Malformed("a record depends on an origin nobody introduced");
+      const number = this.origin(lineage, source.varint());
+      if (number < 0) throw new Malformed("a record depends on an origin nobody introduced");
       this.numbers[i] = number;
       this.seqs[i] = lineage.deps.get(number) + source.varint();
     }
     this.count = count;
+  }
+
+  /** The local number of an origin by the reference of the record's own, which may introduce it; −1 if nobody did. */
+  origin(lineage: Lineage, reference: number): number {
+    const known = lineage.numbers.length;
+    return (
+      (reference < known ? lineage.numbers[reference] : this.introduced[reference - known]) ?? -1
+    );
+  }
+
+  /** What the record, at `seq`, depends on of one origin. */
+  dependency(lineage: Lineage, number: number, seq: number): number {
+    if (number === lineage.number) return seq;
+    for (let i = 0; i < this.count; i++)
+      if (this.numbers[i] === number) return this.seqs[i] as number;
+    return lineage.deps.get(number);
   }
 
   /** Whether everything the record depends on is applied. */

@@ -286,6 +286,7 @@ export class Replica {
         const count = this.delivery.receive(id, body, 0, body.length);
         link.receivedRecords += count;
         if (count > 0) this.#ackSoon = true;
+        this.#closeBroken();
         return;
       }
       case FRAME.ACK:
@@ -453,6 +454,14 @@ export class Replica {
     this.effects.push({ type: "close", link: link.id, reason });
   }
 
+  #closeBroken(): void {
+    for (const [id, reason] of this.delivery.broken) {
+      const link = this.links.get(id);
+      if (link !== undefined) this.#close(link, reason);
+    }
+    this.delivery.broken.clear();
+  }
+
   #note(level: "info" | "warn", text: string): void {
     this.effects.push({ type: "note", level, text });
   }
@@ -466,6 +475,7 @@ export class Replica {
     for (const link of this.links.values()) this.#tickLink(link);
     this.#ackSoon = false;
     if (this.delivery.waiting.size > 0) this.delivery.retry();
+    this.#closeBroken();
     for (const { link, wanted } of this.#pulls.due(this.links, this.monoMs)) {
       this.#sink.clear();
       words.writePull(this.#sink, link.numbering, wanted);

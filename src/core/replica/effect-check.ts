@@ -1,0 +1,110 @@
+/**
+ * EffectCheck: reads a record's effects to their end and applies nothing.
+ *
+ * Invariant: what passes here, `EffectReader` applies without a complaint. So a record from a peer is applied whole or not at all,
+ * and what a checkpoint will have to write is within its bounds.
+ *
+ * Checking costs some 30 ns of the 500 ns that receiving a record of one SET takes: less than two runs of the benchmark differ by.
+ */
+import { Malformed, type Source } from "../bytes/source.ts";
+import { readAmount } from "../crdt/amount.ts";
+import { HASH, STRING } from "../crdt/key.ts";
+import * as effect from "./effect.ts";
+import type { Lineage } from "./lineage.ts";
+import type { RecordReader } from "./record.ts";
+
+/** Throws `Malformed` unless the bytes from `source.at` to its end are effects of the record at `seq` whose header was just read. */
+export function checkEffects(
+  source: Source,
+  record: RecordReader,
+  lineage: Lineage,
+  seq: number,
+): void {
+  let located = false;
+  while (source.at < source.end) {
+    const head = source.u8();
+    const op = head & 0x3f;
+    if (op === effect.OP_FLUSH) {
+      source.varint();
+      located = false;
+    } else if (op !== effect.OP_NONE) {
+      if ((head & effect.SAME_KEY) === 0) {
+        if ((head & effect.OTHER_DB) !== 0) effect.readDb(source);
+        skipBytes(source);
+        located = true;
+      } else if (!located) throw new Malformed("the first effect of a record names no key");
+      checkPayload(op, source, record, lineage, seq);
+    }
+  }
+}
+
+function checkPayload(
+  op: number,
+  source: Source,
+  record: RecordReader,
+  lineage: Lineage,
+  seq: number,
+): void {
+  switch (op) {
+    case effect.OP_SET_FIELD:
+      skipBytes(source);
+      skipBytes(source);
+      return;
+    case effect.OP_SET:
+    case effect.OP_ADD_MEMBER:
+    case effect.OP_REMOVE_MEMBER:
+    case effect.OP_REMOVE_FIELD:
+      skipBytes(source);
+      return;
+    case effect.OP_SET_EXPIRING:
+      source.skip(6);
+      skipBytes(source);
+      return;
+    case effect.OP_COUNT_FIELD:
+      skipBytes(source);
+      return checkEra(source, record.ms, seq);
+    case effect.OP_COUNT:
+      return checkEra(source, record.ms, seq);
+    case effect.OP_RESET:
+      return checkResets(source, record, lineage, seq);
+    case effect.OP_REMOVE:
+      source.skip(1);
+      return;
+    case effect.OP_REMOVE_BORN:
+      source.skip(7);
+      return;
+    case effect.OP_EXPIRE:
+      source.skip(6);
+      return;
+    case effect.OP_REMOVE_EXPIRED:
+      source.skip(14);
+      return;
+    default:
+      throw new Malformed(`${op} is no effect this version knows`);
+  }
+}
+
+function skipBytes(source: Source): void {
+  source.skip(source.varint());
+}
+
+function checkEra(source: Source, ms: number, seq: number): void {
+  readAmount(source);
+  effect.readSteps(source);
+  const start = effect.readEraSeq(source, seq);
+  if (Math.floor(start) === seq) return;
+  if (source.varint() > ms) throw new Malformed("a counter's era began before time did");
+  source.skip(2);
+}
+
+function checkResets(source: Source, record: RecordReader, lineage: Lineage, seq: number): void {
+  const tag = source.u8();
+  if (tag !== STRING && tag !== HASH) throw new Malformed(`type ${tag} has no counters`);
+  skipBytes(source);
+  for (let left = source.varint(); left > 0; left--) {
+    const number = record.origin(lineage, source.varint());
+    if (number < 0) throw new Malformed("a reset names an origin nobody introduced");
+    effect.readEraSeq(source, record.dependency(lineage, number, seq));
+    readAmount(source);
+  }
+}

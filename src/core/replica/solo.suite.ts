@@ -1,0 +1,135 @@
+/** Solo: one replica for scripts, with the writes that commands make and the blocks it would log. */
+import { newIncarnation, type Origin } from "../clock/origins.ts";
+import { defaultSettings } from "../commands/settings.ts";
+import type { Place } from "../keyspace/place.ts";
+import { locate, view } from "./canonical.suite.ts";
+import { Replica, type ReplicaOptions } from "./replica.ts";
+import type { Writer } from "./writer.ts";
+
+/** A replica for tests; `number` tells its incarnation from others of the member. */
+export function replicaOf(
+  member: string,
+  number: number,
+  more: Partial<ReplicaOptions> = {},
+): Replica {
+  return new Replica({
+    origin: originOf(member, number),
+    region: member.split("/")[0] as string,
+    cluster: "test",
+    members: ["a/1", "b/1", "c/1"],
+    relays: true,
+    durability: "local",
+    keyspaces: [],
+    settings: defaultSettings,
+    node: {
+      info: () => "",
+      closeClient: () => {},
+      usedMemoryBytes: () => 0,
+      checkpointMs: () => 0,
+      shutdown: () => {},
+    },
+    chance: [number, member.charCodeAt(0), 1],
+    ...more,
+  });
+}
+
+export function originOf(member: string, number: number): Origin {
+  return { member, incarnation: newIncarnation(number, member.charCodeAt(0)) };
+}
+
+export class Solo {
+  readonly replica: Replica;
+  readonly blocks: Buffer[] = [];
+
+  constructor(member: string, number = 1) {
+    this.replica = replicaOf(member, number);
+  }
+
+  get writer(): Writer {
+    return this.replica.writer;
+  }
+
+  at(nowMs: number): void {
+    this.replica.begin(nowMs, nowMs, nowMs);
+  }
+
+  /** Makes one record. */
+  write(make: () => void): void {
+    make();
+    this.writer.commit();
+    this.flush();
+  }
+
+  /** Appends what was made or applied to `blocks`. */
+  flush(): void {
+    const block = this.replica.takeBlock();
+    if (block === null) return;
+    this.blocks.push(Buffer.from(block));
+    this.replica.appended(this.blocks.length);
+  }
+
+  /** Takes the runs of a block; returns how many records were new. */
+  receive(block: Buffer, link = 1): number {
+    try {
+      return this.replica.delivery.receive(link, block, 1, block.length);
+    } finally {
+      this.flush();
+    }
+  }
+
+  /** Our number for another's origin. */
+  number(other: Solo): number {
+    return this.replica.origins.introduce(other.replica.origins.get(other.replica.me));
+  }
+
+  view(key: string, db = 0): string {
+    return view(this.replica.keyspace, db, Buffer.from(key), this.replica.run.nowMs);
+  }
+
+  #look(key: string, db = 0): Place {
+    const place = locate(this.replica.keyspace, db, Buffer.from(key));
+    place.look(this.replica.keyspace, this.replica.run.nowMs);
+    return place;
+  }
+
+  set(key: string, value: string, deadline = Infinity, db = 0): void {
+    this.writer.set(this.#look(key, db), deadline, Buffer.from(value), 0, value.length);
+  }
+
+  count(key: string, delta: number): void {
+    this.writer.count(this.#look(key), delta);
+  }
+
+  sadd(key: string, member: string): void {
+    this.writer.addMember(this.#look(key), Buffer.from(member), 0, member.length);
+  }
+
+  srem(key: string, member: string): void {
+    this.writer.removeMember(this.#look(key), Buffer.from(member), 0, member.length);
+  }
+
+  hset(key: string, field: string, value: string): void {
+    const [name, text] = [Buffer.from(field), Buffer.from(value)];
+    this.writer.setField(this.#look(key), name, 0, name.length, text, 0, text.length);
+  }
+
+  hcount(key: string, field: string, delta: number): void {
+    this.writer.countField(this.#look(key), Buffer.from(field), 0, field.length, delta);
+  }
+
+  hdel(key: string, field: string): void {
+    this.writer.removeField(this.#look(key), Buffer.from(field), 0, field.length);
+  }
+
+  expire(key: string, deadline: number): void {
+    this.writer.expire(this.#look(key), deadline);
+  }
+
+  del(key: string): void {
+    this.writer.remove(this.#look(key));
+  }
+
+  flushall(db: number): void {
+    this.writer.flush(this.#look(""), db);
+  }
+}
