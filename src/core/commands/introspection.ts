@@ -195,7 +195,7 @@ function list(table: CommandTable, args: Args, reply: Reply): void {
   const filtered = args.count === 5 && args.is(2, "FILTERBY");
   if (args.count !== 2 && !filtered) return reply.error(SYNTAX);
   let names: string[];
-  if (!filtered) names = table.commands.map(({ name }) => name);
+  if (!filtered) names = table.entries.map(({ name }) => name);
   else if (args.is(3, "MODULE")) names = [];
   else if (args.is(3, "ACLCAT")) {
     const category = args.text(4).toLowerCase();

@@ -207,7 +207,7 @@ export const keyCommands: readonly Command[] = [
     flags: ["write", "fast"],
     since: "4.0.0",
     complexity: "O(1)",
-    summary: "Is not available: databases cannot be swapped atomically across regions",
+    summary: "Refused: databases cannot be swapped atomically across regions",
     run: swapdb,
   },
   ...copyCommands,

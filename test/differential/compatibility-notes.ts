@@ -1,0 +1,152 @@
+/**
+ * Compatibility notes: where a command of Redis 7.0.15 stands in Atoll, if not simply there.
+ *
+ * Invariant: a command that no note names is `full` when the command table has it, and `not yet` when it has not. Every note
+ * is shown in docs/compatibility.md, and one that names nothing fails the tests.
+ */
+
+export type Stand = "full" | "different" | "not yet" | "refused";
+
+export interface Note {
+  stand: Stand;
+  /** How it differs, or why it is not there. */
+  text: string;
+}
+
+const different = (text: string): Note => ({ stand: "different", text });
+const refused = (text: string): Note => ({ stand: "refused", text });
+const notYet = (text: string): Note => ({ stand: "not yet", text });
+const full = (text: string): Note => ({ stand: "full", text });
+
+const CLUSTER = "as Redis does while cluster mode is off";
+const NOT_RECORDED = "answers as Redis does with nothing recorded: the metrics tell latencies";
+const LINKS = "regions replicate through links, not as masters and replicas";
+const OWN_WORDS = "lists the subcommands there are, in its own words";
+const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
+const USERS = "there is one user, `default`; users with rights of their own may come";
+const INTERNAL = "a test of Redis's own insides";
+
+/** By name as COMMAND LIST has it. */
+export const notes: Readonly<Record<string, Note>> = {
+  // ── connection ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  auth: full("one user, `default`"),
+  "client|caching": full("always the refusal of a connection without tracking"),
+  "client|help": different(OWN_WORDS),
+  "client|info": different("as `CLIENT LIST`"),
+  "client|list": different(
+    "sockets and buffers (`fd`, `qbuf`, `obl`, `tot-mem` and their kin) are left out; `lib-name` and `lib-ver` are there as in Redis 7.2",
+  ),
+  "client|no-evict": different("is shown among the flags; no client is ever evicted"),
+  "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
+  "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
+  "client|unblock": different("always 0, because no command blocks yet"),
+
+  // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  dump: notYet("the format of Redis's own files"),
+  restore: notYet("the format of Redis's own files"),
+  migrate: refused(
+    "it moves a key from one server to another, and here every region holds all keys",
+  ),
+  "object|encoding": different(
+    "what Redis would choose for the value as it is now; Redis remembers how it got there, so a value that shrank or was appended to may show another",
+  ),
+  "object|freq": different("always the refusal of a server without an LFU policy"),
+  "object|help": different(OWN_WORDS),
+  "object|idletime": different("the time since the last write: reads leave no trace"),
+  "object|refcount": different("always 1; Redis shares small integers and tells 2147483647"),
+  wait: notYet("waiting for other regions; it is refused meanwhile, so nobody believes it"),
+
+  // ── server ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  "acl|deluser": notYet(USERS),
+  "acl|dryrun": notYet(USERS),
+  "acl|genpass": notYet(USERS),
+  "acl|getuser": different("the one user; its password is shown as `hidden`, not as a hash"),
+  "acl|help": different(OWN_WORDS),
+  "acl|list": different("the one user; its password is shown as `hidden`, not as a hash"),
+  "acl|load": notYet(USERS),
+  "acl|log": notYet(USERS),
+  "acl|save": notYet(USERS),
+  "acl|setuser": notYet(USERS),
+  "acl|cat": different("lists the commands that are here"),
+  bgrewriteaof: refused("the log is shortened without being asked for"),
+  bgsave: refused("checkpoints are written without being asked for"),
+  save: refused("checkpoints are written without being asked for"),
+  command: different("lists the commands that are here; tips are left out"),
+  "command|count": different("counts the commands that are here"),
+  "command|docs": different("its own summaries; arguments and history are left out"),
+  "command|help": different(OWN_WORDS),
+  "command|info": different("tips are left out"),
+  "command|list": different("lists the commands that are here"),
+  "config|get": different(
+    "parameters that mean something here, with values that are true; others are unknown, as a misspelt one is",
+  ),
+  "config|help": different(OWN_WORDS),
+  "config|resetstat": different("counts of commands, hits and misses"),
+  "config|rewrite": refused("the configuration file belongs to the operator"),
+  "config|set": different(
+    "`maxclients`, `proto-max-bulk-len`, `protected-mode`, `requirepass`, until the next start; the rest is in the configuration file",
+  ),
+  debug: different(
+    "`OBJECT` and `SLEEP` alone; `SLEEP` makes its own connection wait and no other",
+  ),
+  failover: refused(LINKS),
+  info: different(
+    "fields that mean something here under the names Redis gave them, and a section `Atoll`",
+  ),
+  lastsave: different("when the newest checkpoint was written"),
+  "latency|doctor": different(NOT_RECORDED),
+  "latency|graph": different(NOT_RECORDED),
+  "latency|help": different(OWN_WORDS),
+  "latency|histogram": different(NOT_RECORDED),
+  "latency|history": different(NOT_RECORDED),
+  "latency|latest": different(NOT_RECORDED),
+  "latency|reset": different(NOT_RECORDED),
+  lolwut: different("draws an atoll"),
+  "memory|doctor": notYet("the metrics tell how memory is used"),
+  "memory|help": different(OWN_WORDS),
+  "memory|malloc-stats": refused("there is no such allocator"),
+  "memory|purge": refused("there is no such allocator"),
+  "memory|stats": notYet("the metrics tell how memory is used"),
+  "memory|usage": different("an estimate of what the key takes here, with what replication needs"),
+  "module|help": different(OWN_WORDS),
+  "module|list": full("always empty"),
+  "module|load": refused("there are no modules"),
+  "module|loadex": refused("there are no modules"),
+  "module|unload": refused("there are no modules"),
+  monitor: notYet("it shows every command that is run"),
+  psync: refused(LINKS),
+  replconf: refused(LINKS),
+  replicaof: refused(`${LINKS}; \`NO ONE\` is taken, for it is so already`),
+  role: different("always `master`, at offset 0, without replicas"),
+  shutdown: different("everything answered is stored, whether `SAVE` or `NOSAVE` is said"),
+  slaveof: refused(`${LINKS}; \`NO ONE\` is taken, for it is so already`),
+  swapdb: refused("databases cannot be swapped atomically across regions"),
+  sync: refused(LINKS),
+  "restore-asking": refused(SLOTS),
+
+  // ── cluster ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  asking: refused(SLOTS),
+  "cluster|countkeysinslot": refused(CLUSTER),
+  "cluster|getkeysinslot": refused(CLUSTER),
+  "cluster|help": different(OWN_WORDS),
+  "cluster|info": refused(CLUSTER),
+  "cluster|keyslot": different("answers, where Redis refuses while cluster mode is off"),
+  "cluster|links": refused(CLUSTER),
+  "cluster|myid": refused(CLUSTER),
+  "cluster|nodes": refused(CLUSTER),
+  "cluster|shards": refused(CLUSTER),
+  "cluster|slots": refused(CLUSTER),
+  readonly: refused(CLUSTER),
+  readwrite: refused(CLUSTER),
+  ...Object.fromEntries(
+    [
+      ...["addslots", "addslotsrange", "bumpepoch", "count-failure-reports", "delslots"],
+      ...["delslotsrange", "failover", "flushslots", "forget", "meet", "replicas", "replicate"],
+      ...["reset", "saveconfig", "set-config-epoch", "setslot", "slaves"],
+    ].map((name) => [`cluster|${name}`, refused(SLOTS)]),
+  ),
+
+  // ── the insides of Redis ───────────────────────────────────────────────────────────────────────────────────────────
+  pfdebug: refused(INTERNAL),
+  pfselftest: refused(INTERNAL),
+};
