@@ -6,7 +6,7 @@
  *
  * Nothing remembers removed members: the record that removed them covers their dots, and delivery is causal.
  */
-import { type Entry, Entry as TableEntry, OBJECT, Table } from "../keyspace/table.ts";
+import { COUNTER, type Entry, Entry as TableEntry, OBJECT, Table } from "../keyspace/table.ts";
 import type { Hasher } from "../keyspace/hasher.ts";
 import type { Heap } from "../keyspace/heap.ts";
 import type { Amount } from "./amount.ts";
@@ -302,10 +302,15 @@ export class Cells {
   }
 }
 
-/** A packed register as a cell of one sibling. */
+/** What lies packed, a register or a counter, as a cell. */
 export function cellOf(entry: Entry): Cell {
   const { origin, seq, ms, tick, deadline, bytes, valueStart, valueEnd } = entry;
   const cell = new Cell();
+  if (entry.kind === COUNTER) {
+    const { start, sum } = entry;
+    cell.add(origin, seq, sum, start, ms, tick);
+    return cell;
+  }
   const value = valueEnd === valueStart ? nothing : copyOf(bytes, valueStart, valueEnd);
   cell.siblings.push({ origin, seq, ms, tick, deadline, value });
   return cell;

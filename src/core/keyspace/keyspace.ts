@@ -85,7 +85,7 @@ export class Keyspace {
     place.at = place.table.find(place.hash, db, bytes, start, end);
   }
 
-  /** The key at a place as an object: its own, its register as one, or a new one. `close` must follow. */
+  /** The key at a place as an object: its own, what lies packed as one, or a new one. `close` must follow. */
   open(place: Place): Key {
     if (place.at < 0) return new Key();
     const entry = this.#entry;
@@ -130,16 +130,32 @@ export class Keyspace {
       place.at = -1;
       return;
     }
-    const only = key.cell?.siblings[0];
-    const simple =
-      only !== undefined &&
-      key.cell?.siblings.length === 1 &&
-      key.cell.eras.length === 0 &&
+    const { cell } = key;
+    const alone =
+      cell !== null &&
       key.set === null &&
       key.hash === null &&
       key.deadlines.length === 0 &&
       key.floors.length === 0;
-    if (simple) {
+    const only = alone && cell.eras.length === 0 && cell.siblings.length === 1 && cell.siblings[0];
+    const era = alone && cell.siblings.length === 0 && cell.eras.length === 1 && cell.eras[0];
+    if (era && era.resetSeq === 0 && typeof era.sum === "number") {
+      const { origin, seq, sum, start: from, startMs, startTick } = era;
+      place.at = table.putCounter(
+        place.at,
+        hash,
+        db,
+        bytes,
+        start,
+        end,
+        origin,
+        seq,
+        sum,
+        from,
+        startMs,
+        startTick,
+      );
+    } else if (only) {
       const { origin, seq, ms, tick, deadline, value } = only;
       place.at = table.putRegister(
         place.at,

@@ -10,7 +10,7 @@ import { type Cells, cellOf } from "../crdt/cells.ts";
 import { HASH, horizonOf, type Key, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
 import { type Policy, wins } from "../crdt/policy.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { Entry, OBJECT, type Table } from "./table.ts";
+import { COUNTER, Entry, OBJECT, type Table } from "./table.ts";
 
 const nothing = Buffer.alloc(0);
 
@@ -68,10 +68,27 @@ export class Place {
       return;
     }
     this.type = STRING;
+    if (entry.kind === COUNTER) return this.#showNumber(entry.sum);
     this.deadline = entry.deadline;
     this.value = entry.bytes;
     this.valueStart = entry.valueStart;
     this.valueEnd = entry.valueEnd;
+  }
+
+  /** Puts a safe integer into `value` as text. */
+  #showNumber(value: number): void {
+    const digits = this.#number;
+    let at = 20;
+    let rest = Math.abs(value);
+    do {
+      const tens = Math.floor(rest / 10);
+      digits[--at] = 48 + rest - tens * 10;
+      rest = tens;
+    } while (rest > 0);
+    if (value < 0) digits[--at] = 45;
+    this.value = digits;
+    this.valueStart = at;
+    this.valueEnd = 20;
   }
 
   #lookInto(keyspace: Keyspace, key: Key, nowMs: number): void {

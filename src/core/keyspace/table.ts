@@ -4,10 +4,12 @@
  *   buckets   [hash, ref] pairs, open addressing, a name's home is given by the top bits of its hash
  *   entry     u32 name length | u8 kind, u8 flags, u16 db |                                              (in the heap)
  *             register: f64 seq | f64 ms | u32 value length | u16 tick, u16 origin | [f64 deadline] | name | value
+ *             counter:  f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 start | f64 sum | name
  *             object:   i32 index | u32 - | name
  *
- * An entry is a packed register (one value with its dot and stamp, the common case) or, when that is not enough, an object.
- * The keyspace is such tables (key → register or `Key`), and so are sets and hashes (member or field → register or `Cell`).
+ * An entry is a packed register (one value with its dot and stamp, the common case), a packed counter (one origin's era of safe
+ * integers, never reset) or, when that is not enough, an object. The keyspace is such tables (key → register, counter or `Key`),
+ * and so are sets and hashes (member or field → register or `Cell`).
  *
  * Invariant: entries lie between their home bucket and the next empty one. So `walk` can cut the table by hash, and a walk that
  * stops and goes on later sees every entry that was there all the time exactly once, however the table grew or shrank between.
@@ -19,11 +21,13 @@ import type { Heap, Page, Ref } from "./heap.ts";
 
 export const REGISTER = 1;
 export const OBJECT = 2;
+export const COUNTER = 3;
 
 const FLAG_DEADLINE = 1;
 const REGISTER_BYTES = 32;
 const DEADLINE_BYTES = 8;
 const OBJECT_BYTES = 16;
+const COUNTER_BYTES = 48;
 const CAPACITY_MIN = 4;
 
 /** The end of a walk: one more than the largest hash. */
@@ -37,12 +41,15 @@ export class Entry {
   db = 0;
   nameStart = 0;
   nameEnd = 0;
-  /** Register only: the dot. */
+  /** Register: the dot. Counter: its origin, and the seq of the last addition. */
   origin = 0;
   seq = 0;
-  /** Register only: the stamp. */
+  /** Register: the stamp. Counter: the stamp with which its era began. */
   ms = 0;
   tick = 0;
+  /** Counter only: the seq with which its era began, and what was added since. */
+  start = 0;
+  sum = 0;
   /** Register only: milliseconds since 1970, Infinity for never. */
   deadline = Infinity;
   valueStart = 0;
@@ -78,6 +85,16 @@ export class Entry {
     const packed = page.i32[i + 7] as number;
     this.tick = packed & 0xffff;
     this.origin = packed >>> 16;
+    if (this.kind === COUNTER) {
+      this.start = page.f64[f + 4] as number;
+      this.sum = page.f64[f + 5] as number;
+      this.deadline = Infinity;
+      this.nameStart = offset + COUNTER_BYTES;
+      this.nameEnd = this.nameStart + nameLength;
+      this.valueStart = this.nameEnd;
+      this.valueEnd = this.nameEnd;
+      return;
+    }
     if ((head & (FLAG_DEADLINE << 8)) === 0) {
       this.deadline = Infinity;
       this.nameStart = offset + REGISTER_BYTES;
@@ -136,7 +153,13 @@ export class Table<T extends object> {
     entry.load(this.heap, this.#buckets[at * 2 + 1] as number);
   }
 
-  /** The object at a position, or null when a register lies there. */
+  /** What lies at a position: REGISTER, COUNTER or OBJECT. */
+  kindAt(at: number): number {
+    const ref = this.#buckets[at * 2 + 1] as number;
+    return (this.heap.page(ref).i32[(this.heap.offset(ref) >> 2) + 1] as number) & 0xff;
+  }
+
+  /** The object at a position, or null when something packed lies there. */
   objectAt(at: number): T | null {
     const ref = this.#buckets[at * 2 + 1] as number;
     const page = this.heap.page(ref);
@@ -188,6 +211,40 @@ export class Table<T extends object> {
     const start = offset + headBytes(head);
     copy(name, nameStart, nameEnd, page.bytes, start);
     copy(value, valueStart, valueEnd, page.bytes, start + nameLength);
+    return place;
+  }
+
+  /** Puts a counter under a name, as `putRegister` does. */
+  putCounter(
+    at: number,
+    hash: number,
+    db: number,
+    name: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    origin: number,
+    seq: number,
+    sum: number,
+    start: number,
+    startMs: number,
+    startTick: number,
+  ): number {
+    const nameLength = nameEnd - nameStart;
+    const place = this.#place(at, hash, COUNTER_BYTES + nameLength);
+    const ref = this.#buckets[place * 2 + 1] as number;
+    const page = this.heap.page(ref);
+    const offset = this.heap.offset(ref);
+    const i = offset >> 2;
+    const f = offset >> 3;
+    page.i32[i] = nameLength;
+    page.i32[i + 1] = COUNTER | (db << 16);
+    page.f64[f + 1] = seq;
+    page.f64[f + 2] = startMs;
+    page.i32[i + 6] = 0;
+    page.i32[i + 7] = (origin << 16) | startTick;
+    page.f64[f + 4] = start;
+    page.f64[f + 5] = sum;
+    copy(name, nameStart, nameEnd, page.bytes, offset + COUNTER_BYTES);
     return place;
   }
 
@@ -344,7 +401,9 @@ export class Table<T extends object> {
 }
 
 function headBytes(head: number): number {
-  if ((head & 0xff) === OBJECT) return OBJECT_BYTES;
+  const kind = head & 0xff;
+  if (kind === OBJECT) return OBJECT_BYTES;
+  if (kind === COUNTER) return COUNTER_BYTES;
   return (head & (FLAG_DEADLINE << 8)) === 0 ? REGISTER_BYTES : REGISTER_BYTES + DEADLINE_BYTES;
 }
 

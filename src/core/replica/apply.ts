@@ -12,7 +12,7 @@ import { Context } from "../crdt/context.ts";
 import { DEADLINES, HASH, SET, STRING, type Tag } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
-import { Entry, OBJECT } from "../keyspace/table.ts";
+import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
 import type { Garbage } from "./garbage.ts";
 
 const nothing = Buffer.alloc(0);
@@ -36,7 +36,7 @@ export class Applier {
     if (place.at >= 0) {
       const entry = this.#entry;
       place.table.load(place.at, entry);
-      if (entry.kind === OBJECT || !context.covers(entry.origin, entry.seq))
+      if (entry.kind !== REGISTER || !context.covers(entry.origin, entry.seq))
         return this.#setObject(place, deadline, value, start, end);
       wasExpiring = entry.deadline !== Infinity;
     }
@@ -83,10 +83,40 @@ export class Applier {
     startTick: number,
   ): void {
     if (this.#eraFlushed(place, start, startMs, startTick)) return;
+    if (typeof sum === "number" && this.#countsAlone(place, seq)) {
+      if (place.at < 0) this.keyspace.count(place.db, 1, 0);
+      const { origin } = this.context;
+      const { table, at, hash, db, bytes, start: from, end } = place;
+      place.at = table.putCounter(
+        at,
+        hash,
+        db,
+        bytes,
+        from,
+        end,
+        origin,
+        seq,
+        sum,
+        start,
+        startMs,
+        startTick,
+      );
+      this.keyspace.touch(place);
+      return;
+    }
     const key = this.keyspace.open(place);
     if (!key.underFloor(startMs))
       this.keyspace.cell(key).add(this.context.origin, seq, sum, start, startMs, startTick);
     this.keyspace.close(place, key);
+  }
+
+  /** Whether the key is nothing yet, or a packed counter of the record's own origin that this addition moves on. */
+  #countsAlone(place: Place, seq: number): boolean {
+    if (place.at < 0) return true;
+    if (place.table.kindAt(place.at) !== COUNTER) return false;
+    const entry = this.#entry;
+    place.table.load(place.at, entry);
+    return entry.origin === this.context.origin && entry.seq <= seq;
   }
 
   /** Adds a member to a set (with an empty value) or writes a field of a hash. */
@@ -159,7 +189,7 @@ export class Applier {
     const { keyspace, context } = this;
     const entry = this.#entry;
     place.table.load(place.at, entry);
-    if (entry.kind !== OBJECT) {
+    if (entry.kind === REGISTER) {
       const seen = entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
       if ((mask & STRING) === 0 || !seen) return;
       place.table.removeAt(place.at);

@@ -15,11 +15,11 @@ import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
-import type { Cells } from "../crdt/cells.ts";
+import { cellOf, type Cells } from "../crdt/cells.ts";
 import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
-import { Entry, OBJECT } from "../keyspace/table.ts";
+import { COUNTER, Entry, OBJECT } from "../keyspace/table.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
@@ -289,7 +289,8 @@ function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
   sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
   if (key === null) {
     sink.u8(1);
-    writeRegister(sink, entry);
+    if (entry.kind === COUNTER) writeCell(sink, cellOf(entry));
+    else writeRegister(sink, entry);
     return;
   }
   const { cell, set, hash, deadlines, floors } = key;

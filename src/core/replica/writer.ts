@@ -28,6 +28,7 @@ import {
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
+import { COUNTER, Entry } from "../keyspace/table.ts";
 import type { Applier } from "./apply.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
@@ -42,6 +43,7 @@ export class Writer {
   readonly #records: RecordSink;
   /** The effects of the record being made. */
   readonly #effects = new Sink(4096);
+  readonly #entry = new Entry();
   #lineage: Lineage;
   /** Physical time of this turn. */
   nowMs = 0;
@@ -88,7 +90,7 @@ export class Writer {
   /** Writes a string; a `deadline` of Infinity is none. Whatever the key held is gone. */
   set(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
     this.#begin();
-    const key = place.key;
+    const key = place.key ?? this.#counterAt(place);
     if (key !== null) {
       const others = key.tags & ~STRING;
       if (others !== 0) this.#remove(place, key, others, Infinity);
@@ -106,8 +108,7 @@ export class Writer {
   /** Adds to a string's counter. */
   count(place: Place, delta: Amount): void {
     this.#prepare(place, STRING);
-    const cell = place.at < 0 ? null : (place.table.objectAt(place.at)?.cell ?? null);
-    const era = this.#nextEra(cell, delta);
+    const era = this.#nextEraAt(place, delta);
     if (era === null) return this.#countAnew(place, delta);
     this.#head(effect.OP_COUNT, place);
     this.#era(era);
@@ -190,7 +191,7 @@ export class Writer {
   /** Removes a key with everything it holds. */
   remove(place: Place): void {
     this.#begin();
-    this.#remove(place, place.key, EVERYTHING, Infinity);
+    this.#remove(place, place.key ?? this.#counterAt(place), EVERYTHING, Infinity);
   }
 
   /** Sets a key's deadline (milliseconds since 1970), or removes it with `NEVER_MS`. */
@@ -319,6 +320,12 @@ export class Writer {
       this.#reset(place, HASH, name, resets);
   }
 
+  /** A packed counter as a key: what removes it has to reset it. */
+  #counterAt(place: Place): Key | null {
+    if (place.at < 0 || place.table.kindAt(place.at) !== COUNTER) return null;
+    return this.#applier.keyspace.open(place);
+  }
+
   #resetCell(place: Place, cell: Cell | null, horizonMs: number): void {
     if (cell === null || cell.eras.length === 0) return;
     this.#reset(place, STRING, nothing, cell.resets(horizonMs));
@@ -338,6 +345,20 @@ export class Writer {
     this.#effects.bytes(name, 0, name.length);
     this.#records.resets(this.#effects, this.#lineage, this.#applied, resets);
     this.#applier.reset(place, tag, name, resets);
+  }
+
+  /** As `#nextEra`, of the string at a place; a packed counter is not unpacked for it. */
+  #nextEraAt(place: Place, delta: Amount): NextEra | null {
+    if (place.at < 0) return this.#nextEra(null, delta);
+    if (place.table.kindAt(place.at) !== COUNTER)
+      return this.#nextEra(place.table.objectAt(place.at)?.cell ?? null, delta);
+    const entry = this.#entry;
+    place.table.load(place.at, entry);
+    // Another origin's counter leaves ours to begin; a packed one was never reset, so ours goes on.
+    if (entry.origin !== this.#lineage.number) return this.#nextEra(null, delta);
+    const { seq, sum, start, ms, tick } = entry;
+    const next = add(sum, delta);
+    return { seq: Math.max(seq, this.#seq), sum: next, start, startMs: ms, startTick: tick };
   }
 
   /** The era after one more addition of ours, or null when this record has no eras left for the cell. */
