@@ -1,0 +1,100 @@
+/**
+ * Canonical: everything a replica holds that can ever become visible, as text: values with their dots, living sums, deadlines.
+ *
+ * Invariant (I-3): replicas that have applied the same records give the same text, whatever the order in which their tables, maps and
+ * numberings came to be, and whatever was collected.
+ */
+import type { Origins } from "../../src/core/clock/origins.ts";
+import { format, subtract } from "../../src/core/crdt/amount.ts";
+import type { Cell } from "../../src/core/crdt/cell.ts";
+import { type Cells, cellOf } from "../../src/core/crdt/cells.ts";
+import type { Key } from "../../src/core/crdt/key.ts";
+import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
+import { Entry, OBJECT } from "../../src/core/keyspace/table.ts";
+import type { History } from "./history.ts";
+
+type Number = (origin: number) => number;
+
+/** The state of a replica, origins numbered as the history does. */
+export function canonicalText(keyspace: Keyspace, history: History): string {
+  const number = numbering(keyspace.origins, history);
+  const lines: string[] = [];
+  const entry = new Entry();
+  for (const table of keyspace.shards) {
+    if (table.size === 0) continue;
+    table.each((at) => {
+      table.load(at, entry);
+      const name = `${entry.db}:${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}`;
+      const parts =
+        entry.kind === OBJECT
+          ? keyParts(table.object(entry), number)
+          : cellParts(cellOf(entry), number);
+      if (parts.length > 0) lines.push(`${name} ${parts.toSorted().join(" | ")}`);
+    });
+  }
+  return lines.toSorted().join("\n");
+}
+
+/** A replica's own number of an origin → the history's. */
+export function numbering(origins: Origins, history: History): Number {
+  const numbers: number[] = [];
+  return (origin) => {
+    let number = numbers[origin];
+    if (number === undefined) {
+      const { incarnation, member } = origins.get(origin);
+      number = history.origin(incarnation, member).index;
+      numbers[origin] = number;
+    }
+    return number;
+  };
+}
+
+function cellParts(cell: Cell, number: Number): string[] {
+  return [...registerParts(cell, number), ...sums("", cell, number)];
+}
+
+function registerParts(cell: Cell, number: Number): string[] {
+  return cell.siblings.map(
+    (s) => `=${number(s.origin)}:${s.seq}@${s.ms}.${s.tick}~${s.deadline} ${s.value.latin1Slice()}`,
+  );
+}
+
+function keyParts(key: Key, number: Number): string[] {
+  const parts: string[] = [];
+  if (key.cell !== null)
+    parts.push(...cellParts(key.cell, number));
+  if (key.set !== null)
+    each(key.set, (name, cell) => {
+      for (const s of cell.siblings)
+        parts.push(`s ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick}`);
+    });
+  if (key.hash !== null)
+    each(key.hash, (name, cell) => {
+      for (const s of cell.siblings)
+        parts.push(
+          `h ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick} ${s.value.latin1Slice()}`,
+        );
+      parts.push(...sums(name, cell, number));
+    });
+  for (const d of key.deadlines)
+    parts.push(`d${number(d.origin)}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
+  return parts;
+}
+
+function each(cells: Cells, visit: (name: string, cell: Cell) => void): void {
+  const entry = new Entry();
+  cells.table.each((at) => {
+    cells.table.load(at, entry);
+    const name = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+    visit(name, entry.kind === OBJECT ? cells.table.object(entry) : cellOf(entry));
+  });
+}
+
+function sums(name: string, cell: Cell, number: Number): string[] {
+  return cell.eras
+    .filter((era) => era.seq > era.resetSeq)
+    .map((era) => {
+      const sum = era.resetSeq >= era.start ? subtract(era.sum, era.resetSum) : era.sum;
+      return `+${name} ${number(era.origin)}:${format(sum)}`;
+    });
+}

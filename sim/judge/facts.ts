@@ -1,0 +1,255 @@
+/**
+ * Facts: what a replica that has applied certain records must hold, by the meaning of the records alone: the oracle.
+ *
+ * Every write is a fact that lives until a record which had seen it takes it away, or until it turns out to have been born under a
+ * floor or before a flush. There are no sums, no eras, no packed forms, no collection: a counter is the list of its increments.
+ *
+ * Invariant: the result depends on the set of records and what each had seen. Records are taken in a causal order, so what a removal
+ * had seen is here when it comes; floors and flushes are kept for ever and judge what comes later too.
+ */
+import { NEVER_MS, DEADLINES, HASH, SET, STRING } from "../../src/core/crdt/key.ts";
+import { type CommittedRecord, type Fx, OP } from "./history.ts";
+
+export interface Fact {
+  readonly origin: number;
+  /** With a fraction for counters: see `history.ts`. */
+  readonly seq: number;
+  readonly ms: number;
+  readonly tick: number;
+  readonly value: string;
+  readonly deadline: number;
+  readonly delta: number;
+}
+
+export interface KeyFacts {
+  registers: Fact[];
+  counts: Fact[];
+  deadlines: Fact[];
+  readonly members: Map<string, Fact[]>;
+  readonly fields: Map<string, Fact[]>;
+  readonly fieldCounts: Map<string, Fact[]>;
+  /** The highest floor. */
+  bornMs: number;
+  writtenMs: number;
+  writtenTick: number;
+}
+
+interface FlushSeen {
+  readonly db: number;
+  readonly ms: number;
+  readonly tick: number;
+  readonly record: CommittedRecord;
+}
+
+export class Facts {
+  readonly keys = new Map<string, KeyFacts>();
+  readonly #flushes: FlushSeen[] = [];
+
+  apply(record: CommittedRecord): void {
+    for (const fx of record.effects) this.#apply(record, fx);
+  }
+
+  /** The facts of a key named `db:key`. */
+  of(name: string): KeyFacts | undefined {
+    return this.keys.get(name);
+  }
+
+  #apply(record: CommittedRecord, fx: Fx): void {
+    if (fx.op === OP.FLUSH) return this.#flush(record, fx);
+    const key = this.#key(`${fx.db}:${fx.key}`);
+    const seen = (fact: Fact): boolean => (record.deps[fact.origin] ?? 0) >= Math.floor(fact.seq);
+    switch (fx.op) {
+      case OP.SET:
+      case OP.SET_EXPIRING: {
+        if (this.#dead(record, fx)) return;
+        key.deadlines = key.deadlines.filter((d) => !seen(d));
+        key.registers = key.registers.filter((r) => !seen(r));
+        const under =
+          compare(record.ms, record.tick, key.writtenMs, key.writtenTick) <= 0 && key.writtenMs > 0;
+        if (!under) key.registers.push(factOf(record, fx));
+        return;
+      }
+      case OP.COUNT:
+        if (!this.#dead(record, fx) && fx.birthMs > key.bornMs) key.counts.push(factOf(record, fx));
+        return;
+      case OP.COUNT_FIELD:
+        if (!this.#dead(record, fx) && fx.birthMs > key.bornMs)
+          listOf(key.fieldCounts, fx.name).push(factOf(record, fx));
+        return;
+      case OP.ADD_MEMBER:
+        return this.#put(record, fx, key, key.members, seen);
+      case OP.SET_FIELD:
+        return this.#put(record, fx, key, key.fields, seen);
+      case OP.REMOVE_MEMBER:
+        return drop(key.members, fx.name, seen);
+      case OP.REMOVE_FIELD:
+        return drop(key.fields, fx.name, seen);
+      case OP.RESET: {
+        const reset = (count: Fact): boolean =>
+          fx.resets.some(({ origin, upTo }) => origin === count.origin && count.seq <= upTo);
+        if (fx.mask === STRING) key.counts = key.counts.filter((count) => !reset(count));
+        else drop(key.fieldCounts, fx.name, reset);
+        return;
+      }
+      case OP.REMOVE:
+      case OP.REMOVE_BORN: {
+        const goes = (fact: Fact): boolean => seen(fact) && fact.ms <= fx.bornMs;
+        if ((fx.mask & STRING) !== 0) key.registers = key.registers.filter((r) => !goes(r));
+        if ((fx.mask & SET) !== 0) dropAll(key.members, goes);
+        if ((fx.mask & HASH) !== 0) dropAll(key.fields, goes);
+        if ((fx.mask & DEADLINES) !== 0) key.deadlines = key.deadlines.filter((d) => !seen(d));
+        return;
+      }
+      case OP.EXPIRE:
+        if (this.#dead(record, fx)) return;
+        key.deadlines = key.deadlines.filter((d) => !seen(d));
+        key.deadlines.push(factOf(record, fx));
+        return;
+      case OP.REMOVE_EXPIRED:
+        return this.#expire(fx, key, seen);
+    }
+  }
+
+  #put(
+    record: CommittedRecord,
+    fx: Fx,
+    key: KeyFacts,
+    into: Map<string, Fact[]>,
+    seen: (fact: Fact) => boolean,
+  ): void {
+    if (this.#dead(record, fx) || record.ms <= key.bornMs) return;
+    drop(into, fx.name, seen);
+    listOf(into, fx.name).push(factOf(record, fx));
+  }
+
+  #expire(fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
+    const { bornMs, writtenMs, writtenTick } = fx;
+    const born = (fact: Fact): boolean => fact.ms <= bornMs;
+    key.registers = key.registers.filter(
+      (r) => !seen(r) && compare(r.ms, r.tick, writtenMs, writtenTick) > 0,
+    );
+    key.counts = key.counts.filter((count) => !born(count));
+    dropAll(key.members, born);
+    dropAll(key.fields, born);
+    dropAll(key.fieldCounts, born);
+    key.deadlines = key.deadlines.filter((d) => !seen(d));
+    key.bornMs = Math.max(key.bornMs, bornMs);
+    if (compare(writtenMs, writtenTick, key.writtenMs, key.writtenTick) > 0) {
+      key.writtenMs = writtenMs;
+      key.writtenTick = writtenTick;
+    }
+  }
+
+  #flush(record: CommittedRecord, fx: Fx): void {
+    const { ms, tick } = record;
+    this.#flushes.push({ db: fx.db, ms, tick, record });
+    const born = (fact: Fact): boolean => compare(fact.ms, fact.tick, ms, tick) <= 0;
+    for (const [name, key] of this.keys) {
+      if (fx.db >= 0 && !name.startsWith(`${fx.db}:`)) continue;
+      key.registers = key.registers.filter((r) => !born(r));
+      key.counts = key.counts.filter((count) => !born(count));
+      key.deadlines = key.deadlines.filter((d) => !born(d));
+      dropAll(key.members, born);
+      dropAll(key.fields, born);
+      dropAll(key.fieldCounts, born);
+    }
+  }
+
+  /** Whether a flush that is here already takes what is being written; a record's own flush took only what came before it. */
+  #dead(record: CommittedRecord, fx: Fx): boolean {
+    for (const flush of this.#flushes)
+      if (
+        flush.record !== record &&
+        (flush.db < 0 || flush.db === fx.db) &&
+        compare(fx.birthMs, fx.birthTick, flush.ms, flush.tick) <= 0
+      )
+        return true;
+    return false;
+  }
+
+  #key(name: string): KeyFacts {
+    let key = this.keys.get(name);
+    if (key === undefined) {
+      key = {
+        registers: [],
+        counts: [],
+        deadlines: [],
+        members: new Map(),
+        fields: new Map(),
+        fieldCounts: new Map(),
+        bornMs: -1,
+        writtenMs: 0,
+        writtenTick: 0,
+      };
+      this.keys.set(name, key);
+    }
+    return key;
+  }
+}
+
+/** The state in the words of `canonical.ts`. */
+export function factsText(facts: Facts): string {
+  const lines: string[] = [];
+  for (const [name, key] of facts.keys) {
+    const text = keyText(key);
+    if (text !== "") lines.push(`${name} ${text}`);
+  }
+  return lines.toSorted().join("\n");
+}
+
+function keyText(key: KeyFacts): string {
+  const parts: string[] = [];
+  for (const r of key.registers) parts.push(`=${r.origin}:${r.seq}@${r.ms}.${r.tick}~${r.deadline} ${r.value}`);
+  parts.push(...sums("", key.counts));
+  for (const [name, facts] of key.members)
+    for (const m of facts) parts.push(`s ${name} ${m.origin}:${m.seq}@${m.ms}.${m.tick}`);
+  for (const [name, facts] of key.fields)
+    for (const f of facts) parts.push(`h ${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
+  for (const [name, facts] of key.fieldCounts) parts.push(...sums(name, facts));
+  for (const d of key.deadlines) parts.push(`d${d.origin}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
+  return parts.toSorted().join(" | ");
+}
+
+/** What each origin's living increments add up to. */
+function sums(name: string, counts: readonly Fact[]): string[] {
+  const byOrigin = new Map<number, number>();
+  for (const { origin, delta } of counts) byOrigin.set(origin, (byOrigin.get(origin) ?? 0) + delta);
+  return [...byOrigin].map(([origin, sum]) => `+${name} ${origin}:${sum}`);
+}
+
+function factOf(record: CommittedRecord, fx: Fx): Fact {
+  return {
+    origin: record.origin,
+    seq: fx.op === OP.COUNT || fx.op === OP.COUNT_FIELD ? fx.at : record.seq,
+    ms: fx.birthMs,
+    tick: fx.birthTick,
+    value: fx.value,
+    deadline: fx.deadline === NEVER_MS ? NEVER_MS : fx.deadline,
+    delta: fx.delta,
+  };
+}
+
+function listOf(lists: Map<string, Fact[]>, name: string): Fact[] {
+  let list = lists.get(name);
+  if (list === undefined) {
+    list = [];
+    lists.set(name, list);
+  }
+  return list;
+}
+
+function drop(lists: Map<string, Fact[]>, name: string, goes: (fact: Fact) => boolean): void {
+  const list = lists.get(name);
+  if (list === undefined) return;
+  const kept = list.filter((fact) => !goes(fact));
+  if (kept.length === 0) lists.delete(name);
+  else lists.set(name, kept);
+}
+
+function dropAll(lists: Map<string, Fact[]>, goes: (fact: Fact) => boolean): void {
+  for (const name of [...lists.keys()]) drop(lists, name, goes);
+}
+
+function compare(aMs: number, aTick: number, bMs: number, bTick: number): number {
+  return aMs - bMs || aTick - bTick;
+}

@@ -1,0 +1,368 @@
+/**
+ * Judge: hears of everything the machines commit, store and answer, and says which promise was broken.
+ *
+ * The invariants carry the numbers of the catalogue in `docs/testing.md`:
+ *   I-1  what was answered or sent is durable, and what was durable is still there after a crash
+ *   I-2  nothing is there that nobody wrote              I-3   equal vectors, equal states
+ *   I-5  the state is what the records mean              I-6   each record once, in the order of its origin
+ *   I-7  causes before effects                           I-11  vectors and stamps never go back
+ *   I-12 a dot names one record                          bug   an assertion or an error nobody caught
+ *
+ * Invariant: the judge only listens. A run with it is the run without it.
+ */
+import { canonicalText } from "./canonical.ts";
+import { Facts, factsText } from "./facts.ts";
+import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
+import type { Machine, MachineEvents } from "../world/machine.ts";
+
+/** What a client asked a counter to become. */
+export interface Intent {
+  readonly key: string;
+  readonly field: string;
+  readonly delta: number;
+}
+
+export interface Failure {
+  readonly check: string;
+  readonly atMs: number;
+  readonly message: string;
+}
+
+/** What the judge knows of one machine, from its log alone. */
+export interface MachineView {
+  readonly machine: Machine;
+  facts: Facts;
+  /** By the history's numbers. */
+  applied: number[];
+  durable: number[];
+  /** Blocks that are not durable yet. */
+  pending: { readonly to: number; readonly applied: readonly number[] }[];
+  /** Blocks it appended before it was known to be up. */
+  early: { readonly block: Buffer; readonly to: number }[];
+  /** The disk was replaced by an older one, or an empty one: what only it held may be lost. */
+  replaced: boolean;
+  /** The clock as last seen in this life. */
+  clockMs: number;
+  clockTick: number;
+  origin: HistoryOrigin | null;
+}
+
+export class Judge implements MachineEvents {
+  readonly history = new History();
+  readonly views = new Map<Machine, MachineView>();
+  readonly #intents = new Map<Machine, Map<number, Intent[]>>();
+  /** Highest acknowledged seq by origin. */
+  readonly acknowledged: number[] = [];
+  readonly failures: Failure[] = [];
+  /** Called with the first failure, which ends the run. */
+  onFailure: () => void = () => {};
+  /** Machines that lost a disk: what only they held may be gone. */
+  readonly lostDisks = new Set<Machine>();
+  onRecord: (machine: Machine, record: CommittedRecord, isNew: boolean) => void = () => {};
+  /** Called once the judge knows what a machine came back with. */
+  onStarted: (machine: Machine) => void = () => {};
+  onEnded: (machine: Machine, why: string, error: unknown) => void = () => {};
+  readonly durability: "local" | "relaxed";
+
+  constructor(durability: "local" | "relaxed") {
+    this.durability = durability;
+  }
+
+  watch(machine: Machine): void {
+    this.views.set(machine, {
+      machine,
+      facts: new Facts(),
+      applied: [],
+      durable: [],
+      pending: [],
+      early: [],
+      replaced: false,
+      clockMs: 0,
+      clockTick: 0,
+      origin: null,
+    });
+    this.#intents.set(machine, new Map());
+  }
+
+  view(machine: Machine): MachineView {
+    return this.views.get(machine) as MachineView;
+  }
+
+  fail(check: string, machine: Machine | null, message: string): void {
+    if (this.failures.length > 0) return;
+    const atMs = machine?.timeline.nowMs ?? [...this.views.keys()][0]?.timeline.nowMs ?? 0;
+    const who = machine === null ? "" : `${machine.name}: `;
+    this.failures.push({ check, atMs: Math.round(atMs), message: who + message });
+    this.onFailure();
+  }
+
+  // ── what machines do ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  broke(machine: Machine, error: unknown): void {
+    this.fail("bug", machine, error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+
+  appended(machine: Machine, block: Uint8Array, to: number): void {
+    const view = this.view(machine);
+    if (machine.node === null) {
+      // A node may write before it is known to be up: what had expired goes in its first turn.
+      view.early.push({ block: Buffer.from(block), to });
+      return;
+    }
+    if (block[0] === 0)
+      try {
+        for (const run of this.#runsOf(Buffer.from(block)))
+          run.records.forEach((bytes, i) =>
+            this.#committed(view, run.origin, run.firstSeq + i, bytes),
+          );
+      } catch (error) {
+        this.broke(machine, error);
+      }
+    view.pending.push({ to, applied: [...view.applied] });
+  }
+
+  #committed(view: MachineView, origin: HistoryOrigin, seq: number, bytes: Buffer): void {
+    const { machine } = view;
+    const dot = `${origin.member}:${seq}`;
+    let record = origin.records[seq - 1];
+    const isNew = record === undefined;
+    if (record === undefined) {
+      const isOwn = origin.member === machine.name && this.#me(machine) === origin;
+      if (!isOwn || seq !== origin.records.length + 1)
+        return this.fail("I-2", machine, `it has record ${dot}, which its origin never made`);
+      const last = origin.records.at(-1);
+      record = this.history.add(origin, bytes);
+      if (
+        last !== undefined &&
+        (record.ms < last.ms || (record.ms === last.ms && record.tick <= last.tick))
+      )
+        this.fail("I-11", machine, `the stamp of ${dot} is not later than that of the record before it`);
+      view.origin = origin;
+      this.#attribute(view, record);
+    } else if (!record.bytes.equals(bytes))
+      return this.fail("I-12", machine, `it has another record than others under the dot ${dot}`);
+    if (seq !== (view.applied[origin.index] ?? 0) + 1)
+      return this.fail("I-6", machine, `it applied ${dot} after ${view.applied[origin.index] ?? 0}`);
+    record.deps.forEach((dep, of) => {
+      if (of !== origin.index && (view.applied[of] ?? 0) < dep)
+        this.fail("I-7", machine, `it applied ${dot} before what that had seen`);
+    });
+    view.applied[origin.index] = seq;
+    view.facts.apply(record);
+    this.onRecord(machine, record, isNew);
+  }
+
+  #me(machine: Machine): HistoryOrigin | null {
+    const replica = machine.node?.replica;
+    if (replica === undefined) return null;
+    const { incarnation, member } = replica.origins.get(replica.me);
+    return this.history.origin(incarnation, member);
+  }
+
+  /** A command made a record: what it asked counters to become. */
+  made(machine: Machine, seq: number, intents: readonly Intent[]): void {
+    const waiting = this.#intents.get(machine) as Map<number, Intent[]>;
+    waiting.set(seq, [...(waiting.get(seq) ?? []), ...intents]);
+  }
+
+  #attribute(view: MachineView, record: CommittedRecord): void {
+    const waiting = this.#intents.get(view.machine) as Map<number, Intent[]>;
+    const intents = waiting.get(record.seq) ?? [];
+    waiting.delete(record.seq);
+    for (const fx of record.effects) {
+      if (fx.op !== OP.COUNT && fx.op !== OP.COUNT_FIELD) continue;
+      const at = intents.findIndex(({ key, field }) => key === fx.key && field === fx.name);
+      if (at < 0)
+        return this.fail("I-2", view.machine, `the counter ${fx.key} ${fx.name} moved unasked`);
+      fx.delta = (intents[at] as Intent).delta;
+      intents.splice(at, 1);
+    }
+  }
+
+  /** What is durable on a machine now, by its disk. */
+  durableOf(machine: Machine): readonly number[] {
+    const view = this.view(machine);
+    const durableTo = machine.storage?.log.durable ?? 0;
+    let count = 0;
+    for (const { to, applied } of view.pending) {
+      if (to > durableTo) break;
+      view.durable = [...applied];
+      count++;
+    }
+    if (count > 0) view.pending.splice(0, count);
+    return view.durable;
+  }
+
+  /** A reply that shows record `seq` of an origin leaves the machine. */
+  answered(machine: Machine, origin: HistoryOrigin, seq: number): void {
+    if (this.durability === "relaxed") return;
+    if ((this.durableOf(machine)[origin.index] ?? 0) < seq)
+      this.fail("I-1", machine, `it answered for ${origin.member}:${seq} before that was durable`);
+    this.acknowledged[origin.index] = Math.max(this.acknowledged[origin.index] ?? 0, seq);
+  }
+
+  /** A batch leaves the machine. */
+  sent(machine: Machine, body: Uint8Array): void {
+    if (this.durability === "relaxed") return;
+    const durable = this.durableOf(machine);
+    for (const { origin, firstSeq, records } of this.history.runs(Buffer.from(body), 0))
+      if ((durable[origin.index] ?? 0) < firstSeq + records.length - 1)
+        this.fail("I-1", machine, `it sent ${origin.member}:${firstSeq + records.length - 1} before that was durable`);
+  }
+
+  started(machine: Machine): void {
+    const view = this.view(machine);
+    const replica = machine.node?.replica;
+    if (replica === undefined) return;
+    this.#intents.set(machine, new Map());
+    const applied: number[] = [];
+    for (let number = 0; number < replica.origins.count; number++) {
+      const { incarnation, member } = replica.origins.get(number);
+      const { index } = this.history.origin(incarnation, member);
+      const seq = replica.applied.get(number);
+      if (seq > 0) applied[index] = seq;
+    }
+    const me = this.#me(machine) as HistoryOrigin;
+    for (const { block } of view.early)
+      for (const { origin, records } of this.#runsOf(block))
+        applied[origin.index] = (applied[origin.index] ?? 0) - records.length;
+    if (!view.replaced) this.#survived(view, applied);
+    this.#forgetTail(view, me, applied[me.index] ?? 0);
+    view.origin = me;
+    view.replaced = false;
+    view.applied = applied;
+    view.durable = [...applied];
+    view.pending = [];
+    view.clockMs = 0;
+    view.clockTick = 0;
+    view.facts = new Facts();
+    for (const record of this.history.inOrder())
+      if (record.seq <= (applied[record.origin] ?? 0)) view.facts.apply(record);
+    for (const { block, to } of view.early.splice(0)) this.appended(machine, block, to);
+    this.onStarted(machine);
+  }
+
+  #runsOf(block: Buffer): RunSeen[] {
+    return block[0] === 0 ? this.history.runs(block, 1) : [];
+  }
+
+  #survived(view: MachineView, applied: readonly number[]): void {
+    view.durable.forEach((seq, of) => {
+      if ((applied[of] ?? 0) < seq)
+        this.fail(
+          "I-1",
+          view.machine,
+          `it lost ${this.history.origins[of]?.member}:${seq}, which was durable, and came back with ${applied[of] ?? 0}`,
+        );
+    });
+    const own = view.origin?.index ?? -1;
+    if (own >= 0 && (this.acknowledged[own] ?? 0) > (applied[own] ?? 0))
+      this.fail(
+        "I-1",
+        view.machine,
+        `it lost ${view.origin?.member}:${this.acknowledged[own]}, which was acknowledged, and came back with ${applied[own] ?? 0}`,
+      );
+  }
+
+  /** What an origin goes on from: a tail nobody heard of is lost without a trace, anything else would be a dot used twice. */
+  #forgetTail(view: MachineView, me: HistoryOrigin, seq: number): void {
+    if (me.records.length <= seq) return;
+    for (const other of this.views.values())
+      if (other !== view && (other.applied[me.index] ?? 0) > seq)
+        this.fail(
+          "I-12",
+          view.machine,
+          `it goes on at ${seq} under an incarnation of which ${other.machine.name} has ${other.applied[me.index]}`,
+        );
+    this.history.forget(me, seq, view.machine.timeline.now);
+  }
+
+  ended(machine: Machine, why: "killed" | "failed" | "refused", error: unknown): void {
+    this.durableOf(machine);
+    this.view(machine).early = [];
+    this.onEnded(machine, why, error);
+  }
+
+  // ── what can be asked at any time ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Compares every machine that is up with the oracle and with the others. False when one was in the middle of something. */
+  check(): boolean {
+    const states = new Map<string, { machine: Machine; text: string }>();
+    let whole = true;
+    for (const view of this.views.values()) {
+      const { machine } = view;
+      const replica = machine.node?.replica;
+      if (replica === undefined || machine.state !== "up") continue;
+      if (!replica.records.empty) {
+        whole = false;
+        continue;
+      }
+      this.#checkClock(view);
+      const vector = this.#vector(machine);
+      if (vector !== vectorText(view.applied))
+        this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
+      const text = canonicalText(replica.keyspace, this.history);
+      const meant = factsText(view.facts);
+      if (text !== meant) this.fail("I-5", machine, difference(text, meant));
+      const same = states.get(vector);
+      if (same === undefined) states.set(vector, { machine, text });
+      else if (same.text !== text)
+        this.fail("I-3", machine, `it differs from ${same.machine.name}: ${difference(text, same.text)}`);
+    }
+    return whole;
+  }
+
+  #checkClock(view: MachineView): void {
+    const { ms, tick } = (view.machine.node as NonNullable<Machine["node"]>).replica.clock;
+    if (ms < view.clockMs || (ms === view.clockMs && tick < view.clockTick))
+      this.fail("I-11", view.machine, "its clock went back");
+    view.clockMs = ms;
+    view.clockTick = tick;
+  }
+
+  #vector(machine: Machine): string {
+    const { replica } = machine.node as NonNullable<Machine["node"]>;
+    const applied: number[] = [];
+    for (let number = 0; number < replica.origins.count; number++) {
+      const { incarnation, member } = replica.origins.get(number);
+      const seq = replica.applied.get(number);
+      if (seq > 0) applied[this.history.origin(incarnation, member).index] = seq;
+    }
+    return vectorText(applied);
+  }
+
+  /** Whether everyone is up and has applied the same. */
+  get converged(): boolean {
+    const vectors = new Set<string>();
+    for (const { machine, applied } of this.views.values()) {
+      if (machine.state !== "up" || machine.node?.replica.records.empty === false) return false;
+      vectors.add(vectorText(applied));
+    }
+    return vectors.size === 1;
+  }
+
+  /** How far everyone is, in words. */
+  progress(): string {
+    return [...this.views.values()]
+      .map(({ machine, applied }) => `${machine.name} ${machine.state} ${vectorText(applied)}`)
+      .join("; ");
+  }
+}
+
+export function vectorText(applied: readonly number[]): string {
+  return Array.from(applied, (seq, of) => (seq > 0 ? `${of}:${seq}` : ""))
+    .filter((entry) => entry !== "")
+    .join(" ");
+}
+
+/** The first line in which two states differ. */
+export function difference(is: string, should: string): string {
+  const a = is.split("\n");
+  const b = should.split("\n");
+  const only = (x: string[], y: string[]): string => x.find((line) => !y.includes(line)) ?? "nothing";
+  return `it holds ${shown(only(a, b))} and should hold ${shown(only(b, a))}`;
+}
+
+function shown(line: string): string {
+  return line.length > 600 ? `${line.slice(0, 600)}…` : line;
+}

@@ -1,0 +1,256 @@
+/**
+ * Simulation: one seed from beginning to end: the cluster is built, bad things happen, the world heals, and everyone must agree.
+ *
+ *   plan ─► machines, wires, clients ─► faults ─► heal ─► converged in time? ─► quiet ─► read everything ─► verdict
+ *
+ * Invariant: the outcome is a function of the plan. Nothing of this process, not its clock nor what ran before, has a part in it.
+ */
+import { type Config, parseConfig } from "../src/host/config.ts";
+import { finalChecks, quietChecks } from "./judge/final.ts";
+import { type Failure, Judge } from "./judge/judge.ts";
+import type { Fault, Plan } from "./swarm.ts";
+import { Actor, actors } from "./world/actor.ts";
+import { Chance } from "./world/chance.ts";
+import { Faults } from "./world/faults.ts";
+import { Machine } from "./world/machine.ts";
+import { Network } from "./world/network.ts";
+import { Timeline } from "./world/timeline.ts";
+import { Trace } from "./world/trace.ts";
+
+export interface SimulationOptions {
+  /** Called with each line of the story. */
+  readonly say?: (atUs: number, who: string, what: string) => void;
+  /** Operations left out, by client. */
+  readonly masked?: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Called with the judge before anything happens, to listen too. */
+  readonly prepare?: (simulation: Simulation) => void;
+}
+
+export interface Verdict {
+  readonly seed: number;
+  readonly failure: Failure | null;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly records: number;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly hash: string;
+}
+
+/** Virtual time within which everyone must agree once the world has healed. */
+export const CONVERGE_MS = 30_000;
+const CHECK_EVERY_US = 1_000_000;
+const REGIONS = ["us-east", "us-west", "eu-west", "ap-south", "sa-east"];
+
+export class Simulation {
+  readonly plan: Plan;
+  readonly timeline: Timeline;
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly judge: Judge;
+  readonly machines: Machine[] = [];
+  readonly actors: Actor[] = [];
+  readonly faults: Faults;
+
+  constructor(plan: Plan, options: SimulationOptions = {}) {
+    this.plan = plan;
+    this.trace = new Trace(options.say ?? null);
+    this.timeline = new Timeline(this.trace);
+    this.judge = new Judge(plan.durability);
+    this.judge.onFailure = () => this.timeline.stop();
+    this.network = new Network(
+      this.timeline,
+      this.trace,
+      new Chance(plan.seed, "network"),
+      plan.windowBytes,
+    );
+    this.network.onBatch = (from, body) => this.judge.sent(from, body);
+    this.#build();
+    this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan.faults);
+    const { judge } = this;
+    judge.onStarted = (machine) => {
+      machine.say("is up");
+      this.#listen(machine);
+    };
+    judge.onEnded = (machine, why, error) => this.#ended(machine, why, error);
+    options.prepare?.(this);
+    for (const machine of this.machines) machine.start();
+    this.#employ(options.masked ?? new Map());
+  }
+
+  #build(): void {
+    const { plan } = this;
+    const members = REGIONS.slice(0, plan.regions).map((region) => `${region}/1`);
+    for (const member of members) {
+      const machine = new Machine(
+        configOf(plan, member, members),
+        this.timeline,
+        this.network,
+        this.trace,
+        new Chance(plan.seed, `machine ${member}`),
+        this.judge,
+      );
+      const skew = new Chance(plan.seed, `skew ${member}`);
+      machine.clock.offsetMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
+      machine.diskModel.syncUs = plan.syncUs;
+      machine.diskModel.jitterUs = plan.syncUs;
+      this.machines.push(machine);
+      this.judge.watch(machine);
+    }
+    const chance = new Chance(plan.seed, "wires");
+    for (const [a, b] of pairs(plan)) {
+      const way = () => ({
+        delayUs: plan.delayMs * 1000 * (0.5 + chance.unit()),
+        jitterUs: plan.jitterMs * 1000,
+        rate: plan.rate,
+        cut: false,
+        busyUntil: 0,
+      });
+      this.network.wires.push({
+        ends: [this.machines[a] as Machine, this.machines[b] as Machine],
+        ways: [way(), way()],
+        dialsFrom: chance.pick([
+          [true, false],
+          [false, true],
+          [true, true],
+        ]),
+      });
+    }
+  }
+
+  #employ(masked: ReadonlyMap<number, ReadonlySet<number>>): void {
+    const { plan } = this;
+    const { seed, kinds, keys, elements, padding } = plan;
+    const workload = { seed, kinds, keys, elements, padding };
+    for (let number = 0; number < plan.clients; number++)
+      this.actors.push(
+        new Actor(number, this.machines, this.judge, {
+          workload,
+          meanUs: plan.meanMs * 1000,
+          depth: plan.depth,
+          wander: plan.wander,
+          masked: masked.get(number) ?? new Set(),
+        }),
+      );
+  }
+
+  /** Learns which record each command made. */
+  #listen(machine: Machine): void {
+    const { node } = machine;
+    if (node === null) return;
+    const { replica } = node;
+    const execute = replica.execute.bind(replica);
+    replica.execute = (session, args, reply) => {
+      const me = replica.me;
+      const before = replica.applied.get(me);
+      const hold = execute(session, args, reply);
+      const made = replica.applied.get(me);
+      const seq = made > before ? made : 0;
+      for (const served of machine.served) {
+        if (served.session !== session.id) continue;
+        const actor = actors.get(served);
+        if (seq > 0) this.judge.made(machine, seq, actor?.executing?.intents ?? []);
+        const { incarnation, member } = replica.origins.get(me);
+        actor?.executed(this.judge.history.origin(incarnation, member), seq);
+      }
+      return hold;
+    };
+  }
+
+  #ended(machine: Machine, why: string, error: unknown): void {
+    const reason = error instanceof Error ? `: ${error.message}` : "";
+    machine.say(`${why}${reason}`);
+    if (why === "killed") return;
+    if (why === "refused" && !machine.disk.full)
+      this.judge.fail("I-19", machine, `it refuses to start${reason}`);
+    // As a supervisor does.
+    this.timeline.after(300_000, "started again", null, () => machine.start());
+  }
+
+  #checks(): void {
+    this.timeline.after(CHECK_EVERY_US, "check", null, () => {
+      this.judge.check();
+      this.#checks();
+    });
+  }
+
+  async run(): Promise<Verdict> {
+    const { plan, timeline, judge } = this;
+    this.#checks();
+    await timeline.run(plan.healMs * 1000);
+    this.trace.say(timeline.now, "", "the world heals");
+    this.faults.heal();
+    await timeline.run((plan.healMs + 1_000) * 1000);
+    for (const actor of this.actors) actor.stop();
+    await this.#converge();
+    if (judge.failures.length === 0) await quietChecks(this);
+    if (judge.failures.length === 0) await finalChecks(this);
+    return this.verdict();
+  }
+
+  async #converge(): Promise<void> {
+    const { timeline, judge } = this;
+    const untilUs = timeline.now + CONVERGE_MS * 1000;
+    while (timeline.now < untilUs && judge.failures.length === 0) {
+      await timeline.run(timeline.now + 100_000);
+      if (judge.converged && judge.check()) return;
+    }
+    judge.fail("I-4", null, `no agreement ${CONVERGE_MS} ms after the world healed: ${judge.progress()}`);
+  }
+
+  verdict(): Verdict {
+    const { judge, timeline } = this;
+    const outcomes = this.actors.flatMap((actor) => actor.outcomes);
+    return {
+      seed: this.plan.seed,
+      failure: judge.failures[0] ?? null,
+      simulatedMs: Math.round(timeline.nowMs),
+      events: timeline.count,
+      records: judge.history.count,
+      operations: outcomes.length,
+      acknowledged: outcomes.filter(({ acknowledged }) => acknowledged).length,
+      faults: this.faults.counts,
+      hash: this.trace.hash,
+    };
+  }
+}
+
+/** The pairs of machines with a wire between them. */
+function pairs({ regions, shape }: Plan): [number, number][] {
+  const found: [number, number][] = [];
+  for (let a = 0; a < regions; a++)
+    for (let b = a + 1; b < regions; b++)
+      if (
+        shape === "mesh" ||
+        (shape === "hub" && a === 0) ||
+        (shape === "ring" && (b === a + 1 || (a === 0 && b === regions - 1)))
+      )
+        found.push([a, b]);
+  return found;
+}
+
+let defaults: Config | null = null;
+
+function configOf(plan: Plan, member: string, members: string[]): Config {
+  if (defaults === null) {
+    const parsed = parseConfig("", {}, "the simulation's configuration");
+    if ("problems" in parsed) throw new Error(parsed.problems.join("; "));
+    defaults = parsed.config;
+  }
+  return {
+    ...defaults,
+    member,
+    members,
+    region: member.slice(0, -2),
+    durability: plan.durability,
+    replication: {
+      ...defaults.replication,
+      topology: plan.shape === "mesh" ? "mesh" : "links",
+    },
+    checkpoint: { everyBytes: plan.checkpointBytes, everyMs: 5_000 },
+    log: { ...defaults.log, minRetainMs: plan.minRetainMs },
+  };
+}
+
+export type { Fault };

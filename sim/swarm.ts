@@ -1,0 +1,145 @@
+/**
+ * Swarm: what a seed means: the cluster, the clients, and the faults with their times.
+ *
+ * First it is drawn which operations and faults exist at all, then how often: a mixture of everything hides what two things alone
+ * would show. One seed in ten is without faults and one in ten has a single fault in the extreme.
+ *
+ * Invariant: a plan is plain data and a function of the seed; whoever shrinks it leaves entries out.
+ */
+import { Chance } from "./world/chance.ts";
+import { KINDS } from "./world/workload.ts";
+
+export const FAULTS = [
+  "crash",
+  "crash-all",
+  "pause",
+  "cut",
+  "cut-one-way",
+  "isolate",
+  "flap",
+  "reset",
+  "slow-wire",
+  "slow-disk",
+  "disk-full",
+  "sync-error",
+  "older-disk",
+  "empty-disk",
+  "clock-jump",
+  "clock-drift",
+  "clock-freeze",
+  "clock-back-at-boot",
+  "slow-processor",
+] as const;
+
+export type FaultKind = (typeof FAULTS)[number];
+
+export interface Fault {
+  readonly kind: FaultKind;
+  readonly atMs: number;
+  /** How long it lasts. */
+  readonly forMs: number;
+  /** Which machine, or which wire, modulo how many there are. */
+  readonly which: number;
+  /** How bad, in [0, 1). */
+  readonly amount: number;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly regions: number;
+  readonly shape: "mesh" | "ring" | "hub";
+  readonly durability: "local" | "relaxed";
+  readonly clients: number;
+  readonly meanMs: number;
+  readonly depth: number;
+  readonly wander: number;
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly keys: number;
+  readonly elements: number;
+  readonly padding: number;
+  readonly delayMs: number;
+  readonly jitterMs: number;
+  readonly rate: number;
+  readonly windowBytes: number;
+  readonly syncUs: number;
+  readonly checkpointBytes: number;
+  readonly minRetainMs: number;
+  readonly skewMs: number;
+  readonly faults: readonly Fault[];
+  /** When the faults end. */
+  readonly healMs: number;
+}
+
+const NAMES: readonly (keyof typeof KINDS)[] = Object.keys(KINDS);
+
+export function planOf(seed: number, healMs = 30_000): Plan {
+  const chance = new Chance(seed, "plan");
+  const regions = chance.pick([2, 3, 3, 3, 4, 5]);
+  const faults = drawFaults(new Chance(seed, "faults"), chance, healMs);
+  const replaces = faults.some(({ kind }) => kind === "older-disk" || kind === "empty-disk");
+  return {
+    seed,
+    regions,
+    shape: regions < 3 ? "mesh" : chance.pick(["mesh", "mesh", "mesh", "ring", "hub"]),
+    durability: chance.is(0.85) ? "local" : "relaxed",
+    clients: chance.between(regions, 2 * regions),
+    meanMs: chance.magnitude(20, 200),
+    depth: chance.pick([1, 1, 4]),
+    wander: chance.pick([0, 0.01, 0.1]),
+    kinds: drawKinds(chance, replaces),
+    keys: chance.pick([1, 2, 2, 8, 50]),
+    elements: chance.pick([1, 3, 3, 30]),
+    padding: chance.pick([0, 0, 0, 0, 2_000]),
+    delayMs: chance.magnitude(1, 150),
+    jitterMs: chance.is(0.5) ? 0 : chance.magnitude(1, 100),
+    rate: chance.is(0.8) ? 0 : chance.magnitude(20, 2_000),
+    windowBytes: chance.pick([8 << 20, 8 << 20, 1 << 14]),
+    syncUs: chance.magnitude(100, 10_000),
+    checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
+    // A replica that lost its disk is filled from its peers' logs alone, so those must keep everything.
+    minRetainMs: replaces ? 3_600_000 : chance.pick([500, 5_000, 3_600_000]),
+    skewMs: chance.pick([0, 10, 200, 2_000]),
+    faults,
+    healMs,
+  };
+}
+
+/**
+ * What a flush or an expiry leaves behind is let go once every member had it. A replica that lost its disk has it no more and may
+ * write as if it had never been, so the two are not drawn together while a lost disk is not refilled before it is written to.
+ */
+const NEEDS_MEMORY = new Set(["flush", "setex", "expire", "persist"]);
+
+function drawKinds(chance: Chance, replaces: boolean): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const name of NAMES) {
+    if (replaces && NEEDS_MEMORY.has(name)) continue;
+    const rare = name === "flush";
+    if (!chance.is(rare ? 0.1 : 0.5)) continue;
+    kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);
+  }
+  const writes = ["total", "keep", "set", "sadd", "incr"];
+  if (!writes.some((name) => name in kinds)) kinds[chance.pick(writes)] = 1;
+  return kinds;
+}
+
+function drawFaults(chance: Chance, style: Chance, healMs: number): Fault[] {
+  const roll = style.unit();
+  if (roll < 0.1) return [];
+  const extreme = roll < 0.2;
+  const kinds = extreme ? [chance.pick(FAULTS)] : FAULTS.filter(() => chance.is(0.3));
+  const faults: Fault[] = [];
+  for (const kind of kinds) {
+    const own = new Chance(style.u32(), kind);
+    const meanMs = extreme ? 1_500 : own.magnitude(2_000, 30_000);
+    for (let atMs = own.wait(meanMs); atMs < healMs - 100; atMs += own.wait(meanMs))
+      faults.push({
+        kind,
+        atMs: Math.round(atMs),
+        forMs: Math.round(Math.min(own.magnitude(20, 12_000), healMs - atMs)),
+        which: own.below(1 << 20),
+        amount: own.unit(),
+      });
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}

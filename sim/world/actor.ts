@@ -1,0 +1,224 @@
+/**
+ * Actor: one client: asks, waits, asks again, gives up, goes elsewhere.
+ *
+ * Invariant: an operation whose reply has not come is indeterminate, never failed: it may have happened. I-19: a machine that is up,
+ * not paused and whose disk works answers in time.
+ */
+import type { HistoryOrigin } from "../judge/history.ts";
+import type { Judge } from "../judge/judge.ts";
+import { Chance } from "./chance.ts";
+import type { Machine } from "./machine.ts";
+import { isError, type Reply, request } from "./replies.ts";
+import { Served } from "./served.ts";
+import type { Timeline } from "./timeline.ts";
+import { type Operation, operation, type WorkloadOptions } from "./workload.ts";
+
+/** How an operation went. */
+export interface Outcome {
+  readonly operation: Operation;
+  readonly machine: Machine;
+  readonly sentUs: number;
+  replies: Reply[];
+  /** Whether the client has heard that it was done. */
+  acknowledged: boolean;
+  /** The client has heard that it was refused. */
+  refused: boolean;
+  /** The record it made. */
+  origin: HistoryOrigin | null;
+  seq: number;
+  /** When it was made. */
+  madeUs: number;
+  /** Replies that have left the node. */
+  left: number;
+  executed: number;
+}
+
+export interface ActorOptions {
+  readonly workload: WorkloadOptions;
+  readonly meanUs: number;
+  readonly depth: number;
+  /** How often it goes to another region, per operation. */
+  readonly wander: number;
+  /** Operations left out, by index. */
+  readonly masked: ReadonlySet<number>;
+}
+
+const PATIENCE_US = 6_000_000;
+const RECONNECT_US = 300_000;
+
+export class Actor {
+  readonly number: number;
+  readonly #timeline: Timeline;
+  readonly #machines: readonly Machine[];
+  readonly #judge: Judge;
+  readonly #chance: Chance;
+  readonly #options: ActorOptions;
+  readonly outcomes: Outcome[] = [];
+  #machine: Machine;
+  #served: Served | null = null;
+  /** Sent on this connection and not answered, in order. */
+  #open: Outcome[] = [];
+  #next = 0;
+  #on = true;
+
+  constructor(
+    number: number,
+    machines: readonly Machine[],
+    judge: Judge,
+    options: ActorOptions,
+  ) {
+    this.number = number;
+    this.#machines = machines;
+    this.#machine = machines[number % machines.length] as Machine;
+    this.#timeline = this.#machine.timeline;
+    this.#judge = judge;
+    this.#chance = new Chance(options.workload.seed, `client ${number}`);
+    this.#options = options;
+    this.#wait();
+  }
+
+  /** Asks nothing more; what is open is still waited for. */
+  stop(): void {
+    this.#on = false;
+  }
+
+  get connected(): Served | null {
+    return this.#served;
+  }
+
+  #wait(): void {
+    this.#timeline.after(this.#chance.wait(this.#options.meanUs), "client", null, () => this.#turn());
+  }
+
+  #turn(): void {
+    if (!this.#on) return;
+    this.#wait();
+    this.#giveUp();
+    if (this.#chance.is(this.#options.wander) && this.#open.length === 0) this.#leave();
+    if (this.#served === null) return this.#connect();
+    if (this.#open.length >= this.#options.depth) return;
+    const index = this.#next++;
+    if (this.#options.masked.has(index)) return;
+    this.#ask(operation(this.#options.workload, this.number, index));
+  }
+
+  #connect(): void {
+    if (this.#chance.is(0.3)) this.#machine = this.#chance.pick(this.#machines);
+    const served: Served | null = Served.connect(this.#machine, this.#chance, {
+      leaves: (reply) => this.#leaves(reply),
+      answered: (reply) => this.#answered(reply),
+      gone: () => this.#gone(served),
+    });
+    this.#served = served;
+    if (served === null) return;
+    this.#open = [];
+    this.#leaving = [];
+    actors.set(served, this);
+  }
+
+  /** Asks for an operation out of turn. */
+  askFor(op: Operation): void {
+    if (this.#served === null) this.#connect();
+    if (this.#served !== null) this.#ask(op);
+  }
+
+  #ask(op: Operation): void {
+    const served = this.#served as Served;
+    const outcome: Outcome = {
+      operation: op,
+      machine: served.machine,
+      sentUs: this.#timeline.now,
+      replies: [],
+      acknowledged: false,
+      refused: false,
+      origin: null,
+      seq: 0,
+      madeUs: 0,
+      left: 0,
+      executed: 0,
+    };
+    this.outcomes.push(outcome);
+    this.#open.push(outcome);
+    this.#leaving.push(outcome);
+    this.#executing.push(outcome);
+    served.send(Buffer.concat(op.commands.map(request)));
+  }
+
+  /** Outcomes whose replies have not all left the node, and those whose commands were not all executed. */
+  #leaving: Outcome[] = [];
+  #executing: Outcome[] = [];
+
+  /** A command of this client was executed; `seq` is that of the record it made, or 0. */
+  executed(origin: HistoryOrigin, seq: number): void {
+    const outcome = this.#executing[0];
+    if (outcome === undefined) return;
+    outcome.executed++;
+    if (seq > 0) {
+      outcome.origin = origin;
+      outcome.seq = seq;
+      outcome.madeUs = this.#timeline.now;
+    }
+    if (outcome.executed === outcome.operation.commands.length) this.#executing.shift();
+  }
+
+  /** The operation whose command is executed next. */
+  get executing(): Operation | undefined {
+    return this.#executing[0]?.operation;
+  }
+
+  #leaves(_reply: Reply): void {
+    const outcome = this.#leaving[0];
+    if (outcome === undefined)
+      return this.#judge.fail("I-24", this.#machine, "a reply left that nobody asked for");
+    outcome.left++;
+    if (outcome.left < outcome.operation.commands.length) return;
+    this.#leaving.shift();
+    if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
+  }
+
+  #answered(reply: Reply): void {
+    const outcome = this.#open[0];
+    if (outcome === undefined) return;
+    outcome.replies.push(reply);
+    if (outcome.replies.length < outcome.operation.commands.length) return;
+    this.#open.shift();
+    const last = outcome.replies.at(-1);
+    const failed = outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
+    if (failed) outcome.refused = true;
+    else outcome.acknowledged = true;
+  }
+
+  #gone(served: Served | null): void {
+    if (served !== this.#served) return;
+    this.#served = null;
+    this.#open = [];
+    this.#leaving = [];
+    this.#executing = [];
+  }
+
+  #leave(): void {
+    const served = this.#served;
+    if (served === null) return;
+    this.#gone(served);
+    served.leave();
+    this.#machine = this.#chance.pick(this.#machines);
+  }
+
+  #giveUp(): void {
+    const oldest = this.#open[0];
+    if (oldest === undefined || this.#timeline.now - oldest.sentUs < PATIENCE_US) return;
+    const served = this.#served as Served;
+    const { machine } = served;
+    if (machine.life === served.life && machine.healthySinceUs < oldest.sentUs)
+      this.#judge.fail(
+        "I-19",
+        machine,
+        `${oldest.operation.commands.map((c) => c.join(" ")).join("; ")} was not answered in ${PATIENCE_US / 1000} ms`,
+      );
+    this.#leave();
+    this.#timeline.after(RECONNECT_US, "client", null, () => {});
+  }
+}
+
+/** Who is on the other side of a connection. */
+export const actors = new WeakMap<Served, Actor>();

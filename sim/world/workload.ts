@@ -1,0 +1,121 @@
+/**
+ * Workload: what clients ask for: commands over a few keys, so that they meet.
+ *
+ * Invariant: operation i of client c is a function of the seed, c and i alone: leaving one out leaves the others as they were.
+ */
+import type { Intent } from "../judge/judge.ts";
+import { Chance } from "./chance.ts";
+
+export interface Operation {
+  readonly client: number;
+  readonly index: number;
+  readonly kind: string;
+  readonly commands: readonly (readonly string[])[];
+  /** What each command asks of counters; the EXEC of a transaction asks for all of it. */
+  readonly intents: readonly Intent[];
+}
+
+export interface WorkloadOptions {
+  readonly seed: number;
+  /** Kind → weight. */
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly keys: number;
+  readonly elements: number;
+  /** Bytes added to values, so that logs grow. */
+  readonly padding: number;
+}
+
+type Draw = (chance: Chance, o: WorkloadOptions, id: string) => string[][];
+
+const key = (prefix: string, chance: Chance, o: WorkloadOptions): string =>
+  `${prefix}:${chance.below(o.keys)}`;
+const element = (chance: Chance, o: WorkloadOptions): string => `m${chance.below(o.elements)}`;
+const small = (chance: Chance): string => String(chance.between(1, 9));
+const ttl = (chance: Chance): string => String(chance.between(100, 8_000));
+const value = (o: WorkloadOptions, id: string): string =>
+  o.padding === 0 ? id : id.padEnd(o.padding, ".");
+
+/** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
+export const KINDS: Readonly<Record<string, Draw>> = {
+  // Counted exactly: nothing ever removes them.
+  total: (c, o) => [["INCRBY", key("total", c, o), small(c)]],
+  incr: (c, o) => [["INCRBY", key("k", c, o), small(c)]],
+  decr: (c, o) => [["DECRBY", key("k", c, o), small(c)]],
+  set: (c, o, id) => [["SET", key("k", c, o), c.is(0.5) ? value(o, id) : small(c)]],
+  append: (c, o, id) => [["APPEND", key("k", c, o), id]],
+  setnx: (c, o, id) => [["SET", key("k", c, o), value(o, id), "NX"]],
+  getdel: (c, o) => [["GETDEL", key("k", c, o)]],
+  get: (c, o) => [["GET", key("k", c, o)]],
+  // Members that were added once and nobody ever names again.
+  keep: (c, o, id) => [["SADD", key("keep", c, o), id]],
+  sadd: (c, o) => [["SADD", key("s", c, o), element(c, o), element(c, o)]],
+  srem: (c, o) => [["SREM", key("s", c, o), element(c, o)]],
+  spop: (c, o) => [["SPOP", key("s", c, o)]],
+  smove: (c, o) => [["SMOVE", key("s", c, o), key("s", c, o), element(c, o)]],
+  smembers: (c, o) => [["SMEMBERS", key("s", c, o)]],
+  hset: (c, o, id) => [["HSET", key("h", c, o), element(c, o), value(o, id)]],
+  hincr: (c, o) => [["HINCRBY", key("h", c, o), `n${c.below(o.elements)}`, small(c)]],
+  hdel: (c, o) => [["HDEL", key("h", c, o), element(c, o), `n${c.below(o.elements)}`]],
+  hgetall: (c, o) => [["HGETALL", key("h", c, o)]],
+  del: (c, o) => [["DEL", key(c.pick(["k", "s", "h", "x", "e"]), c, o)]],
+  // One key, every type.
+  clash: (c, o, id) => [
+    c.pick([
+      ["SET", key("x", c, o), id],
+      ["SADD", key("x", c, o), element(c, o)],
+      ["HSET", key("x", c, o), element(c, o), id],
+      ["INCRBY", key("x", c, o), small(c)],
+      ["DEL", key("x", c, o)],
+      ["SREM", key("x", c, o), element(c, o)],
+      ["HDEL", key("x", c, o), element(c, o)],
+    ]),
+  ],
+  setex: (c, o, id) => [["SET", key("e", c, o), id, "PX", ttl(c)]],
+  expire: (c, o) => [["PEXPIRE", key(c.pick(["k", "s", "h", "x", "e"]), c, o), ttl(c)]],
+  persist: (c, o) => [["PERSIST", key(c.pick(["k", "s", "h", "x", "e"]), c, o)]],
+  rename: (c, o) => [["RENAME", key("x", c, o), key("x", c, o)]],
+  pair: (c, o, id) => [
+    ["MULTI"],
+    ["SADD", "tx:a", id],
+    ["SADD", "tx:b", id],
+    ["INCRBY", key("total", c, o), "1"],
+    ["EXEC"],
+  ],
+  watch: (c, o, id) => {
+    const watched = key("k", c, o);
+    return [["WATCH", watched], ["GET", watched], ["MULTI"], ["SET", watched, id], ["EXEC"]];
+  },
+  multi: (c, o, id) => [
+    ["MULTI"],
+    ...Array.from({ length: c.between(1, 5) }, () => {
+      const kind = c.pick(["sadd", "srem", "hset", "hincr", "hdel", "keep"] as const);
+      const draw = KINDS[kind] as Draw;
+      return (draw(c, o, id)[0] as string[]);
+    }),
+    ["EXEC"],
+  ],
+  flush: () => [["FLUSHDB"]],
+};
+
+export function operation(o: WorkloadOptions, client: number, index: number): Operation {
+  const chance = new Chance(o.seed, `operation ${client} ${index}`);
+  const total = Object.values(o.kinds).reduce((sum, weight) => sum + weight, 0);
+  let left = chance.unit() * total;
+  let kind = "get";
+  for (const [name, weight] of Object.entries(o.kinds)) {
+    left -= weight;
+    if (left > 0) continue;
+    kind = name;
+    break;
+  }
+  const commands = (KINDS[kind] as Draw)(chance, o, `${client}.${index}`);
+  return { client, index, kind, commands, intents: commands.flatMap(intentsOf) };
+}
+
+function intentsOf(command: readonly string[]): Intent[] {
+  const [name, name1 = "", name2 = "", name3 = ""] = command;
+  if (name === "INCRBY") return [{ key: name1, field: "", delta: Number(name2) }];
+  if (name === "DECRBY") return [{ key: name1, field: "", delta: -Number(name2) }];
+  if (name === "HINCRBY") return [{ key: name1, field: name2, delta: Number(name3) }];
+  return [];
+}
