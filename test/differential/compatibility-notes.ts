@@ -71,11 +71,11 @@ export const notes: Readonly<Record<string, Note>> = {
   bgrewriteaof: refused("the log is shortened without being asked for"),
   bgsave: refused("checkpoints are written without being asked for"),
   save: refused("checkpoints are written without being asked for"),
-  command: different("lists the commands that are here; tips are left out"),
+  command: different("lists the commands that are here; tips and notes are left out"),
   "command|count": different("counts the commands that are here"),
   "command|docs": different("its own summaries; arguments and history are left out"),
   "command|help": different(OWN_WORDS),
-  "command|info": different("tips are left out"),
+  "command|info": different("tips and notes are left out"),
   "command|list": different("lists the commands that are here"),
   "config|get": different(
     "parameters that mean something here, with values that are true; others are unknown, as a misspelt one is",

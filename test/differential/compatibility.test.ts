@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { commandTable } from "../../src/core/commands/table.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { RespConnection } from "../support/resp-connection.ts";
+import { itemsOf, textOf, type Reply } from "../support/resp.ts";
+import { startServer, startSubject, type TestServer } from "../support/server.ts";
 import { notes } from "./compatibility-notes.ts";
 import {
   documentedCommands,
@@ -82,6 +84,52 @@ test("COMMAND DOCS tells the group and the first version that Redis tells", () =
   }
   assert.ok(compared > 150);
 });
+
+test("COMMAND INFO tells of a command what Redis tells, tips and notes apart", async () => {
+  await using subject = await startSubject();
+  using mine = await RespConnection.open(redis.port);
+  using its = await RespConnection.open(subject.port);
+  const theirs = entriesOf(await mine.call("COMMAND"));
+  const ours = entriesOf(await its.call("COMMAND"));
+  let compared = 0;
+  for (const [name, own] of ours) {
+    const told = theirs.get(name);
+    if (told === undefined) continue;
+    compared += 1;
+    assert.deepEqual(own, told, name);
+  }
+  assert.ok(compared > 150);
+});
+
+/** Arity, flags, keys, categories and key specifications by full name, sets in order. */
+function entriesOf(reply: Reply): Map<string, unknown> {
+  const entries = new Map<string, unknown>();
+  for (const entry of itemsOf(reply)) {
+    const [name, arity, flags, first, last, step, categories, , specs, subcommands] =
+      itemsOf(entry);
+    entries.set(String(plain(name)), {
+      arity: plain(arity),
+      flags: itemsOf(flags).map(plain).map(String).sort(),
+      keys: [plain(first), plain(last), plain(step)],
+      categories: itemsOf(categories).map(plain).map(String).sort(),
+      specs: itemsOf(specs).map(withoutNotes),
+    });
+    if (subcommands === undefined) continue;
+    for (const [sub, told] of entriesOf(subcommands)) entries.set(sub, told);
+  }
+  return entries;
+}
+
+/** A key specification as pairs, in RESP2. */
+function withoutNotes(spec: Reply): unknown[] {
+  const pairs = itemsOf(spec).map(plain);
+  return pairs[0] === "notes" ? pairs.slice(2) : pairs;
+}
+
+function plain(reply: Reply | undefined): unknown {
+  if (reply !== undefined && "items" in reply) return itemsOf(reply).map(plain);
+  return textOf(reply)?.toString("latin1");
+}
 
 /** Without what aligning tables and wrapping lines changes. */
 function bare(markdown: string): string[] {

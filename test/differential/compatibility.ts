@@ -81,8 +81,8 @@ export function rowsOf(documented: ReadonlyMap<string, Documented>): Row[] {
         command.split(" ").includes(name.toUpperCase()),
       );
       if (met.length > 0) {
-        const text = met.map(({ id }) => `[${id}](#known-differences)`).join(", ");
-        return { name, group, stand: "different", text };
+        const links = met.map(({ id }) => `[${id}](#known-differences)`).join(", ");
+        return { name, group, stand: "different", text: links };
       }
       const note = notes[name];
       const stand = note?.stand ?? (commandTable.named(name) === null ? "not yet" : "full");
@@ -118,7 +118,7 @@ export function rendered(rows: readonly Row[]): string {
         "",
         "| command | stand | how, or why |",
         "| --- | --- | --- |",
-        ...members.map(({ name, stand, text }) => `| \`${shown(name)}\` | ${stand} | ${text} |`),
+        ...members.map((row) => `| \`${shown(row.name)}\` | ${row.stand} | ${row.text} |`),
       ].join("\n"),
     );
   const beyond = commandTable.entries

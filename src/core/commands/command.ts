@@ -40,8 +40,8 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** First key, last key (negative: from the end), step; zeros for none. */
   readonly keys: readonly [first: number, last: number, step: number];
-  /** Key positions when first, last and step cannot say them. */
-  readonly keysOf?: (args: Args) => number[];
+  /** The argument that says how many keys follow it, beside those that first, last and step say. */
+  readonly keyCount?: number;
   /** ACL categories beside those that the flags imply, such as `string`. */
   readonly categories: readonly string[];
   readonly group: string;
@@ -55,6 +55,8 @@ export interface Command {
   readonly refused?: Refusal;
   /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
   readonly keyFlags?: readonly string[];
+  /** The same for all keys but the first, when they are used in another way. */
+  readonly laterKeyFlags?: readonly string[];
   /** The arguments as HELP of the container shows them. */
   readonly usage?: string;
   readonly subcommands?: readonly Command[];

@@ -4,7 +4,7 @@
  * Invariant: HELP lists the subcommands there are, from the same rows that run them.
  */
 import type { Reply } from "../wire/reply.ts";
-import type { Command } from "./command.ts";
+import type { Command, Flag } from "./command.ts";
 import { assert } from "../assert.ts";
 
 /** What is common to a container and the HELP it is given. */
@@ -16,11 +16,13 @@ export interface ContainerOptions {
   /** Of HELP; a container itself has none. */
   readonly categories?: readonly string[];
   readonly helpSince?: string;
+  /** Of the container itself; none by default. */
+  readonly flags?: readonly Flag[];
 }
 
 /** A command whose first argument names one of `subcommands`, or HELP. */
 export function container(options: ContainerOptions, subcommands: readonly Command[]): Command {
-  const { name, group, since, summary, categories = [], helpSince = since } = options;
+  const { name, group, since, summary, categories = [], helpSince = since, flags = [] } = options;
   const help: Command = {
     name: "help",
     arity: 2,
@@ -36,7 +38,7 @@ export function container(options: ContainerOptions, subcommands: readonly Comma
   return {
     name,
     arity: -2,
-    flags: [],
+    flags,
     keys: [0, 0, 0],
     categories: [],
     group,

@@ -37,6 +37,7 @@ export const debugCommands: readonly Command[] = [
       group: "server",
       since: "1.0.0",
       summary: "Commands for finding faults and testing clients",
+      flags: admin,
     },
     [
       {

@@ -14,6 +14,7 @@ import { writeHelp } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
 import { globMatches } from "./glob.ts";
 import { hasKeys, keyFlagsOf, keyPositions } from "./key-positions.ts";
+import { statuses, writeKeySpecs } from "./key-specs.ts";
 
 const common = {
   flags: ["loading", "stale"],
@@ -156,41 +157,6 @@ function writeEntry({ name, arity, command, subcommands }: CommandEntry, reply: 
   for (const sub of subcommands.all) writeEntry(sub, reply);
 }
 
-/** Where the keys are: begin at an index, go on in a range. */
-function writeKeySpecs(command: Command, reply: Reply): void {
-  const [first, last, step] = command.keys;
-  reply.set(first === 0 ? 0 : 1);
-  if (first === 0) return;
-  reply.map(3);
-  reply.text("flags");
-  statuses(keyFlagsOf(command), reply);
-  reply.text("begin_search");
-  reply.map(2);
-  reply.text("type");
-  reply.text("index");
-  reply.text("spec");
-  reply.map(1);
-  reply.text("index");
-  reply.int(first);
-  reply.text("find_keys");
-  reply.map(2);
-  reply.text("type");
-  reply.text("range");
-  reply.text("spec");
-  reply.map(3);
-  reply.text("lastkey");
-  reply.int(last < 0 ? last : last - first);
-  reply.text("keystep");
-  reply.int(step);
-  reply.text("limit");
-  reply.int(0);
-}
-
-function statuses(texts: readonly string[], reply: Reply): void {
-  reply.set(texts.length);
-  for (const text of texts) reply.status(text);
-}
-
 function list(table: CommandTable, args: Args, reply: Reply): void {
   const filtered = args.count === 5 && args.is(2, "FILTERBY");
   if (args.count !== 2 && !filtered) return reply.error(SYNTAX);
@@ -224,9 +190,9 @@ function getKeys(table: CommandTable, args: Args, reply: Reply, flags: boolean):
   const positions = keyPositions(entry.command, inner);
   if (positions.length === 0) return reply.error("ERR Invalid arguments specified for command");
   reply.array(positions.length);
-  for (const at of positions) {
+  for (const [index, at] of positions.entries()) {
     if (flags) reply.array(2);
     reply.bulk(inner.bytes, inner.start[at] as number, inner.end[at] as number);
-    if (flags) statuses(keyFlagsOf(entry.command), reply);
+    if (flags) statuses(keyFlagsOf(entry.command, index), reply);
   }
 }

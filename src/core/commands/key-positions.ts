@@ -5,26 +5,29 @@
  */
 import type { Args } from "../wire/args.ts";
 import type { Command } from "./command.ts";
+import { roughlyAt } from "./numbers.ts";
 
 /** Whether a command can have keys at all. */
 export function hasKeys(command: Command): boolean {
-  return command.keysOf !== undefined || command.keys[0] !== 0;
+  return command.keyCount !== undefined || command.keys[0] !== 0;
 }
 
 /** The positions of the keys in a command whose arity is right; none when its arguments do not say them. */
 export function keyPositions(command: Command, args: Args): number[] {
-  if (command.keysOf !== undefined)
-    return command.keysOf(args).filter((at) => at > 0 && at < args.count);
   const [first, last, step] = command.keys;
+  const { keyCount } = command;
   const positions: number[] = [];
-  if (first === 0) return positions;
   const end = last < 0 ? args.count + last : Math.min(last, args.count - 1);
-  for (let at = first; at <= end; at += step) positions.push(at);
+  for (let at = first; first !== 0 && at <= end; at += step) positions.push(at);
+  if (keyCount === undefined || keyCount >= args.count) return positions;
+  const count = roughlyAt(args, keyCount);
+  for (let i = 1; i <= count && keyCount + i < args.count; i++) positions.push(keyCount + i);
   return positions;
 }
 
-/** How a command uses its keys, in the words of COMMAND INFO. */
-export function keyFlagsOf(command: Command): readonly string[] {
+/** How a command uses its keys, or from `index` 1 on those behind the first, in the words of COMMAND INFO. */
+export function keyFlagsOf(command: Command, index = 0): readonly string[] {
+  if (index > 0 && command.laterKeyFlags !== undefined) return command.laterKeyFlags;
   if (command.keyFlags !== undefined) return command.keyFlags;
   return command.flags.includes("write") ? ["RW", "update"] : ["RO", "access"];
 }

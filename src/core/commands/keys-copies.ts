@@ -112,6 +112,7 @@ const renames = {
   ...common,
   arity: 3,
   keys: [1, 2, 1],
+  keyFlags: ["RW", "access", "delete"],
   complexity: "O(N) for N members or fields",
 } as const;
 
@@ -119,6 +120,7 @@ export const copyCommands: readonly Command[] = [
   {
     ...renames,
     name: "rename",
+    laterKeyFlags: ["OW", "update"],
     flags: ["write"],
     since: "1.0.0",
     summary: "Gives a key another name, whatever that held",
@@ -127,6 +129,7 @@ export const copyCommands: readonly Command[] = [
   {
     ...renames,
     name: "renamenx",
+    laterKeyFlags: ["OW", "insert"],
     flags: ["write", "fast"],
     since: "1.0.0",
     summary: "Gives a key another name, unless that exists",
@@ -147,6 +150,8 @@ export const copyCommands: readonly Command[] = [
   {
     ...common,
     name: "copy",
+    keyFlags: ["RO", "access"],
+    laterKeyFlags: ["OW", "update"],
     arity: -3,
     flags: ["write", "denyoom"],
     keys: [1, 2, 1],

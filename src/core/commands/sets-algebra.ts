@@ -153,17 +153,16 @@ function sintercard(run: Run, args: Args, reply: Reply): void {
   reply.int(found);
 }
 
-/** The keys of SINTERCARD: as many as argument 1 says and there are. */
-function keysOfSintercard(args: Args): number[] {
-  const count = args.count > 1 ? roughlyAt(args, 1) : 0;
-  const keys: number[] = [];
-  for (let i = 2; i < args.count && keys.length < count; i++) keys.push(i);
-  return keys;
-}
-
 const common = { categories: ["set"], group: "set" } as const;
 const answers = { ...common, arity: -2, flags: ["readonly"], keys: [1, -1, 1] } as const;
-const stores = { ...common, arity: -3, flags: ["write", "denyoom"], keys: [1, -1, 1] } as const;
+const stores = {
+  ...common,
+  arity: -3,
+  flags: ["write", "denyoom"],
+  keys: [1, -1, 1],
+  keyFlags: ["OW", "update"],
+  laterKeyFlags: ["RO", "access"],
+} as const;
 const smallest = "O(N*M) for M sets, the smallest of N members";
 const total = "O(N) for N members in all sets";
 
@@ -179,6 +178,7 @@ export const setAlgebraCommands: readonly Command[] = [
   {
     ...stores,
     name: "sinterstore",
+    keyFlags: ["RW", "update"],
     since: "1.0.0",
     complexity: smallest,
     summary: "Stores the members that all sets have",
@@ -190,7 +190,7 @@ export const setAlgebraCommands: readonly Command[] = [
     arity: -3,
     flags: ["readonly", "movablekeys"],
     keys: [0, 0, 0],
-    keysOf: keysOfSintercard,
+    keyCount: 1,
     since: "7.0.0",
     complexity: smallest,
     summary: "Counts the members that all sets have, up to a limit",

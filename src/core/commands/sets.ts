@@ -170,6 +170,8 @@ export const setCommands: readonly Command[] = [
   {
     ...common,
     name: "smove",
+    keyFlags: ["RW", "access", "delete"],
+    laterKeyFlags: ["RW", "insert"],
     arity: 4,
     flags: ["write", "fast"],
     keys: [1, 2, 1],

@@ -1,0 +1,82 @@
+/**
+ * KeySpecs: where the keys of a command are and how it uses them, as element 8 of COMMAND INFO says it.
+ *
+ *   COPY source destination        one key read at 1 · one key written at 2
+ *   SUNIONSTORE d a b …            one key written at 1 · the rest read from 2 on
+ *   SINTERCARD 2 a b               argument 1 says how many follow it
+ *
+ * Invariant: the specifications say the same positions as `keyPositions` finds.
+ */
+import type { Reply } from "../wire/reply.ts";
+import type { Command } from "./command.ts";
+import { keyFlagsOf } from "./key-positions.ts";
+
+export function writeKeySpecs(command: Command, reply: Reply): void {
+  const [first, last, step] = command.keys;
+  const { keyCount, laterKeyFlags } = command;
+  const ranges = first === 0 ? 0 : laterKeyFlags === undefined ? 1 : 2;
+  reply.set(ranges + (keyCount === undefined ? 0 : 1));
+  if (ranges === 1) range(command, 0, first, last < 0 ? last : last - first, step, reply);
+  if (ranges === 2) {
+    const second = first + step;
+    range(command, 0, first, 0, step, reply);
+    range(command, 1, second, last < 0 ? last : last - second, step, reply);
+  }
+  if (keyCount !== undefined) counted(command, ranges, keyCount, reply);
+}
+
+/** The `index`-th specification: keys from argument `first` on; `last` counts from there or, when negative, from the end. */
+function range(
+  command: Command,
+  index: number,
+  first: number,
+  last: number,
+  step: number,
+  reply: Reply,
+): void {
+  begin(command, index, first, reply);
+  find("range", 3, reply);
+  number("lastkey", last, reply);
+  number("keystep", step, reply);
+  number("limit", 0, reply);
+}
+
+function counted(command: Command, index: number, at: number, reply: Reply): void {
+  begin(command, index, at, reply);
+  find("keynum", 3, reply);
+  number("keynumidx", 0, reply);
+  number("firstkey", 1, reply);
+  number("keystep", 1, reply);
+}
+
+function begin(command: Command, index: number, at: number, reply: Reply): void {
+  reply.map(3);
+  reply.text("flags");
+  statuses(keyFlagsOf(command, index), reply);
+  reply.text("begin_search");
+  reply.map(2);
+  reply.text("type");
+  reply.text("index");
+  reply.text("spec");
+  reply.map(1);
+  number("index", at, reply);
+}
+
+function find(type: string, fields: number, reply: Reply): void {
+  reply.text("find_keys");
+  reply.map(2);
+  reply.text("type");
+  reply.text(type);
+  reply.text("spec");
+  reply.map(fields);
+}
+
+function number(name: string, value: number, reply: Reply): void {
+  reply.text(name);
+  reply.int(value);
+}
+
+export function statuses(texts: readonly string[], reply: Reply): void {
+  reply.set(texts.length);
+  for (const text of texts) reply.status(text);
+}
