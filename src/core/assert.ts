@@ -9,8 +9,3 @@
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`bug: ${message}`);
 }
-
-/** Ends a switch that has seen every case. */
-export function unreachable(value: never): never {
-  throw new Error(`bug: unexpected ${String(value)}`);
-}

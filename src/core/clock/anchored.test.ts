@@ -7,7 +7,10 @@ const T = 1_700_000_000_000;
 
 test("time never goes back and never runs faster than its clocks allow", () => {
   const steps = fc.array(
-    fc.record({ mono: fc.integer({ min: 0, max: 5_000 }), jump: fc.integer({ min: -1e9, max: 1e9 }) }),
+    fc.record({
+      mono: fc.integer({ min: 0, max: 5_000 }),
+      jump: fc.integer({ min: -1e9, max: 1e9 }),
+    }),
     { maxLength: 40 },
   );
   fc.assert(

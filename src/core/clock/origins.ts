@@ -10,7 +10,7 @@ import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 
 /** Bytes of an incarnation on the wire. */
-export const INCARNATION_BYTES = 8;
+const INCARNATION_BYTES = 8;
 
 /** Origins a replica can know: a dot keeps the number in 16 bits. */
 const ORIGINS_MAX = 4096;

@@ -70,10 +70,6 @@ export function whole(amount: Amount): bigint | null {
   return amount.scale === 0 ? amount.digits : null;
 }
 
-export function ofBigint(value: bigint): Amount {
-  return normal(value, 0);
-}
-
 /** As Redis prints it: at most 17 digits behind the point, no trailing zeros. */
 export function format(amount: Amount): string {
   if (typeof amount === "number") return String(amount);
@@ -108,7 +104,7 @@ export function parseInteger(bytes: Uint8Array, start: number, end: number): Amo
   }
   if (value <= Number.MAX_SAFE_INTEGER) return negative ? -value : value;
   const exact = BigInt(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).latin1Slice());
-  return BigInt.asIntN(64, exact) === exact ? ofBigint(exact) : null;
+  return BigInt.asIntN(64, exact) === exact ? normal(exact, 0) : null;
 }
 
 /**
