@@ -13,7 +13,7 @@ import { knownDifferences } from "./known-differences.ts";
 const seed = Number(process.env["ATOLL_TEST_SEED"] ?? "1");
 const count = Number(process.env["ATOLL_TEST_COUNT"] ?? "200000");
 
-test("random commands get the answers of Redis, and leave the data of Redis", async () => {
+test("random commands get the answers of Redis, and leave the data of Redis", async (t) => {
   await using reference = await startServer("redis");
   await using subject = await startSubject();
   const result = await runDifferential({
@@ -26,6 +26,14 @@ test("random commands get the answers of Redis, and leave the data of Redis", as
     seed,
     count,
   });
+  for (const [what, counts] of Object.entries({
+    commands: result.commands,
+    options: result.options,
+    "known differences": result.known,
+  })) {
+    const told = Object.entries(counts).map(([name, times]) => `${name} ${times}`);
+    t.diagnostic(`${what}: ${told.join(" · ")}`);
+  }
   assert.deepEqual(
     result.differences.map(({ reason, script, reference: redis, subject: own }) => ({
       reason,

@@ -56,15 +56,16 @@ function isCapped({ at, step, reason, reference, subject }: Difference): boolean
   return redis > DEADLINE_MAX_MS && Math.abs(atoll - DEADLINE_MAX_MS) < CLOCKS_MS;
 }
 
-/** EXPIRE and its kin with GT or LT, where both deadlines lie beyond the latest one. */
+/** EXPIRE and its kin with GT or LT, where both deadlines are the latest one here and are two there. */
 function comparesCapped({ step, reference, subject }: Difference): boolean {
   if (step?.kind !== "command" || integer(reference) !== 1 || integer(subject) !== 0) return false;
-  const [, , deadline, ...options] = step.args.map((arg) => arg.toString("latin1").toUpperCase());
-  if (!options.some((option) => option === "GT" || option === "LT")) return false;
-  const unitMs = { EXPIRE: 1_000, EXPIREAT: 1_000, PEXPIRE: 1, PEXPIREAT: 1 }[
-    commandName(step.args)
-  ];
-  return unitMs !== undefined && Number(deadline) * unitMs + Date.now() > DEADLINE_MAX_MS;
+  const [, , time, ...options] = step.args.map((arg) => arg.toString("latin1").toUpperCase());
+  const name = commandName(step.args);
+  const unitMs = { EXPIRE: 1_000, EXPIREAT: 1_000, PEXPIRE: 1, PEXPIREAT: 1 }[name];
+  if (unitMs === undefined) return false;
+  const deadline = Number(time) * unitMs + (name.endsWith("AT") ? 0 : Date.now());
+  if (options.includes("LT")) return deadline >= DEADLINE_MAX_MS;
+  return options.includes("GT") && deadline > DEADLINE_MAX_MS;
 }
 
 /** The integer in a reply; NaN for any other reply. */
