@@ -19,14 +19,17 @@ import type { RunningNode } from "./cli/serve.ts";
 import type { Config } from "./host/config.ts";
 import { Node } from "./host/node.ts";
 
-/** Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. */
-export async function startNode(config: Config): Promise<RunningNode> {
+/**
+ * Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. Its clock is the
+ * machine's plus `clockOffsetMs`, which the lab moves.
+ */
+export async function startNode(config: Config, clockOffsetMs: number): Promise<RunningNode> {
   await using stack = new AsyncDisposableStack();
   const log = pino(
     { level: config.logLevel, base: { member: config.member } },
     pino.destination(2),
   );
-  let offsetMs = 0;
+  let offsetMs = clockOffsetMs;
   const settings = settingsOf(config);
   const storage = stack.use(await openFileStorage(config.dir));
   const node = stack.use(

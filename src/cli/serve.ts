@@ -5,7 +5,7 @@
  * channel (a lab that was killed leaves nothing behind), and the exit code says whether it ended well.
  */
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Config, parseConfig } from "../host/config.ts";
 import { CliError, EXIT_FAILED } from "./cli-error.ts";
 
@@ -21,19 +21,25 @@ export interface RunningNode extends AsyncDisposable {
 
 export interface ServeDeps {
   /** Starts a node and resolves when it serves. */
-  readonly startNode: (config: Config) => Promise<RunningNode>;
+  readonly startNode: (config: Config, clockOffsetMs: number) => Promise<RunningNode>;
 }
 
 export function serveCommand(deps: ServeDeps): Command {
   return new Command("serve")
     .description("run one node")
     .option("-c, --config <file>", "its settings; without one the defaults hold")
-    .action(async (options: { config?: string }) => {
+    .addOption(
+      new Option("--clock-offset-ms <ms>", "begin with a clock that is wrong by so much (the lab)")
+        .default(0)
+        .argParser(Number)
+        .hideHelp(),
+    )
+    .action(async (options: { config?: string; clockOffsetMs: number }) => {
       const config = readConfig(options.config);
       const stop = stopSignals();
       let node: RunningNode;
       try {
-        node = await deps.startNode(config);
+        node = await deps.startNode(config, options.clockOffsetMs);
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
         throw new CliError(`the node did not start: ${why}`, EXIT_FAILED, { cause });

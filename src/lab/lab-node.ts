@@ -53,7 +53,8 @@ export class LabNode {
     const [program = "", ...words] = command;
     const log = openSync(logFile, "a");
     // A session of its own, so that Ctrl-C in the terminal reaches the lab alone, and the lab ends its nodes in order.
-    const child = spawn(program, [...words, "serve", "--config", config], {
+    const offset = ["--clock-offset-ms", String(this.clockOffsetMs)];
+    const child = spawn(program, [...words, "serve", "--config", config, ...offset], {
       cwd: dir,
       env: withoutSettings(process.env),
       stdio: ["ignore", log, log, "ipc"],
@@ -86,7 +87,6 @@ export class LabNode {
       throw error;
     });
     this.state = "ready";
-    if (this.clockOffsetMs !== 0) await this.#sendClock();
   }
 
   #endedWhileRunning(why: string): void {

@@ -18,7 +18,7 @@ const { config } = outcome;
 const { resp, http, replication, member, region } = config;
 
 const TICK_MS = 20;
-let offsetMs = 0;
+let offsetMs = Number(process.argv[process.argv.indexOf("--clock-offset-ms") + 1] ?? 0);
 type Link = { sent: number; acked: number };
 const links = new Map<string, Link>();
 

@@ -264,7 +264,7 @@ export class Replica {
       origin: this.origins.get(this.me),
       applied: this.applied,
       durable: this.durable,
-      wallMs: this.nowMs,
+      wallMs: this.run.wallMs,
     });
     this.#send(link, FRAME.HELLO, sink.copy());
   }
@@ -283,6 +283,8 @@ export class Replica {
     if (!link.up) return this.#close(link, "the peer did not begin with HELLO");
     switch (type) {
       case FRAME.BATCH: {
+        // What is passed over leaves a gap, and gaps are pulled.
+        if (!this.takesRecords) return;
         const count = this.delivery.receive(id, body, 0, body.length);
         link.receivedRecords += count;
         if (count > 0) this.#ackSoon = true;
@@ -403,6 +405,9 @@ export class Replica {
     if (link?.up) this.#pump(link);
   }
 
+  /** Whether peers' records are applied; the host says no while they could not be stored. */
+  takesRecords = true;
+
   /** The host tells whether a link takes more; set by the host once. */
   isWritable: (link: number) => boolean = () => true;
 
@@ -520,7 +525,8 @@ export class Replica {
       if (report.member !== link.member) reports.push(report);
     this.#sink.clear();
     words.writeAck(this.#sink, link.numbering, {
-      wallMs: this.nowMs,
+      // What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.
+      wallMs: this.run.wallMs,
       sentMs: this.monoMs,
       echoMs: link.peerSentMs,
       heldMs: this.monoMs - link.peerSentAtMs,
