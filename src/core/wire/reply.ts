@@ -4,7 +4,7 @@
  * Invariant: what a handler writes is one well-formed value, whatever bytes it is given: lengths are written before data, and a
  * text that becomes a line (an error, a status) is stripped of CR and LF, so that no value can pose as a reply.
  *
- * Aggregates announce their count first. A handler that cannot know it beforehand calls `mark` and `patch`.
+ * Aggregates announce their count first. A handler that cannot know it beforehand takes `mark` and calls `insertArrayHeader`.
  */
 import { Sink } from "../bytes/sink.ts";
 
@@ -21,17 +21,17 @@ export class Reply {
   }
 
   ok(): void {
-    this.status("OK");
+    this.#line(43, "OK");
   }
 
   /** A simple string, such as `+OK`. */
   status(text: string): void {
-    this.#line(43, text);
+    this.#line(43, lineOf(text));
   }
 
   /** An error line: `message` begins with its code, such as `ERR` or `WRONGTYPE`. */
   error(message: string): void {
-    this.#line(45, /[\r\n]/.test(message) ? message.replaceAll(/[\r\n]+/g, " ") : message);
+    this.#line(45, lineOf(message));
   }
 
   #line(type: number, text: string): void {
@@ -186,4 +186,10 @@ export class Reply {
     sink.buffer.latin1Write(header, mark);
     sink.length += header.length;
   }
+}
+
+/** The text without ends of lines, and without characters of more than one byte: the low byte of one may be such an end. */
+function lineOf(text: string): string {
+  if (!/[\r\n\u0100-\uffff]/.test(text)) return text;
+  return text.replaceAll(/[\r\n]+/g, " ").replaceAll(/[\u0100-\uffff]/g, "?");
 }
