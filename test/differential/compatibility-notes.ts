@@ -74,6 +74,9 @@ export const notes: Readonly<Record<string, Note>> = {
   command: different("lists the commands that are here; tips and notes are left out"),
   "command|count": different("counts the commands that are here"),
   "command|docs": different("its own summaries; arguments and history are left out"),
+  "command|getkeysandflags": different(
+    "of `SET` it tells all that it may do, with or without `GET`",
+  ),
   "command|help": different(OWN_WORDS),
   "command|info": different("tips and notes are left out"),
   "command|list": different("lists the commands that are here"),
@@ -87,7 +90,7 @@ export const notes: Readonly<Record<string, Note>> = {
     "`maxclients`, `proto-max-bulk-len`, `protected-mode`, `requirepass`, until the next start; the rest is in the configuration file",
   ),
   debug: different(
-    "`OBJECT` and `SLEEP` alone; `SLEEP` makes its own connection wait and no other",
+    "`OBJECT` and `SLEEP` alone; `SLEEP` makes its own connection wait and no other. Redis refuses `DEBUG` unless it is configured to take it",
   ),
   failover: refused(LINKS),
   info: different(

@@ -9,13 +9,11 @@ import { CATEGORIES, categoriesOf } from "./categories.ts";
 import type { CommandTable } from "./command-table.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
-import { quote } from "./errors.ts";
+import { quote, wrongUse } from "./errors.ts";
 import type { Run } from "./run.ts";
 
 /** In place of a password's hash. */
 const HIDDEN = "hidden";
-
-const TOO_MANY = "ERR unknown subcommand or wrong number of arguments for 'cat'. Try ACL HELP.";
 
 const anyone = ["noscript", "loading", "stale"] as const;
 const admin = ["admin", ...anyone] as const;
@@ -81,7 +79,7 @@ export function aclCommands(table: () => CommandTable): readonly Command[] {
 }
 
 function cat(table: CommandTable, args: Args, reply: Reply): void {
-  if (args.count > 3) return reply.error(TOO_MANY);
+  if (args.count > 3) return reply.error(wrongUse(args));
   if (args.count === 2) return texts(CATEGORIES, reply);
   const category = args.text(2).toLowerCase();
   if (!CATEGORIES.includes(category))

@@ -11,7 +11,7 @@ import { describe, isType, UNKNOWN_TYPE } from "./client-line.ts";
 import type { Command } from "./command.ts";
 import { isName, setName } from "./connection.ts";
 import { container } from "./container.ts";
-import { NOT_AN_INTEGER, quote, SYNTAX } from "./errors.ts";
+import { NOT_AN_INTEGER, quote, SYNTAX, wrongUse } from "./errors.ts";
 import type { Run } from "./run.ts";
 
 const TRACKING_OFF =
@@ -39,8 +39,7 @@ const subcommands: readonly Command[] = [
     usage: "(YES|NO)",
     summary:
       "Says whether the next command's keys are tracked, in a tracking mode that asks for it",
-    run: (_run, args, reply) =>
-      reply.error(args.is(2, "YES") || args.is(2, "NO") ? TRACKING_OFF : SYNTAX),
+    run: (_run, _args, reply) => reply.error(TRACKING_OFF),
   },
   {
     ...common,
@@ -261,7 +260,7 @@ function list(run: Run, args: Args, reply: Reply): void {
 }
 
 function pause(run: Run, args: Args, reply: Reply): void {
-  if (args.count > 4) return reply.error(SYNTAX);
+  if (args.count > 4) return reply.error(wrongUse(args));
   const write = args.count === 4 && args.is(3, "WRITE");
   if (args.count === 4 && !write && !args.is(3, "ALL"))
     return reply.error("ERR CLIENT PAUSE mode must be WRITE or ALL");
@@ -316,7 +315,7 @@ function trackingInfo(_run: Run, _args: Args, reply: Reply): void {
 }
 
 function unblock(_run: Run, args: Args, reply: Reply): void {
-  if (args.count > 4) return reply.error(SYNTAX);
+  if (args.count > 4) return reply.error(wrongUse(args));
   if (args.count === 4 && !args.is(3, "TIMEOUT") && !args.is(3, "ERROR"))
     return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   if (parseInteger(args.bytes, args.start[2] as number, args.end[2] as number) === null)

@@ -38,6 +38,13 @@ export function unknownSubcommand(args: Args): string {
   return `ERR unknown subcommand '${quote(args, 1, QUOTE_MAX_BYTES)}'. Try ${container} HELP.`;
 }
 
+/** The refusal of a subcommand, in argument 1, whose arguments are too many in a way that its arity cannot say. */
+export function wrongUse(args: Args): string {
+  const container = quote(args, 0, QUOTE_MAX_BYTES).toUpperCase();
+  const name = quote(args, 1, QUOTE_MAX_BYTES);
+  return `ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${container} HELP.`;
+}
+
 /** Argument `i` for an error: cut at `max` bytes or the first zero, each end of a line a space. */
 export function quote(args: Args, i: number, max: number): string {
   const from = args.start[i] as number;

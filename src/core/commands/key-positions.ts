@@ -19,9 +19,11 @@ export function keyPositions(command: Command, args: Args): number[] {
   const positions: number[] = [];
   const end = last < 0 ? args.count + last : Math.min(last, args.count - 1);
   for (let at = first; first !== 0 && at <= end; at += step) positions.push(at);
-  if (keyCount === undefined || keyCount >= args.count) return positions;
-  const count = roughlyAt(args, keyCount);
-  for (let i = 1; i <= count && keyCount + i < args.count; i++) positions.push(keyCount + i);
+  if (keyCount === undefined) return positions;
+  const count = keyCount < args.count ? roughlyAt(args, keyCount) : NaN;
+  // A count that cannot be right says of no argument that it is a key.
+  if (!(count > 0 && keyCount + count < args.count)) return [];
+  for (let i = 1; i <= count; i++) positions.push(keyCount + i);
   return positions;
 }
 
