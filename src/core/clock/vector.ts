@@ -30,7 +30,8 @@ export class Vector {
   }
 
   covers(origin: number, seq: number): boolean {
-    return origin < this.seqs.length && (this.seqs[origin] as number) >= seq;
+    // Nothing is covered by everyone, also by who has not heard of the origin.
+    return this.get(origin) >= seq;
   }
 
   /** Whether every entry of `other` is covered. */
