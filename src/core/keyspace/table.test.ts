@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Heap } from "./heap.ts";
+import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
+
+interface Thing {
+  readonly text: string;
+}
+
+/** Names whose hashes collide wholly, share their home, or lie anywhere. */
+const kinds = {
+  "with hashes of their own": (i: number) => Math.imul(i, 2654435761) >>> 0,
+  "that all collide": () => 0xdeadbeef,
+  "that crowd at the end of the table": (i: number) => (0xfffffff0 + (i & 15)) >>> 0,
+  "with one of eight hashes": (i: number) => ((i & 7) << 29) >>> 0,
+} as const;
+
+for (const [kind, hashOf] of Object.entries(kinds))
+  test(`a table of names ${kind} agrees with a Map`, () => {
+    const step = fc.record({
+      name: fc.nat(60),
+      op: fc.constantFrom("register", "object", "remove", "expiring"),
+      length: fc.nat(90),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const heap = new Heap();
+        const table = new Table<Thing>(heap);
+        const model = new Map<number, string>();
+        for (const [i, { name, op, length }] of steps.entries()) {
+          put(table, name, hashOf(name), op, `${i}${"x".repeat(length)}`, model);
+          assert.equal(table.size, model.size);
+        }
+        for (let name = 0; name <= 60; name++)
+          assert.equal(read(table, name, hashOf(name)), model.get(name));
+        const seen: string[] = [];
+        table.each((at) => seen.push(nameAt(table, at)));
+        assert.deepEqual(seen.toSorted(), [...model.keys()].map((n) => `name:${n}`).toSorted());
+        table.clear();
+        assert.equal(heap.usedBytes, 0);
+      }),
+    );
+  });
+
+test("the same name in another database is another entry", () => {
+  const table = new Table<Thing>(new Heap());
+  const name = Buffer.from("k");
+  const set = (db: number, value: string): void => {
+    const at = table.find(7, db, name, 0, 1);
+    const text = Buffer.from(value);
+    table.putRegister(at, 7, db, name, 0, 1, 0, 1, 1, 0, Infinity, text, 0, text.length);
+  };
+  set(0, "zero");
+  set(3, "three");
+  assert.equal(table.size, 2);
+  assert.notEqual(table.find(7, 0, name, 0, 1), table.find(7, 3, name, 0, 1));
+  assert.equal(table.find(7, 1, name, 0, 1), -1);
+});
+
+test("a walk visits what is there throughout exactly once, however the table grows and shrinks meanwhile", () => {
+  const step = fc.record({
+    add: fc.boolean(),
+    count: fc.nat(300),
+    width: fc.integer({ min: 1, max: 40 }),
+  });
+  for (const hashOf of Object.values(kinds).slice(0, 1).concat(kinds["with one of eight hashes"]))
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), fc.nat(80), (steps, stable) => {
+        const table = new Table<Thing>(new Heap());
+        const model = new Map<number, string>();
+        for (let i = 0; i < stable; i++) put(table, i, hashOf(i), "register", "stays", model);
+        const others: number[] = [];
+        let next = 10_000;
+        const visits = new Map<string, number>();
+        let hash = 0;
+        for (let turn = 0; hash < WALK_END; turn++) {
+          const { add, count, width } = steps[turn % steps.length] as (typeof steps)[0];
+          hash = table.walk(hash, width, (at) => {
+            const name = nameAt(table, at);
+            visits.set(name, (visits.get(name) ?? 0) + 1);
+          });
+          // A table that grew for ever would be walked for ever.
+          if (turn > 40) continue;
+          for (
+            let left = hashOf === kinds["with one of eight hashes"] ? count & 15 : count;
+            left > 0;
+            left--
+          )
+            if (add) {
+              others.push(next);
+              put(table, next, hashOf(next), "register", "passes", model);
+              next++;
+            } else {
+              const gone = others.pop();
+              if (gone !== undefined) put(table, gone, hashOf(gone), "remove", "", model);
+            }
+        }
+        for (let i = 0; i < stable; i++) assert.equal(visits.get(`name:${i}`), 1, `name:${i}`);
+        for (const [name, count] of visits)
+          assert.ok(count <= 1, `${name} was visited ${count} times`);
+      }),
+      { numRuns: 60 },
+    );
+});
+
+test("a walk of any width ends and has visited everything", () => {
+  for (const width of [1, 3, 1000]) {
+    const table = new Table<Thing>(new Heap());
+    const model = new Map<number, string>();
+    const hashOf = kinds["that crowd at the end of the table"];
+    for (let i = 0; i < 50; i++) put(table, i, hashOf(i), "register", "v", model);
+    let count = 0;
+    for (let hash = 0; hash < WALK_END;) hash = table.walk(hash, width, () => count++);
+    assert.equal(count, 50);
+  }
+});
+
+test("some entry is one that is there", () => {
+  const table = new Table<Thing>(new Heap());
+  assert.equal(table.some(0.5), -1);
+  const model = new Map<number, string>();
+  for (let i = 0; i < 5; i++)
+    put(table, i, kinds["with hashes of their own"](i), "register", "v", model);
+  for (const chance of [0, 0.3, 0.999999])
+    assert.ok(nameAt(table, table.some(chance)).startsWith("name:"));
+});
+
+function put(
+  table: Table<Thing>,
+  name: number,
+  hash: number,
+  op: string,
+  text: string,
+  model: Map<number, string>,
+): void {
+  const bytes = Buffer.from(`name:${name}`);
+  const at = table.find(hash, 0, bytes, 0, bytes.length);
+  assert.equal(at >= 0, model.has(name));
+  if (op === "remove") {
+    if (at >= 0) table.removeAt(at);
+    model.delete(name);
+    return;
+  }
+  let place: number;
+  if (op === "object") place = table.putObject(at, hash, 0, bytes, 0, bytes.length, { text });
+  else {
+    const value = Buffer.from(text);
+    const deadline = op === "expiring" ? 2 ** 41 : Infinity;
+    place = table.putRegister(
+      at,
+      hash,
+      0,
+      bytes,
+      0,
+      bytes.length,
+      4095,
+      2 ** 40 + name,
+      2 ** 47 + 5,
+      0xffff,
+      deadline,
+      value,
+      0,
+      value.length,
+    );
+  }
+  assert.equal(nameAt(table, place), `name:${name}`);
+  model.set(name, op === "expiring" ? `${text} until ${2 ** 41}` : text);
+}
+
+function nameAt(table: Table<Thing>, at: number): string {
+  const entry = new Entry();
+  table.load(at, entry);
+  return entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+}
+
+function read(table: Table<Thing>, name: number, hash: number): string | undefined {
+  const bytes = Buffer.from(`name:${name}`);
+  const at = table.find(hash, 0, bytes, 0, bytes.length);
+  if (at < 0) return undefined;
+  const entry = new Entry();
+  table.load(at, entry);
+  if (entry.kind === OBJECT) {
+    assert.equal(table.objectAt(at), table.object(entry));
+    return table.object(entry).text;
+  }
+  assert.equal(table.objectAt(at), null);
+  assert.deepEqual(
+    [entry.origin, entry.seq, entry.ms, entry.tick],
+    [4095, 2 ** 40 + name, 2 ** 47 + 5, 0xffff],
+  );
+  const value = entry.bytes.latin1Slice(entry.valueStart, entry.valueEnd);
+  return entry.deadline === Infinity ? value : `${value} until ${entry.deadline}`;
+}
