@@ -20,7 +20,9 @@ const MISSING_AFTER_MS = 200;
 const BEHIND_AFTER_MS = 100;
 /** With a link of its own it gets this much longer: its records are probably on their way. */
 const BEHIND_LINKED_AFTER_MS = 2_000;
+/** What was asked for and does not come is asked for again after this long, then after twice as long, up to the longest. */
 const REPEAT_AFTER_MS = 1_000;
+const REPEAT_AFTER_MS_MAX = 16_000;
 /** Records asked for at once. */
 const PULL_MAX = 100_000;
 
@@ -30,14 +32,24 @@ interface Behind {
   sinceMs: number;
 }
 
+interface Asked {
+  /** Of which link, and up to where it had the records. */
+  readonly link: Link;
+  readonly until: number;
+  /** What we had when something last came. */
+  seq: number;
+  atMs: number;
+  waitMs: number;
+}
+
 export class Pulls {
   readonly #origins: Origins;
   readonly #applied: Vector;
   readonly #delivery: Delivery;
   /** Origins of which some neighbour has more than we. */
   readonly #behind = new Map<number, Behind>();
-  /** When an origin was last asked for, and what we had then. */
-  readonly #asked = new Map<number, { seq: number; atMs: number }>();
+  /** What was last asked for, by origin. */
+  readonly #asked = new Map<number, Asked>();
 
   constructor(origins: Origins, applied: Vector, delivery: Delivery) {
     this.#origins = origins;
@@ -91,8 +103,12 @@ export class Pulls {
     preferred = -1,
   ): void {
     const asked = this.#asked.get(origin);
-    const progressed = asked !== undefined && this.#applied.get(origin) > asked.seq;
-    if (asked !== undefined && !progressed && nowMs - asked.atMs < REPEAT_AFTER_MS) return;
+    if (
+      asked !== undefined &&
+      links.get(asked.link.id) === asked.link &&
+      this.#isComing(origin, asked, nowMs)
+    )
+      return;
     const has = (link: Link): boolean => link.up && link.peerApplied.covers(origin, from);
     const first = links.get(preferred);
     const able = [...links.values()].filter(has);
@@ -102,10 +118,28 @@ export class Pulls {
         ? first
         : able[Math.floor(nowMs / REPEAT_AFTER_MS) % Math.max(1, able.length)];
     if (link === undefined) return;
-    this.#asked.set(origin, { seq: this.#applied.get(origin), atMs: nowMs });
+    const seq = this.#applied.get(origin);
+    const until = Math.min(from + PULL_MAX, link.peerApplied.get(origin));
+    const isRepeated = asked !== undefined && seq < asked.until;
+    const waitMs = isRepeated ? Math.min(asked.waitMs * 2, REPEAT_AFTER_MS_MAX) : REPEAT_AFTER_MS;
+    this.#asked.set(origin, { link, until, seq, atMs: nowMs, waitMs });
     const wanted: Wanted = { origin, from, to: from + PULL_MAX };
     const pull = pulls.find((p) => p.link === link);
     if (pull === undefined) pulls.push({ link, wanted: [wanted] });
     else pull.wanted.push(wanted);
+  }
+  /**
+   * Whether what was asked for may still be on its way. On a slow wire it waits behind much else: whoever asks again and again puts
+   * the same records into that queue each time, until it holds nothing else.
+   */
+  #isComing(origin: number, asked: Asked, nowMs: number): boolean {
+    const seq = this.#applied.get(origin);
+    if (seq >= asked.until) return false;
+    if (seq > asked.seq) {
+      asked.seq = seq;
+      asked.atMs = nowMs;
+      asked.waitMs = REPEAT_AFTER_MS;
+    }
+    return nowMs - asked.atMs < asked.waitMs;
   }
 }
