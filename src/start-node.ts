@@ -58,8 +58,8 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       host: config.replication.host,
       port: config.replication.port,
       secret: config.replication.secret,
-      events: node,
-      onFailure: (link, address, reason) => node.dialFailed(link, address, reason),
+      events: node.peers,
+      onFailure: (link, address, reason) => node.peers.dialFailed(link, address, reason),
       log,
     }),
   );

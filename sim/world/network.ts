@@ -21,8 +21,6 @@ export interface Way {
   /** Bytes per millisecond; 0 is no limit. */
   rate: number;
   cut: boolean;
-  /** When the last byte given to it will have left. */
-  busyUntil: number;
 }
 
 /** The two directions between two machines, in the order of `ends`. */
@@ -97,7 +95,7 @@ export class Network {
     const back = wire.ways[side === 0 ? 1 : 0];
     const fail = (afterUs: number): void =>
       this.timeline.after(afterUs, "dial failed", from, () => {
-        from.node?.dialFailed(other.name, other.name, "no connection");
+        from.node?.peers.dialFailed(other.name, other.name, "no connection");
         this.#redial(wire, side, attempts);
       });
     const silent = there.cut || back.cut || other.paused;
@@ -177,8 +175,9 @@ export class End implements Connection {
   queuedBytes = 0;
   #blocked = false;
   #lastArrival = 0;
-  /** Frames, or the end of the connection, that a cut keeps from leaving. */
-  #held: (Held | "end")[] = [];
+  /** What waits to leave, the end of the connection behind the last frame. */
+  #queue: (Held | "end")[] = [];
+  #leaving = false;
 
   constructor(network: Network, link: Link, side: 0 | 1, dialled: string | null) {
     this.#network = network;
@@ -210,7 +209,7 @@ export class End implements Connection {
     this.machine.say(`is connected to ${this.#peer.machine.name}`);
     this.#known = true;
     this.openedAt = this.#network.timeline.now;
-    this.machine.act(() => this.machine.node?.onOpen(this));
+    this.machine.act(() => this.machine.node?.peers.onOpen(this));
   }
 
   send(type: number, body: Uint8Array): void {
@@ -226,31 +225,53 @@ export class End implements Connection {
     const copy = Buffer.from(body);
     this.queuedBytes += copy.length + FRAME_OVERHEAD;
     if (!this.writable) this.#blocked = true;
-    if (this.#way.cut || this.#held.length > 0) this.#held.push({ type, body: copy });
-    else this.#leave({ type, body: copy });
+    this.#queue.push({ type, body: copy });
+    this.#drain();
   }
 
-  #leave(frame: Held): void {
+  /** Sends what waits, one after the other, as fast as the wire takes it. */
+  #drain(): void {
+    while (!this.#leaving && !this.#way.cut) {
+      const first = this.#queue[0];
+      if (first === undefined) return;
+      if (first === "end") {
+        this.#queue.shift();
+        this.#sayEnd();
+        continue;
+      }
+      const bytes = first.body.length + FRAME_OVERHEAD;
+      const { rate } = this.#way;
+      if (rate === 0) {
+        this.#leave(first, bytes);
+        continue;
+      }
+      this.#leaving = true;
+      this.#network.timeline.after((bytes / rate) * 1000, "sent", null, () => {
+        this.#leaving = false;
+        if (this.#queue[0] === first && !this.#way.cut) this.#leave(first, bytes);
+        this.#drain();
+      });
+    }
+  }
+
+  #leave(frame: Held, bytes: number): void {
+    this.#queue.shift();
     const { timeline, chance } = this.#network;
     const way = this.#way;
-    const bytes = frame.body.length + FRAME_OVERHEAD;
-    way.busyUntil = Math.max(way.busyUntil, timeline.now) + (way.rate > 0 ? (bytes / way.rate) * 1000 : 0);
-    const leftUs = way.busyUntil - timeline.now;
-    if (leftUs < 1) this.#left(bytes);
-    else timeline.after(leftUs, "sent", this.machine, () => this.#left(bytes));
     const arrival = Math.max(
       this.#lastArrival,
-      way.busyUntil + way.delayUs + chance.unit() * way.jitterUs,
+      timeline.now + way.delayUs + chance.unit() * way.jitterUs,
     );
     this.#lastArrival = arrival;
     const { generation } = this.#link;
     const peer = this.#peer;
     timeline.after(arrival - timeline.now, "frame", peer.machine, () => {
       if (!peer.open || generation !== this.#link.generation) return;
-      peer.machine.act(() => peer.machine.node?.onFrame(peer, frame.type, frame.body));
+      peer.machine.act(() => peer.machine.node?.peers.onFrame(peer, frame.type, frame.body));
       // Whoever kept a view of it finds out.
       frame.body.fill(0xdb);
     });
+    this.#left(bytes);
   }
 
   #left(bytes: number): void {
@@ -258,18 +279,15 @@ export class End implements Connection {
     if (!this.#blocked || this.queuedBytes > this.#network.windowBytes / 2 || !this.open) return;
     this.#blocked = false;
     this.#network.timeline.after(0, "writable", this.machine, () => {
-      if (this.open) this.machine.act(() => this.machine.node?.onWritable(this));
+      if (this.open) this.machine.act(() => this.machine.node?.peers.onWritable(this));
     });
   }
 
   /** The way out of here works again. */
   mended(): void {
-    for (const held of this.#held.splice(0)) {
-      if (held === "end") this.#sayEnd();
-      else this.#leave(held);
-    }
+    this.#drain();
     // Whoever writes to an end that has gone is told so.
-    if (!this.open) this.#sayEnd();
+    if (!this.open) this.#end();
   }
 
   close(reason: string): void {
@@ -277,14 +295,16 @@ export class End implements Connection {
     this.machine.say(`closes its connection to ${this.#peer.machine.name}: ${reason}`);
     this.open = false;
     this.#network.timeline.after(50, "closed", this.machine, () => this.#gone("closed here"));
-    this.#sayEnd();
+    this.#end();
   }
 
   /** The process has ended: nobody here is told. */
   vanish(): void {
     if (!this.open) return;
     this.open = false;
-    this.#sayEnd();
+    // What had not left goes with the process.
+    this.#queue = [];
+    this.#end();
     this.#forget();
   }
 
@@ -292,15 +312,18 @@ export class End implements Connection {
   drop(reason: string): void {
     if (!this.open) return;
     this.open = false;
+    this.#queue = [];
     this.#network.timeline.after(0, "dropped", this.machine, () => this.#gone(reason));
+  }
+
+  /** The peer is to hear that this end is closed, behind what was sent before. */
+  #end(): void {
+    this.#queue.push("end");
+    this.#drain();
   }
 
   #sayEnd(): void {
     const way = this.#way;
-    if (way.cut) {
-      this.#held.push("end");
-      return;
-    }
     const { timeline } = this.#network;
     const arrival = Math.max(this.#lastArrival, timeline.now + way.delayUs);
     this.#lastArrival = arrival;
@@ -311,7 +334,7 @@ export class End implements Connection {
   }
 
   #gone(reason: string): void {
-    if (this.#known) this.machine.act(() => this.machine.node?.onClose(this, reason));
+    if (this.#known) this.machine.act(() => this.machine.node?.peers.onClose(this, reason));
     this.onGone();
     this.#forget();
   }

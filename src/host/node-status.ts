@@ -1,0 +1,124 @@
+/**
+ * NodeStatus from its sources: what `/status`, `/metrics`, INFO and the lab read.
+ *
+ * Invariant: looking changes nothing, and costs only whoever looks.
+ */
+import type { AnchoredClock } from "../core/clock/anchored.ts";
+import { originName } from "../core/clock/origins.ts";
+import { commandStats } from "../core/commands/dispatch.ts";
+import type { Settings } from "../core/commands/settings.ts";
+import type { Replica } from "../core/replica/replica.ts";
+import type { CheckpointJob } from "./checkpoint-job.ts";
+import type { Clients } from "./clients.ts";
+import type { Config } from "./config.ts";
+import type { Peers } from "./peers.ts";
+import type { Log } from "./ports/storage.ts";
+import type { LinkStatus, NodeStatus } from "./status.ts";
+import type { SyncTimes } from "./sync-times.ts";
+
+export interface StatusSources {
+  readonly version: string;
+  readonly pid: number;
+  readonly config: Config;
+  readonly settings: Settings;
+  readonly replica: Replica;
+  readonly clients: Clients;
+  readonly peers: Peers;
+  readonly clock: AnchoredClock;
+  readonly job: CheckpointJob;
+  readonly syncs: SyncTimes;
+  readonly log: Log;
+  readonly ports: { resp: number; http: number; replication: number };
+  readonly memory: { rssBytes: number; heapBytes: number };
+  readonly state: NodeStatus["state"];
+  readonly reason: string | null;
+  readonly startedMs: number;
+  /** The monotonic clock now. */
+  readonly monoMs: number;
+}
+
+export function statusOf(sources: StatusSources): NodeStatus {
+  const { config, settings, replica, clients, clock, ports, monoMs } = sources;
+  const { run, keyspace, delivery, garbage } = replica;
+  return {
+    version: sources.version,
+    region: config.region,
+    member: config.member,
+    origin: originName(replica.origins.get(replica.me)),
+    pid: sources.pid,
+    state: sources.state,
+    reason: sources.reason ?? clock.suspect,
+    uptimeMs: Math.round(monoMs - sources.startedMs),
+    durability: config.durability,
+    respPort: ports.resp,
+    httpPort: ports.http,
+    replicationPort: ports.replication,
+    clients: {
+      connected: clients.count,
+      received: clients.received,
+      refused: clients.refused,
+      maximum: settings.maxClients,
+    },
+    commands: commandStats(run).map((stat) => ({ ...stat, micros: 0 })),
+    keyspace: Array.from({ length: keyspace.databases }, (_, db) => ({
+      db,
+      keys: keyspace.keys(db),
+      expires: keyspace.expiring(db),
+    })),
+    hits: run.hits,
+    misses: run.misses,
+    expired: replica.expiry.expired,
+    memory: {
+      ...sources.memory,
+      arenaBytes: keyspace.heap.capacityBytes,
+      arenaUsedBytes: keyspace.heap.usedBytes,
+    },
+    log: logStatus(sources),
+    clock: { nowMs: replica.nowMs, suspect: clock.suspect, offsetMs: clock.offsetMs },
+    records: {
+      made: replica.applied.get(replica.me),
+      applied: delivery.appliedCount,
+      pending: delivery.waitingCount,
+      duplicates: delivery.duplicateCount,
+    },
+    stability: { waitingResets: garbage.waitingResets, waitingFloors: garbage.waitingFloors },
+    applied: replica.describe(replica.applied),
+    durable: replica.describe(replica.durable),
+    links: config.members
+      .filter((member) => member !== config.member)
+      .map((member) => linkStatus(sources, member)),
+  };
+}
+
+function logStatus({ log, syncs, job, monoMs }: StatusSources): NodeStatus["log"] {
+  return {
+    beginPosition: log.begin,
+    endPosition: log.end,
+    durablePosition: log.durable,
+    syncs: syncs.count,
+    syncSeconds: syncs.histogram(),
+    checkpointPosition: job.position,
+    checkpointAgeMs: job.position === null ? null : Math.round(monoMs - job.installedAtMs),
+  };
+}
+
+function linkStatus({ replica, peers }: StatusSources, member: string): LinkStatus {
+  const link = [...replica.links.values()].find((other) => other.member === member);
+  const lag = replica.lagOf(member);
+  return {
+    peer: member,
+    region: link?.region ?? null,
+    state: link === undefined ? "down" : lag?.records === 0 ? "live" : "catching up",
+    reason: link === undefined ? peers.reasonDown(member) : null,
+    rttMs: link?.rttMs ?? null,
+    lagMs: lag?.ms ?? null,
+    lagRecords: lag?.records ?? null,
+    backlogBytes: link === undefined ? 0 : Math.max(0, replica.shipTo - link.backlog.cursor),
+    sentBytes: link?.sentBytes ?? 0,
+    receivedBytes: link?.receivedBytes ?? 0,
+    sentRecords: link?.sentRecords ?? 0,
+    receivedRecords: link?.receivedRecords ?? 0,
+    clockOffsetMs: link?.clockOffsetMs ?? null,
+    connects: peers.openedTo(member),
+  };
+}
