@@ -151,13 +151,13 @@ test("careless", () => {
 
 test("a part whose package is missing is skipped, or fails when all are required", async () => {
   file("test/a/a.test.ts", PASSING);
-  const table = [entry("a", { needs: ["strace"] })];
+  const table = [entry("a", { needs: ["redis-tools"] })];
   const path = process.env["PATH"];
   process.env["PATH"] = scratch;
   try {
     const [skipped] = await rowsOf(table);
     assert.equal(skipped && brief(skipped), "a 0 0 1");
-    assert.equal(skipped?.note, "skipped: needs strace");
+    assert.equal(skipped?.note, "skipped: needs redis-tools");
     const [failed] = await rowsOf(table, { requireAll: true });
     assert.equal(failed && brief(failed), "a 0 1 0");
   } finally {

@@ -18,7 +18,7 @@ export interface Part {
 }
 
 /** A Debian package and the program by which it is recognised. */
-const programs = { "redis-server": "redis-server", strace: "strace" } as const;
+const programs = { "redis-server": "redis-server", "redis-tools": "redis-cli" } as const;
 export type Need = keyof typeof programs;
 
 const part = (name: string, minutes: number, ...needs: Need[]): Part => ({
@@ -29,10 +29,9 @@ const part = (name: string, minutes: number, ...needs: Need[]): Part => ({
 });
 
 export const parts: readonly Part[] = [
-  part("storage", 5, "strace"),
-  part("clients", 4),
+  part("storage", 5),
+  part("clients", 4, "redis-tools"),
   part("differential", 6, "redis-server"),
-  part("replication", 5),
   part("lab", 6),
   part("chaos", 8),
 ];
