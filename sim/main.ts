@@ -31,23 +31,35 @@ for (let seed = from; seed < from + count; seed++) {
   const simulation = new Simulation(
     plan,
     values.trace
-      ? { say: (at, who, what) => say(`${(at / 1000).toFixed(3).padStart(11)}  ${who.padEnd(10)} ${what}`) }
+      ? {
+          say: (at, who, what) =>
+            say(`${(at / 1000).toFixed(3).padStart(11)}  ${who.padEnd(10)} ${what}`),
+        }
       : {},
   );
   const verdict = await simulation.run();
   verdicts.push(verdict);
   for (const [kind, n] of Object.entries(verdict.faults)) faults[kind] = (faults[kind] ?? 0) + n;
   if (verdict.failure !== null)
-    say(`seed=${seed} check=${verdict.failure.check} at=${verdict.failure.atMs}ms ${verdict.failure.message}`);
+    say(
+      `seed=${seed} check=${verdict.failure.check} at=${verdict.failure.atMs}ms ${verdict.failure.message}`,
+    );
   if (values.trace) say(JSON.stringify(verdict));
 }
 const seconds = (performance.now() - begun) / 1000;
 const events = verdicts.reduce((sum, verdict) => sum + verdict.events, 0);
-const failures = verdicts.flatMap(({ seed, failure }) => (failure === null ? [] : [{ seed, ...failure }]));
+const failures = verdicts.flatMap(({ seed, failure }) =>
+  failure === null ? [] : [{ seed, ...failure }],
+);
 console.log(
   JSON.stringify({
     seeds: verdicts.length,
-    failures: failures.map(({ seed, check, atMs, message }) => ({ seed, check, atMs, message: message.slice(0, 200) })),
+    failures: failures.map(({ seed, check, atMs, message }) => ({
+      seed,
+      check,
+      atMs,
+      message: message.slice(0, 200),
+    })),
     simulatedHours: verdicts.reduce((sum, verdict) => sum + verdict.simulatedMs, 0) / 3_600_000,
     events,
     eventsPerSecond: Math.round(events / seconds),

@@ -92,7 +92,8 @@ export class Simulation {
         this.judge,
       );
       const skew = new Chance(plan.seed, `skew ${member}`);
-      machine.clock.offsetMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
+      machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
+      machine.clock.offsetMs = machine.clock.skewMs;
       machine.diskModel.syncUs = plan.syncUs;
       machine.diskModel.jitterUs = plan.syncUs;
       this.machines.push(machine);
@@ -105,7 +106,6 @@ export class Simulation {
         jitterUs: plan.jitterMs * 1000,
         rate: plan.rate,
         cut: false,
-        busyUntil: 0,
       });
       this.network.wires.push({
         ends: [this.machines[a] as Machine, this.machines[b] as Machine],
@@ -196,7 +196,11 @@ export class Simulation {
       await timeline.run(timeline.now + 100_000);
       if (judge.converged && judge.check()) return;
     }
-    judge.fail("I-4", null, `no agreement ${CONVERGE_MS} ms after the world healed: ${judge.progress()}`);
+    judge.fail(
+      "I-4",
+      null,
+      `no agreement ${CONVERGE_MS} ms after the world healed: ${judge.progress()}`,
+    );
   }
 
   verdict(): Verdict {

@@ -92,13 +92,13 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     padding: chance.pick([0, 0, 0, 0, 2_000]),
     delayMs: chance.magnitude(1, 150),
     jitterMs: chance.is(0.5) ? 0 : chance.magnitude(1, 100),
-    rate: chance.is(0.8) ? 0 : chance.magnitude(20, 2_000),
+    rate: chance.is(0.8) ? 0 : chance.magnitude(200, 5_000),
     windowBytes: chance.pick([8 << 20, 8 << 20, 1 << 14]),
     syncUs: chance.magnitude(100, 10_000),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     // A replica that lost its disk is filled from its peers' logs alone, so those must keep everything.
     minRetainMs: replaces ? 3_600_000 : chance.pick([500, 5_000, 3_600_000]),
-    skewMs: chance.pick([0, 10, 200, 2_000]),
+    skewMs: chance.pick([0, 10, 100]),
     faults,
     healMs,
   };

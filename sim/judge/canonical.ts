@@ -61,8 +61,7 @@ function registerParts(cell: Cell, number: Number): string[] {
 
 function keyParts(key: Key, number: Number): string[] {
   const parts: string[] = [];
-  if (key.cell !== null)
-    parts.push(...cellParts(key.cell, number));
+  if (key.cell !== null) parts.push(...cellParts(key.cell, number));
   if (key.set !== null)
     each(key.set, (name, cell) => {
       for (const s of cell.siblings)

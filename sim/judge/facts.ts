@@ -199,14 +199,17 @@ export function factsText(facts: Facts): string {
 
 function keyText(key: KeyFacts): string {
   const parts: string[] = [];
-  for (const r of key.registers) parts.push(`=${r.origin}:${r.seq}@${r.ms}.${r.tick}~${r.deadline} ${r.value}`);
+  for (const r of key.registers)
+    parts.push(`=${r.origin}:${r.seq}@${r.ms}.${r.tick}~${r.deadline} ${r.value}`);
   parts.push(...sums("", key.counts));
   for (const [name, facts] of key.members)
     for (const m of facts) parts.push(`s ${name} ${m.origin}:${m.seq}@${m.ms}.${m.tick}`);
   for (const [name, facts] of key.fields)
-    for (const f of facts) parts.push(`h ${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
+    for (const f of facts)
+      parts.push(`h ${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
   for (const [name, facts] of key.fieldCounts) parts.push(...sums(name, facts));
-  for (const d of key.deadlines) parts.push(`d${d.origin}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
+  for (const d of key.deadlines)
+    parts.push(`d${d.origin}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
   return parts.toSorted().join(" | ");
 }
 

@@ -15,27 +15,42 @@ import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
 
 const SETTLE_MS = 20_000;
+const REST_MS = 3_000;
 const QUIET_MS = 4_000;
-/** A heartbeat with the reports of five members. */
-const HEARTBEAT_BYTES = 400;
+/** A heartbeat: of every member two vectors, each with an entry per origin there ever was. */
+const HEARTBEAT_BYTES = 64;
+const REPORT_BYTES = 40;
+const ENTRY_BYTES = 8;
 
 /** I-15 and I-20. */
 export async function quietChecks(simulation: Simulation): Promise<void> {
   const { timeline, judge, machines, network } = simulation;
   const untilUs = timeline.now + SETTLE_MS * 1000;
-  while (timeline.now < untilUs && !machines.every(isClean)) await timeline.run(timeline.now + 200_000);
+  while (timeline.now < untilUs && !machines.every(isClean))
+    await timeline.run(timeline.now + 200_000);
   for (const machine of machines)
     if (!isClean(machine)) judge.fail("I-15", machine, `it still holds ${leftovers(machine)}`);
+  // What was asked for twice may still be on its way.
+  await timeline.run(timeline.now + REST_MS * 1000);
   const { batches, bytes } = network.counts;
   const records = judge.history.count;
   await timeline.run(timeline.now + QUIET_MS * 1000);
   if (judge.history.count > records) return;
   if (network.counts.batches > batches)
-    judge.fail("I-20", null, `${network.counts.batches - batches} batches were sent although nothing was written`);
+    judge.fail(
+      "I-20",
+      null,
+      `${network.counts.batches - batches} batches were sent although nothing was written`,
+    );
   const ways = network.wires.length * 2;
-  const most = ways * (QUIET_MS / 200 + 2) * HEARTBEAT_BYTES;
+  const report = REPORT_BYTES + 2 * ENTRY_BYTES * judge.history.origins.length;
+  const most = ways * (QUIET_MS / 200 + 2) * (HEARTBEAT_BYTES + machines.length * report);
   if (network.counts.bytes - bytes > most)
-    judge.fail("I-20", null, `${network.counts.bytes - bytes} bytes were sent although nothing was written`);
+    judge.fail(
+      "I-20",
+      null,
+      `${network.counts.bytes - bytes} bytes were sent although nothing was written`,
+    );
 }
 
 function isClean(machine: Machine): boolean {
@@ -51,7 +66,9 @@ function leftovers(machine: Machine): string {
     waitingResets > 0 ? `${waitingResets} resets` : "",
     waitingFloors > 0 ? `${waitingFloors} floors or flushes` : "",
     waiting > 0 ? `${waiting} records that wait` : "",
-    replica.keyspace.expirable > 0 ? `${replica.keyspace.expirable} keys that should have expired` : "",
+    replica.keyspace.expirable > 0
+      ? `${replica.keyspace.expirable} keys that should have expired`
+      : "",
   ];
   return found.filter((text) => text !== "").join(", ");
 }
@@ -67,19 +84,31 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     !origin.lost.some((tail) => seq > tail.seq && madeUs <= tail.atUs);
   if (plan.durability === "local")
     for (const outcome of outcomes)
-      if (outcome.acknowledged && outcome.origin !== null && !isThere(outcome) && !judge.lostDisks.has(outcome.machine))
-        judge.fail("I-1", outcome.machine, `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`);
+      if (
+        outcome.acknowledged &&
+        outcome.origin !== null &&
+        !isThere(outcome) &&
+        !judge.lostDisks.has(outcome.machine)
+      )
+        judge.fail(
+          "I-1",
+          outcome.machine,
+          `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`,
+        );
   const answers = new Map<string, string>();
   const flushes = "flush" in plan.kinds;
   for (const machine of machines) {
     const ask = (...words: string[]): Promise<Reply> => answerOf(simulation, machine, words);
     const same = async (...words: string[]): Promise<void> => {
       const reply = await ask(...words);
-      const text = JSON.stringify(Array.isArray(reply) ? [...pairsOf(words, reply)].toSorted() : reply);
+      const text = JSON.stringify(
+        Array.isArray(reply) ? [...pairsOf(words, reply)].toSorted() : reply,
+      );
       const question = words.join(" ");
       const before = answers.get(question);
       if (before === undefined) answers.set(question, text);
-      else if (before !== text) judge.fail("I-3", machine, `${question} answers ${text}, elsewhere ${before}`);
+      else if (before !== text)
+        judge.fail("I-3", machine, `${question} answers ${text}, elsewhere ${before}`);
     };
     for (let i = 0; i < plan.keys && judge.failures.length === 0; i++) {
       await same("GET", `k:${i}`);
@@ -88,9 +117,12 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       await same("TYPE", `x:${i}`);
       await same("PTTL", `e:${i}`);
       if (flushes) continue;
-      const total = outcomes.filter(isThere).reduce((sum, { operation }) => sum + asked(operation.intents, `total:${i}`), 0);
+      const total = outcomes
+        .filter(isThere)
+        .reduce((sum, { operation }) => sum + asked(operation.intents, `total:${i}`), 0);
       const reply = Number((await ask("GET", `total:${i}`)) ?? 0);
-      if (reply !== total) judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);
+      if (reply !== total)
+        judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);
       const kept = outcomes
         .filter(isThere)
         .flatMap(({ operation }) => operation.commands)
@@ -102,7 +134,8 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     }
     const a = JSON.stringify(listOf(await ask("SMEMBERS", "tx:a")).toSorted());
     const b = JSON.stringify(listOf(await ask("SMEMBERS", "tx:b")).toSorted());
-    if (a !== b) judge.fail("I-17", machine, `of a transaction's two sets one is ${a}, the other ${b}`);
+    if (a !== b)
+      judge.fail("I-17", machine, `of a transaction's two sets one is ${a}, the other ${b}`);
   }
 }
 
@@ -121,7 +154,9 @@ function wordsOf({ operation }: Outcome): string {
 /** A hash's fields stay with their values when they are put in order. */
 function pairsOf(words: readonly string[], reply: readonly Reply[]): string[] {
   if (words[0] !== "HGETALL") return reply.map(String);
-  return reply.flatMap((field, i) => (i % 2 === 0 ? [`${String(field)}=${String(reply[i + 1])}`] : []));
+  return reply.flatMap((field, i) =>
+    i % 2 === 0 ? [`${String(field)}=${String(reply[i + 1])}`] : [],
+  );
 }
 
 async function answerOf(simulation: Simulation, machine: Machine, words: string[]): Promise<Reply> {

@@ -104,7 +104,14 @@ export class History {
     const key = incarnation + member;
     let origin = this.#byIncarnation.get(key);
     if (origin === undefined) {
-      origin = { index: this.origins.length, incarnation, member, records: [], names: [], lost: [] };
+      origin = {
+        index: this.origins.length,
+        incarnation,
+        member,
+        records: [],
+        names: [],
+        lost: [],
+      };
       this.origins.push(origin);
       this.#byIncarnation.set(key, origin);
     }
@@ -171,8 +178,7 @@ export class History {
   }
 
   /** Forgets an origin's records above `seq`: they were lost before anybody heard of them. */
-  forget(origin: HistoryOrigin, seq: number, atUs: number): void {
-    origin.lost.push({ seq, atUs });
+  forget(origin: HistoryOrigin, seq: number): void {
     origin.records.length = Math.min(origin.records.length, seq);
     origin.names.length = origin.records.at(-1)?.introduced ?? 0;
   }

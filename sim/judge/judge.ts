@@ -99,7 +99,11 @@ export class Judge implements MachineEvents {
   // ── what machines do ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   broke(machine: Machine, error: unknown): void {
-    this.fail("bug", machine, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    this.fail(
+      "bug",
+      machine,
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    );
   }
 
   appended(machine: Machine, block: Uint8Array, to: number): void {
@@ -136,13 +140,21 @@ export class Judge implements MachineEvents {
         last !== undefined &&
         (record.ms < last.ms || (record.ms === last.ms && record.tick <= last.tick))
       )
-        this.fail("I-11", machine, `the stamp of ${dot} is not later than that of the record before it`);
+        this.fail(
+          "I-11",
+          machine,
+          `the stamp of ${dot} is not later than that of the record before it`,
+        );
       view.origin = origin;
       this.#attribute(view, record);
     } else if (!record.bytes.equals(bytes))
       return this.fail("I-12", machine, `it has another record than others under the dot ${dot}`);
     if (seq !== (view.applied[origin.index] ?? 0) + 1)
-      return this.fail("I-6", machine, `it applied ${dot} after ${view.applied[origin.index] ?? 0}`);
+      return this.fail(
+        "I-6",
+        machine,
+        `it applied ${dot} after ${view.applied[origin.index] ?? 0}`,
+      );
     record.deps.forEach((dep, of) => {
       if (of !== origin.index && (view.applied[of] ?? 0) < dep)
         this.fail("I-7", machine, `it applied ${dot} before what that had seen`);
@@ -207,7 +219,11 @@ export class Judge implements MachineEvents {
     const durable = this.durableOf(machine);
     for (const { origin, firstSeq, records } of this.history.runs(Buffer.from(body), 0))
       if ((durable[origin.index] ?? 0) < firstSeq + records.length - 1)
-        this.fail("I-1", machine, `it sent ${origin.member}:${firstSeq + records.length - 1} before that was durable`);
+        this.fail(
+          "I-1",
+          machine,
+          `it sent ${origin.member}:${firstSeq + records.length - 1} before that was durable`,
+        );
   }
 
   started(machine: Machine): void {
@@ -266,6 +282,8 @@ export class Judge implements MachineEvents {
 
   /** What an origin goes on from: a tail nobody heard of is lost without a trace, anything else would be a dot used twice. */
   #forgetTail(view: MachineView, me: HistoryOrigin, seq: number): void {
+    // Commands of the turn that the crash cut short made records that never reached the log.
+    me.lost.push({ seq, atUs: view.machine.timeline.now });
     if (me.records.length <= seq) return;
     for (const other of this.views.values())
       if (other !== view && (other.applied[me.index] ?? 0) > seq)
@@ -274,7 +292,7 @@ export class Judge implements MachineEvents {
           view.machine,
           `it goes on at ${seq} under an incarnation of which ${other.machine.name} has ${other.applied[me.index]}`,
         );
-    this.history.forget(me, seq, view.machine.timeline.now);
+    this.history.forget(me, seq);
   }
 
   ended(machine: Machine, why: "killed" | "failed" | "refused", error: unknown): void {
@@ -307,7 +325,11 @@ export class Judge implements MachineEvents {
       const same = states.get(vector);
       if (same === undefined) states.set(vector, { machine, text });
       else if (same.text !== text)
-        this.fail("I-3", machine, `it differs from ${same.machine.name}: ${difference(text, same.text)}`);
+        this.fail(
+          "I-3",
+          machine,
+          `it differs from ${same.machine.name}: ${difference(text, same.text)}`,
+        );
     }
     return whole;
   }
@@ -359,7 +381,8 @@ export function vectorText(applied: readonly number[]): string {
 export function difference(is: string, should: string): string {
   const a = is.split("\n");
   const b = should.split("\n");
-  const only = (x: string[], y: string[]): string => x.find((line) => !y.includes(line)) ?? "nothing";
+  const only = (x: string[], y: string[]): string =>
+    x.find((line) => !y.includes(line)) ?? "nothing";
   return `it holds ${shown(only(a, b))} and should hold ${shown(only(b, a))}`;
 }
 

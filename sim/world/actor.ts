@@ -61,12 +61,7 @@ export class Actor {
   #next = 0;
   #on = true;
 
-  constructor(
-    number: number,
-    machines: readonly Machine[],
-    judge: Judge,
-    options: ActorOptions,
-  ) {
+  constructor(number: number, machines: readonly Machine[], judge: Judge, options: ActorOptions) {
     this.number = number;
     this.#machines = machines;
     this.#machine = machines[number % machines.length] as Machine;
@@ -87,7 +82,9 @@ export class Actor {
   }
 
   #wait(): void {
-    this.#timeline.after(this.#chance.wait(this.#options.meanUs), "client", null, () => this.#turn());
+    this.#timeline.after(this.#chance.wait(this.#options.meanUs), "client", null, () =>
+      this.#turn(),
+    );
   }
 
   #turn(): void {
@@ -183,7 +180,8 @@ export class Actor {
     if (outcome.replies.length < outcome.operation.commands.length) return;
     this.#open.shift();
     const last = outcome.replies.at(-1);
-    const failed = outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
+    const failed =
+      outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
     if (failed) outcome.refused = true;
     else outcome.acknowledged = true;
   }

@@ -11,6 +11,9 @@ import type { Machine } from "./machine.ts";
 import type { Network, Wire } from "./network.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** Bytes per millisecond. A link on which a frame takes longer than the silence that closes it never gets anywhere. */
+const SLOW_RATE = 200;
+
 export class Faults {
   readonly #timeline: Timeline;
   readonly #network: Network;
@@ -48,7 +51,7 @@ export class Faults {
     for (const undo of [...this.#undo]) undo();
     this.#undo.clear();
     for (const machine of this.#machines) {
-      machine.clock.offsetMs = 0;
+      machine.clock.offsetMs = machine.clock.skewMs;
       machine.clock.driftPpm = 0;
       machine.clock.frozenMs = null;
       machine.resume();
@@ -117,12 +120,14 @@ export class Faults {
         const wire = this.#wire(fault);
         wire.ends[0].say(`has a slow wire to ${wire.ends[1].name} for ${fault.forMs} ms`);
         for (const way of wire.ways) {
-          const { delayUs, rate } = way;
-          way.delayUs = delayUs + fault.amount * 2_000_000;
-          if (fault.amount > 0.5) way.rate = 5;
+          const addedUs = fault.amount * 2_000_000;
+          const { rate } = way;
+          const slows = fault.amount > 0.5 && (rate === 0 || rate > SLOW_RATE);
+          way.delayUs += addedUs;
+          if (slows) way.rate = SLOW_RATE;
           this.#until(fault, () => {
-            way.delayUs = delayUs;
-            way.rate = rate;
+            way.delayUs -= addedUs;
+            if (slows) way.rate = rate;
           });
         }
         return true;
@@ -130,6 +135,7 @@ export class Faults {
       case "slow-disk":
         return this.#slowDisk(fault, machine);
       case "disk-full":
+        if (machine.disk.full) return false;
         machine.say(`has a full disk for ${fault.forMs} ms`);
         machine.disk.full = true;
         machine.healthySinceUs = Infinity;
@@ -182,12 +188,12 @@ export class Faults {
   }
 
   #slowDisk(fault: Fault, machine: Machine): boolean {
-    const { syncUs } = machine.diskModel;
+    const addedUs = fault.amount * 3_000_000;
     machine.say(`has a slow disk for ${fault.forMs} ms`);
-    machine.diskModel.syncUs = syncUs + fault.amount * 3_000_000;
+    machine.diskModel.syncUs += addedUs;
     machine.healthySinceUs = Infinity;
     this.#until(fault, () => {
-      machine.diskModel.syncUs = syncUs;
+      machine.diskModel.syncUs -= addedUs;
       this.#afterwardsHealthy(machine);
     });
     return true;
@@ -225,7 +231,7 @@ export class Faults {
         const offset = sign * Math.round(10 ** (1 + fault.amount * 10));
         machine.say(`has its clock set by ${offset} ms for ${fault.forMs} ms`);
         clock.offsetMs += offset;
-        this.#until(fault, () => (clock.offsetMs -= offset));
+        this.#until(fault, () => (clock.offsetMs = clock.skewMs));
         return true;
       }
       case "clock-drift": {
@@ -247,7 +253,7 @@ export class Faults {
         machine.kill();
         clock.offsetMs -= backMs;
         this.#timeline.after(200_000, "boot", null, () => machine.start());
-        this.#until(fault, () => (clock.offsetMs += backMs));
+        this.#until(fault, () => (clock.offsetMs = clock.skewMs));
         return true;
       }
       default:

@@ -7,7 +7,10 @@
  * Invariant: the process hears of the world through its `NodeWorld` and its connections alone, and whatever belongs to an earlier
  * life of it never happens.
  */
-import { createMemoryStorage, MemoryDisk } from "../../src/adapters/storage-memory/memory-storage.ts";
+import {
+  createMemoryStorage,
+  MemoryDisk,
+} from "../../src/adapters/storage-memory/memory-storage.ts";
 import type { Config } from "../../src/host/config.ts";
 import { Node, type NodeWorld } from "../../src/host/node.ts";
 import { defaultSettings } from "../../src/core/commands/settings.ts";
@@ -20,6 +23,8 @@ import type { Trace } from "./trace.ts";
 
 /** What a machine's wall clock shows beyond the true time. */
 export interface ClockModel {
+  /** What it is off by when nothing is wrong. */
+  skewMs: number;
   offsetMs: number;
   /** Parts per million by which it runs fast. */
   driftPpm: number;
@@ -44,13 +49,15 @@ export interface MachineEvents {
 /** The beginning of virtual time, in milliseconds since 1970. */
 export const EPOCH_MS = 1_750_000_000_000;
 
+const BOOT_AHEAD_MAX_MS = 3_000;
+
 export class Machine implements Owner {
   readonly name: string;
   readonly config: Config;
   readonly timeline: Timeline;
   readonly network: Network;
   readonly chance: Chance;
-  readonly clock: ClockModel = { offsetMs: 0, driftPpm: 0, frozenMs: null };
+  readonly clock: ClockModel = { skewMs: 0, offsetMs: 0, driftPpm: 0, frozenMs: null };
   readonly diskModel: DiskModel = { syncUs: 500, jitterUs: 500 };
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
@@ -111,6 +118,8 @@ export class Machine implements Owner {
 
   start(): void {
     if (this.state !== "off") return;
+    // Not simulated: a clock that is ahead when the process starts. What is stamped by it waits for that time to come.
+    if (this.clock.offsetMs > BOOT_AHEAD_MAX_MS) this.clock.offsetMs = this.clock.skewMs;
     this.state = "starting";
     const life = ++this.life;
     const settled = this.#stir();

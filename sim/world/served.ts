@@ -78,7 +78,10 @@ export class Served implements ClientOutput {
       if (to === at) continue;
       const piece = Buffer.from(bytes.subarray(at, to));
       at = to;
-      this.#lastIn = Math.max(this.#lastIn, this.#timeline.now + NEAR_US + this.#chance.below(NEAR_US));
+      this.#lastIn = Math.max(
+        this.#lastIn,
+        this.#timeline.now + NEAR_US + this.#chance.below(NEAR_US),
+      );
       this.#timeline.after(this.#lastIn - this.#timeline.now, "client bytes", this.machine, () =>
         this.#receive(piece),
       );

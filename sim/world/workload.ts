@@ -90,7 +90,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ...Array.from({ length: c.between(1, 5) }, () => {
       const kind = c.pick(["sadd", "srem", "hset", "hincr", "hdel", "keep"] as const);
       const draw = KINDS[kind] as Draw;
-      return (draw(c, o, id)[0] as string[]);
+      return draw(c, o, id)[0] as string[];
     }),
     ["EXEC"],
   ],
