@@ -1,19 +1,47 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { Vector } from "./vector.ts";
 
-test("an origin that has made nothing is covered by who has never heard of it", () => {
-  const vector = new Vector(2);
-  assert.ok(vector.covers(7, 0));
-  assert.ok(!vector.covers(7, 1));
-  assert.ok(vector.includes(new Vector(9)));
+const entries = fc.array(fc.tuple(fc.nat(40), fc.integer({ min: 1, max: 2 ** 45 })));
+
+function of(pairs: readonly (readonly [number, number])[]): Vector {
+  const vector = new Vector();
+  for (const [origin, seq] of pairs) vector.raise(origin, seq);
+  return vector;
+}
+
+test("a vector agrees with a Map of maxima, and never goes back", () => {
+  fc.assert(
+    fc.property(entries, (pairs) => {
+      const vector = new Vector(0);
+      const model = new Map<number, number>();
+      for (const [origin, seq] of pairs) {
+        vector.raise(origin, seq);
+        model.set(origin, Math.max(model.get(origin) ?? 0, seq));
+      }
+      for (let origin = 0; origin < 50; origin++) {
+        const seq = model.get(origin) ?? 0;
+        assert.equal(vector.get(origin), seq);
+        assert.ok(seq === 0 || vector.covers(origin, seq));
+        assert.ok(!vector.covers(origin, seq + 1));
+      }
+    }),
+  );
 });
 
-test("an entry never decreases, and a dot is covered up to it", () => {
-  const vector = new Vector();
-  vector.raise(9, 5);
-  vector.raise(9, 3);
-  assert.equal(vector.get(9), 5);
-  assert.ok(vector.covers(9, 5));
-  assert.ok(!vector.covers(9, 6));
+test("a join includes both, is the smallest that does, and leaves the other as it was", () => {
+  fc.assert(
+    fc.property(entries, entries, (a, b) => {
+      const [left, right] = [of(a), of(b)];
+      const joined = left.copy();
+      joined.join(right);
+      assert.ok(joined.includes(left) && joined.includes(right));
+      for (let origin = 0; origin < 50; origin++)
+        assert.equal(joined.get(origin), Math.max(left.get(origin), right.get(origin)));
+      assert.equal(left.includes(right), left.includes(joined));
+      joined.raise(3, 2 ** 46);
+      assert.ok(!left.covers(3, 2 ** 46));
+    }),
+  );
 });
