@@ -8,13 +8,14 @@
 import { type Config, parseConfig } from "../src/host/config.ts";
 import { finalChecks, quietChecks } from "./judge/final.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
-import type { Fault, Plan } from "./swarm.ts";
+import type { Plan } from "./swarm.ts";
 import { Actor, actors } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
 import { Faults } from "./world/faults.ts";
 import { Machine } from "./world/machine.ts";
 import { Network } from "./world/network.ts";
 import { Timeline } from "./world/timeline.ts";
+import { sandboxed } from "./world/sandbox.ts";
 import { Trace } from "./world/trace.ts";
 
 export interface SimulationOptions {
@@ -35,6 +36,7 @@ export interface Verdict {
   readonly operations: number;
   readonly acknowledged: number;
   readonly faults: Readonly<Record<string, number>>;
+  readonly marks: readonly string[];
   readonly hash: string;
 }
 
@@ -65,6 +67,7 @@ export class Simulation {
       new Chance(plan.seed, "network"),
       plan.windowBytes,
     );
+    this.network.onFull = () => this.judge.marks.sometimes("a connection could take no more");
     this.network.onBatch = (from, body) => this.judge.sent(from, body);
     this.#build();
     this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan.faults);
@@ -175,7 +178,16 @@ export class Simulation {
     });
   }
 
-  async run(): Promise<Verdict> {
+  /** Runs it to its end, or to the first broken promise. */
+  run(): Promise<Verdict> {
+    const onRejection = (error: unknown): void => this.judge.fail("bug", null, textOf(error));
+    process.on("unhandledRejection", onRejection);
+    return sandboxed(() => this.#run()).finally(() =>
+      process.off("unhandledRejection", onRejection),
+    );
+  }
+
+  async #run(): Promise<Verdict> {
     const { plan, timeline, judge } = this;
     this.#checks();
     await timeline.run(plan.healMs * 1000);
@@ -215,9 +227,14 @@ export class Simulation {
       operations: outcomes.length,
       acknowledged: outcomes.filter(({ acknowledged }) => acknowledged).length,
       faults: this.faults.counts,
+      marks: [...judge.marks.seen],
       hash: this.trace.hash,
     };
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** The pairs of machines with a wire between them. */
@@ -256,5 +273,3 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     log: { ...defaults.log, minRetainMs: plan.minRetainMs },
   };
 }
-
-export type { Fault };

@@ -155,7 +155,7 @@ function wordsOf({ operation }: Outcome): string {
 function pairsOf(words: readonly string[], reply: readonly Reply[]): string[] {
   if (words[0] !== "HGETALL") return reply.map(String);
   return reply.flatMap((field, i) =>
-    i % 2 === 0 ? [`${String(field)}=${String(reply[i + 1])}`] : [],
+    i % 2 === 0 ? [`${JSON.stringify(field)}=${JSON.stringify(reply[i + 1])}`] : [],
   );
 }
 

@@ -13,6 +13,7 @@
 import { canonicalText } from "./canonical.ts";
 import { Facts, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
+import { Marks } from "./marks.ts";
 import type { Machine, MachineEvents } from "../world/machine.ts";
 
 /** What a client asked a counter to become. */
@@ -54,6 +55,7 @@ export class Judge implements MachineEvents {
   /** Highest acknowledged seq by origin. */
   readonly acknowledged: number[] = [];
   readonly failures: Failure[] = [];
+  readonly marks = new Marks();
   /** Called with the first failure, which ends the run. */
   onFailure: () => void = () => {};
   /** Machines that lost a disk: what only they held may be gone. */
@@ -239,6 +241,10 @@ export class Judge implements MachineEvents {
       if (seq > 0) applied[index] = seq;
     }
     const me = this.#me(machine) as HistoryOrigin;
+    if (view.origin !== null && view.origin !== me)
+      this.marks.sometimes("a node went on as a new incarnation");
+    if (machine.disk.checkpoint !== null)
+      this.marks.sometimes("a node came back from a checkpoint");
     for (const { block } of view.early)
       for (const { origin, records } of this.#runsOf(block))
         applied[origin.index] = (applied[origin.index] ?? 0) - records.length;
@@ -285,6 +291,7 @@ export class Judge implements MachineEvents {
     // Commands of the turn that the crash cut short made records that never reached the log.
     me.lost.push({ seq, atUs: view.machine.timeline.now });
     if (me.records.length <= seq) return;
+    this.marks.sometimes("a tail was lost in a crash");
     for (const other of this.views.values())
       if (other !== view && (other.applied[me.index] ?? 0) > seq)
         this.fail(
@@ -305,7 +312,7 @@ export class Judge implements MachineEvents {
 
   /** Compares every machine that is up with the oracle and with the others. False when one was in the middle of something. */
   check(): boolean {
-    const states = new Map<string, { machine: Machine; text: string }>();
+    const states: { machine: Machine; view: MachineView; vector: string; text: string }[] = [];
     let whole = true;
     for (const view of this.views.values()) {
       const { machine } = view;
@@ -316,20 +323,24 @@ export class Judge implements MachineEvents {
         continue;
       }
       this.#checkClock(view);
+      this.marks.look(machine);
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
-      const text = canonicalText(replica.keyspace, this.history);
-      const meant = factsText(view.facts);
-      if (text !== meant) this.fail("I-5", machine, difference(text, meant));
-      const same = states.get(vector);
-      if (same === undefined) states.set(vector, { machine, text });
-      else if (same.text !== text)
+      states.push({ machine, view, vector, text: canonicalText(replica.keyspace, this.history) });
+    }
+    for (const { machine, vector, text } of states) {
+      const same = states.find((state) => state.vector === vector) as (typeof states)[0];
+      if (same.text !== text)
         this.fail(
           "I-3",
           machine,
           `it differs from ${same.machine.name}: ${difference(text, same.text)}`,
         );
+    }
+    for (const { machine, view, text } of states) {
+      const meant = factsText(view.facts);
+      if (text !== meant) this.fail("I-5", machine, difference(text, meant));
     }
     return whole;
   }

@@ -182,12 +182,19 @@ export class Actor {
     const last = outcome.replies.at(-1);
     const failed =
       outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
+    const { marks } = this.#judge;
+    if (last === null && outcome.operation.kind === "watch")
+      marks.sometimes("a transaction was refused because what it watched had changed");
+    if (outcome.replies.some((r) => isError(r) && !r.error.startsWith("WRONGTYPE")))
+      marks.sometimes("a write was refused");
     if (failed) outcome.refused = true;
     else outcome.acknowledged = true;
   }
 
   #gone(served: Served | null): void {
     if (served !== this.#served) return;
+    if (this.#open.length > 0)
+      this.#judge.marks.sometimes("a client's connection was lost under it");
     this.#served = null;
     this.#open = [];
     this.#leaving = [];

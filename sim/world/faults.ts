@@ -19,7 +19,6 @@ export class Faults {
   readonly #network: Network;
   readonly #machines: readonly Machine[];
   readonly #judge: Judge;
-  readonly #faults: readonly Fault[];
   /** Undone when the world heals. */
   readonly #undo = new Set<() => void>();
   readonly counts: Partial<Record<FaultKind, number>> = {};
@@ -38,7 +37,6 @@ export class Faults {
     this.#network = network;
     this.#machines = machines;
     this.#judge = judge;
-    this.#faults = faults;
     for (const fault of faults)
       timeline.after(fault.atMs * 1000, fault.kind, null, () => {
         if (!this.healed) this.#begin(fault);
@@ -144,15 +142,19 @@ export class Faults {
           this.#afterwardsHealthy(machine);
         });
         return true;
-      case "sync-error":
+      case "sync-error": {
         if (machine.state !== "up") return false;
         machine.say("will fail its next sync");
         machine.disk.failNextSync = true;
+        const { life, disk } = machine;
         this.#until(fault, () => {
-          machine.disk.failNextSync = false;
+          if (!disk.failNextSync && machine.life === life)
+            this.#judge.fail("I-22", machine, "its disk failed to sync, and it goes on");
+          disk.failNextSync = false;
           machine.start();
         });
         return true;
+      }
       case "older-disk":
       case "empty-disk":
         return this.#replaceDisk(fault, machine);

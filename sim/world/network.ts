@@ -50,6 +50,8 @@ export class Network {
   readonly wires: Wire[] = [];
   readonly connections = new Set<Link>();
   readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0 };
+  /** Called when a connection has more to send than fits its window. */
+  onFull: () => void = () => {};
   /** Called with every batch that leaves a machine. */
   onBatch: (from: Machine, body: Uint8Array) => void = () => {};
 
@@ -224,7 +226,10 @@ export class End implements Connection {
     trace.bytes(body);
     const copy = Buffer.from(body);
     this.queuedBytes += copy.length + FRAME_OVERHEAD;
-    if (!this.writable) this.#blocked = true;
+    if (!this.writable) {
+      this.#blocked = true;
+      this.#network.onFull();
+    }
     this.#queue.push({ type, body: copy });
     this.#drain();
   }

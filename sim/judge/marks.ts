@@ -1,0 +1,68 @@
+/**
+ * Marks: rare situations, counted, so that a run which never came to one says so. A net whose meshes nothing ever touched proves
+ * nothing.
+ *
+ * Invariant: a mark is counted at most once per seed: a situation that one seed meets a thousand times is still one seed's.
+ */
+import { OBJECT, Entry } from "../../src/core/keyspace/table.ts";
+import type { Machine } from "../world/machine.ts";
+
+export const MARKS = [
+  "a record waited for what it depends on",
+  "a record from the future waited",
+  "values of two regions lay side by side",
+  "two types lay under one key",
+  "two deadlines lay under one key",
+  "a reset waited to become stable",
+  "a floor or a flush waited to become stable",
+  "a key was removed because it had expired",
+  "a checkpoint was installed",
+  "the log was cut",
+  "a node came back from a checkpoint",
+  "a tail was lost in a crash",
+  "a node went on as a new incarnation",
+  "a write was refused",
+  "a transaction was refused because what it watched had changed",
+  "a client's connection was lost under it",
+  "a connection could take no more",
+] as const;
+
+export type Mark = (typeof MARKS)[number];
+
+export class Marks {
+  readonly seen = new Set<Mark>();
+
+  sometimes(mark: Mark): void {
+    this.seen.add(mark);
+  }
+
+  /** Looks into a node for what cannot be seen from outside. */
+  look(machine: Machine): void {
+    const replica = machine.node?.replica;
+    if (replica === undefined) return;
+    for (const waiting of replica.delivery.waiting.values())
+      this.sometimes(
+        waiting.ahead
+          ? "a record from the future waited"
+          : "a record waited for what it depends on",
+      );
+    if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
+    if (replica.garbage.waitingFloors > 0)
+      this.sometimes("a floor or a flush waited to become stable");
+    if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
+    if (machine.disk.checkpoint !== null) this.sometimes("a checkpoint was installed");
+    if (machine.disk.begin > 0) this.sometimes("the log was cut");
+    const entry = new Entry();
+    for (const table of replica.keyspace.shards)
+      if (table.size > 0)
+        table.each((at) => {
+          table.load(at, entry);
+          if (entry.kind !== OBJECT) return;
+          const key = table.object(entry);
+          if ((key.cell?.siblings.length ?? 0) > 1)
+            this.sometimes("values of two regions lay side by side");
+          if ((key.tags & (key.tags - 1)) !== 0) this.sometimes("two types lay under one key");
+          if (key.deadlines.length > 1) this.sometimes("two deadlines lay under one key");
+        });
+  }
+}
