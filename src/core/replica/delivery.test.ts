@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Malformed } from "../bytes/source.ts";
 import { canonical } from "./canonical.suite.ts";
 import { CheckpointWriter } from "./checkpoint.ts";
-import { chanceOf } from "./history.suite.ts";
+import { chanceOf } from "./chance.suite.ts";
 import { Solo } from "./solo.suite.ts";
 
 /** A replica that has made one record of every kind of effect, and its blocks. */

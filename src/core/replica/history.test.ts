@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { everything, History, type Weights } from "./history.suite.ts";
+import { History } from "./history.suite.ts";
+import { everything, type Weights } from "./operations.suite.ts";
 
 const nothing: Weights = { string: 0, count: 0, set: 0, hash: 0, expire: 0, del: 0, flush: 0 };
 

@@ -6,15 +6,11 @@ import { locate, view } from "./canonical.suite.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
 import type { Writer } from "./writer.ts";
 
-/** A replica for tests; `number` tells its incarnation from others of the member. */
-export function replicaOf(
-  member: string,
-  number: number,
-  more: Partial<ReplicaOptions> = {},
-): Replica {
+/** A replica for tests, of three members unless `more` says otherwise. */
+export function replicaWith(origin: Origin, more: Partial<ReplicaOptions> = {}): Replica {
   return new Replica({
-    origin: originOf(member, number),
-    region: member.split("/")[0] as string,
+    origin,
+    region: origin.member.split("/")[0] as string,
     cluster: "test",
     members: ["a/1", "b/1", "c/1"],
     relays: true,
@@ -28,9 +24,18 @@ export function replicaOf(
       checkpointMs: () => 0,
       shutdown: () => {},
     },
-    chance: [number, member.charCodeAt(0), 1],
+    chance: [7, origin.member.charCodeAt(0), 1],
     ...more,
   });
+}
+
+/** As `replicaWith`; `number` tells its incarnation from others of the member. */
+export function replicaOf(
+  member: string,
+  number: number,
+  more: Partial<ReplicaOptions> = {},
+): Replica {
+  return replicaWith(originOf(member, number), more);
 }
 
 export function originOf(member: string, number: number): Origin {

@@ -1,0 +1,172 @@
+/**
+ * Operations: random writes as commands make them: looked at, decided, written. Each is also done by the rules of one machine, and
+ * what a reader then sees must be that.
+ */
+import assert from "node:assert/strict";
+import { HASH, NEVER_MS, NONE, SET } from "../crdt/key.ts";
+import type { Place } from "../keyspace/place.ts";
+import { locate, view } from "./canonical.suite.ts";
+import type { Chance } from "./chance.suite.ts";
+import type { Replica } from "./replica.ts";
+import type { Writer } from "./writer.ts";
+
+/** What a history is made of; a part with weight 0 does not happen. */
+export interface Weights {
+  readonly string: number;
+  readonly count: number;
+  readonly set: number;
+  readonly hash: number;
+  readonly expire: number;
+  readonly del: number;
+  readonly flush: number;
+}
+
+export const everything: Weights = {
+  string: 3,
+  count: 4,
+  set: 4,
+  hash: 4,
+  expire: 4,
+  del: 2,
+  flush: 0.3,
+};
+
+export class Operations {
+  readonly chance: Chance;
+  readonly weights: Weights;
+  /** What happened, for whoever looks into a failure. */
+  readonly trace: string[] = [];
+  /** Deadlines that were given. */
+  deadlines: number[] = [];
+
+  constructor(chance: Chance, weights: Weights) {
+    this.chance = chance;
+    this.weights = weights;
+  }
+
+  /** Makes one operation of the open record, or none if what was drawn does not apply; additions go to `deltas`. */
+  operate(replica: Replica, deltas: number[]): void {
+    const { writer, keyspace } = replica;
+    const { nowMs } = replica.run;
+    const db = this.chance.next() < 0.85 ? 0 : 1;
+    const name = Buffer.from(this.chance.pick(["a", "b", "c"]));
+    const place = locate(keyspace, db, name);
+    place.look(keyspace, nowMs);
+    const was = view(keyspace, db, name, nowMs);
+    const { string, count, set, hash, expire, del, flush } = this.weights;
+    let x = this.chance.next() * (string + count + set + hash + expire + del + flush);
+    const note = (text: string): void => {
+      this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
+    };
+    const after = (expected: string): void =>
+      assert.equal(view(keyspace, db, name, nowMs), expected, `${this.trace.at(-1)}`);
+    const soonMs = nowMs + 1 + this.chance.below(120);
+    this.deadlines.push(soonMs);
+    const until = place.type === NONE ? Infinity : place.deadline;
+    const word = (text: string): [Buffer, number, number] => {
+      const bytes = Buffer.from(`..${text}.`);
+      return [bytes, 2, 2 + text.length];
+    };
+    if ((x -= string) < 0) {
+      const deadline = this.chance.next() < 0.4 && expire > 0 ? soonMs : Infinity;
+      const value = this.chance.pick(["5", "7", "word", "x".repeat(50)]);
+      note(`SET ${value} until ${deadline}`);
+      writer.set(place, deadline, ...word(value));
+      after(`string ${value} until ${deadline}`);
+    } else if ((x -= count) < 0) {
+      const value = place.type === NONE ? "0" : /^string (-?\d+) /.exec(was)?.[1];
+      if (value === undefined) return;
+      const delta = this.chance.below(9) - 4;
+      note(`INCR ${delta}`);
+      writer.count(place, delta);
+      deltas.push(delta);
+      after(`string ${Number(value) + delta} until ${until}`);
+    } else if ((x -= set) < 0) {
+      if (place.type !== NONE && place.type !== SET) return;
+      this.#operateSet(place, was, word, note, after, replica.writer);
+    } else if ((x -= hash) < 0) {
+      if (place.type !== NONE && place.type !== HASH) return;
+      this.#operateHash(place, was, word, note, after, replica.writer, deltas);
+    } else if ((x -= expire) < 0) {
+      if (place.type === NONE) return;
+      const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;
+      if (deadline === NEVER_MS && place.deadline === Infinity) return;
+      note(`EXPIRE ${deadline}`);
+      writer.expire(place, deadline);
+      after(was.replace(/\S+$/, deadline === NEVER_MS ? "Infinity" : `${deadline}`));
+    } else if ((x -= del) < 0) {
+      if (place.type === NONE) return;
+      note("DEL");
+      writer.remove(place);
+      after("none");
+    } else {
+      const which = this.chance.next() < 0.5 ? -1 : db;
+      note(`FLUSH ${which}`);
+      writer.flush(place, which);
+      after("none");
+    }
+  }
+
+  #operateSet(
+    place: Place,
+    was: string,
+    word: (text: string) => [Buffer, number, number],
+    note: (text: string) => void,
+    after: (expected: string) => void,
+    writer: Writer,
+  ): void {
+    const member = this.chance.pick(["x", "y", "z"]);
+    const members = place.type === SET ? (was.split(" ")[1] as string).split(",") : [];
+    const until = place.type === SET ? place.deadline : Infinity;
+    if (this.chance.next() < 0.6) {
+      note(`SADD ${member}`);
+      writer.addMember(place, ...word(member));
+      after(`set ${[...new Set([...members, member])].toSorted().join(",")} until ${until}`);
+    } else if (members.includes(member)) {
+      note(`SREM ${member}`);
+      writer.removeMember(place, ...word(member));
+      const rest = members.filter((other) => other !== member);
+      after(rest.length === 0 ? "none" : `set ${rest.join(",")} until ${until}`);
+    }
+  }
+
+  #operateHash(
+    place: Place,
+    was: string,
+    word: (text: string) => [Buffer, number, number],
+    note: (text: string) => void,
+    after: (expected: string) => void,
+    writer: Writer,
+    deltas: number[],
+  ): void {
+    const field = this.chance.pick(["f", "g"]);
+    const until = place.type === HASH ? place.deadline : Infinity;
+    const fields = new Map<string, string>();
+    if (place.type === HASH)
+      for (const pair of (was.split(" ")[1] as string).split(","))
+        fields.set(pair[0] as string, pair.slice(2));
+    const x = this.chance.next();
+    if (x < 0.35) {
+      const value = this.chance.pick(["1", "2", "text"]);
+      note(`HSET ${field} ${value}`);
+      fields.set(field, value);
+      const [name, start, end] = word(field);
+      writer.setField(place, name, start, end, ...word(value));
+    } else if (x < 0.75) {
+      const value = fields.get(field) ?? "0";
+      if (!/^-?\d+$/.test(value)) return;
+      const delta = this.chance.below(9) - 4;
+      note(`HINCRBY ${field} ${delta}`);
+      fields.set(field, `${Number(value) + delta}`);
+      writer.countField(place, ...word(field), delta);
+      deltas.push(delta);
+    } else {
+      if (!fields.has(field)) return;
+      note(`HDEL ${field}`);
+      fields.delete(field);
+      writer.removeField(place, ...word(field));
+    }
+    const texts = [...fields].map(([name, value]) => `${name}=${value}`).toSorted();
+    after(texts.length === 0 ? "none" : `hash ${texts.join(",")} until ${until}`);
+  }
+}
