@@ -25,10 +25,14 @@ export interface ClientsHost {
   beginTurn(): void;
   /** Something may have been written: it goes to the log soon. */
   turnEnded(): void;
+  /** More waits for the disk than may: no client is read from until it has caught up. */
+  congested(): boolean;
 }
 
 /** Replies gathered before they are handed on although the client has sent more: bounds what one pipeline can hold. */
 const REPLY_FLUSH_BYTES = 1024 * 1024;
+/** Held replies beyond which clients are not read from: a slow disk must not become a full memory. */
+const HELD_MAX_BYTES = 64 * 1024 * 1024;
 
 interface Held {
   readonly client: NodeClient;
@@ -49,6 +53,9 @@ export class Clients implements ClientService {
   received = 0;
   refused = 0;
   #closing = false;
+  #heldBytes = 0;
+  /** Clients that are not read from until the disk has caught up. */
+  readonly #congested = new Set<NodeClient>();
   /** Clients that are not read from until a time, in milliseconds since 1970. */
   readonly #waiting = new Map<NodeClient, number>();
 
@@ -98,6 +105,7 @@ export class Clients implements ClientService {
     const { run } = this.#host.replica;
     run.sessions.delete(client.session.id);
     this.#waiting.delete(client);
+    this.#congested.delete(client);
     leaveTransaction(run, client.session);
   }
 
@@ -109,6 +117,10 @@ export class Clients implements ClientService {
 
   /** Lets clients go on whose time has come, or whose pause was ended; the node calls it every tick. */
   wake(): void {
+    if (this.#congested.size > 0 && !this.#isCongested()) {
+      for (const client of this.#congested) client.output.resume();
+      this.#congested.clear();
+    }
     if (this.#waiting.size === 0) return;
     const { run } = this.#host.replica;
     for (const [client, untilMs] of this.#waiting) {
@@ -130,6 +142,17 @@ export class Clients implements ClientService {
     for (const client of this.#clients.values()) client.end();
   }
 
+  #isCongested(): boolean {
+    return this.#heldBytes > HELD_MAX_BYTES || this.#host.congested();
+  }
+
+  /** Stops reading from a client while the disk is behind. */
+  slow(client: NodeClient): void {
+    if (!this.#isCongested() || this.#congested.has(client)) return;
+    this.#congested.add(client);
+    client.output.pause();
+  }
+
   /** Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. */
   deliver(client: NodeClient, bytes: Buffer, seq: number): void {
     if (seq === 0 && client.heldCount === 0) {
@@ -138,6 +161,7 @@ export class Clients implements ClientService {
     }
     this.#heldSeq = Math.max(this.#heldSeq, seq);
     client.heldCount++;
+    this.#heldBytes += bytes.length;
     this.#held.push({ client, seq: this.#heldSeq, bytes: Buffer.from(bytes) });
   }
 
@@ -150,6 +174,7 @@ export class Clients implements ClientService {
       if (seq > durableSeq) break;
       head++;
       client.heldCount--;
+      this.#heldBytes -= bytes.length;
       client.output.write(bytes);
       client.released();
     }
@@ -233,6 +258,7 @@ class NodeClient implements Client {
     }
     if (reply.sink.length > 0) this.#clients.deliver(this, reply.sink.view(), hold);
     if (session.closing) this.end();
+    else this.#clients.slow(this);
     this.#host.turnEnded();
     return at;
   }
@@ -250,6 +276,11 @@ class NodeClient implements Client {
   }
 
   drained(): void {}
+
+  /** The client will send no more: it still gets what it is owed. */
+  ended(): void {
+    this.end();
+  }
 
   closed(): void {
     this.#ending = true;

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { defaultSettings } from "../core/commands/settings.ts";
+import { Replica } from "../core/replica/replica.ts";
+import { Clients } from "./clients.ts";
+import type { ClientOutput } from "./ports/clients.ts";
+
+/** A client's connection that remembers what was done to it. */
+class FakeOutput implements ClientOutput {
+  readonly address: string;
+  readonly localAddress = "127.0.0.1:6379";
+  readonly queuedBytes = 0;
+  text = "";
+  paused = false;
+  closed = false;
+
+  constructor(address: string) {
+    this.address = address;
+  }
+
+  write(bytes: Buffer): void {
+    this.text += bytes.latin1Slice();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  take(): string {
+    const { text } = this;
+    this.text = "";
+    return text;
+  }
+}
+
+function setup(settings: Partial<typeof defaultSettings> = {}) {
+  const all = { ...defaultSettings, ...settings };
+  const replica = new Replica({
+    origin: { member: "here/1", incarnation: "\0\0\0\0\0\0\0\x01" },
+    region: "here",
+    cluster: "test",
+    members: ["here/1"],
+    relays: false,
+    durability: "local",
+    keyspaces: [],
+    settings: all,
+    node: {
+      info: () => "",
+      closeClient: (id) => clients.close(id),
+      usedMemoryBytes: () => 0,
+      checkpointMs: () => 0,
+      shutdown: () => {},
+    },
+    chance: [1, 2, 3],
+  });
+  let nowMs = 1_700_000_000_000;
+  let position = 0;
+  const host = {
+    replica,
+    settings: all,
+    behind: false,
+    beginTurn: () => replica.begin(nowMs, nowMs, nowMs),
+    turnEnded: () => {},
+    congested: () => host.behind,
+  };
+  const clients = new Clients(host);
+  return {
+    host,
+    clients,
+    pass: (ms: number) => {
+      nowMs += ms;
+      host.beginTurn();
+    },
+    connect: (address = "127.0.0.1:5000") => {
+      const output = new FakeOutput(address);
+      const client = clients.open(output);
+      const send = (text: string): number => {
+        const bytes = Buffer.from(text);
+        return client?.receive(bytes, 0, bytes.length) ?? 0;
+      };
+      return { output, client, send };
+    },
+    /** The disk has stored everything. */
+    store: () => {
+      const block = replica.takeBlock();
+      if (block !== null) replica.appended((position += block.length));
+      replica.stored(position);
+      clients.release(replica.durableSeq);
+    },
+  };
+}
+
+test("the reply to a write waits until the write is durable", () => {
+  const { connect, store } = setup();
+  const { output, send } = connect();
+  send("SET k v\r\n");
+  assert.equal(output.take(), "");
+  store();
+  assert.equal(output.take(), "+OK\r\n");
+});
+
+test("a read that shows what is not durable waits too, absence included, and other keys do not", () => {
+  const { connect, store } = setup();
+  const [writer, reader] = [connect(), connect()];
+  writer.send("SET k v\r\nSET other v\r\n");
+  store();
+  writer.output.take();
+  writer.send("DEL k\r\n");
+  reader.send("GET k\r\n");
+  assert.equal(reader.output.take(), "");
+  const third = connect();
+  third.send("GET other\r\n");
+  assert.equal(third.output.take(), "$1\r\nv\r\n");
+  store();
+  assert.equal(reader.output.take(), "$-1\r\n");
+});
+
+test("replies leave in the order of their commands, although only the first has to wait", () => {
+  const { connect, store } = setup();
+  const { output, send } = connect();
+  send("SET k v\r\n");
+  send("PING\r\n");
+  assert.equal(output.take(), "");
+  store();
+  assert.equal(output.take(), "+OK\r\n+PONG\r\n");
+});
+
+test("a client from elsewhere is turned away while no password is set", () => {
+  const { connect } = setup();
+  const { output, client } = connect("192.0.2.7:5000");
+  assert.equal(client, null);
+  assert.match(output.take(), /^-DENIED .*requirepass/);
+});
+
+test("one more client than allowed is told so", () => {
+  const { connect } = setup({ maxClients: 1 });
+  connect();
+  const { output, client } = connect();
+  assert.equal(client, null);
+  assert.equal(output.take(), "-ERR max number of clients reached\r\n");
+});
+
+test("a client that quits is closed once its held replies are sent", () => {
+  const { connect, store } = setup();
+  const { output, send } = connect();
+  send("SET k v\r\nQUIT\r\n");
+  assert.equal(output.closed, false);
+  store();
+  assert.equal(output.take(), "+OK\r\n+OK\r\n");
+  assert.equal(output.closed, true);
+});
+
+test("a client that has said all it wants still gets the replies that wait for the disk", () => {
+  const { connect, store } = setup();
+  const { output, client, send } = connect();
+  send("SET k v\r\n");
+  client?.ended?.();
+  assert.equal(output.closed, false);
+  store();
+  assert.equal(output.take(), "+OK\r\n");
+  assert.equal(output.closed, true);
+});
+
+test("bytes that are no command are answered, and the connection ends", () => {
+  const { connect } = setup();
+  const { output, send } = connect();
+  send("*1\r\n$x\r\n");
+  assert.equal(output.take(), "-ERR Protocol error: invalid bulk length\r\n");
+  assert.equal(output.closed, true);
+});
+
+test("a client that sleeps is not read from until it wakes, and others are", () => {
+  const { connect, clients, pass } = setup();
+  const [sleeper, other] = [connect(), connect()];
+  const text = "DEBUG SLEEP 1\r\nPING\r\n";
+  assert.equal(sleeper.send(text), "DEBUG SLEEP 1\r\n".length);
+  assert.equal(sleeper.output.paused, true);
+  other.send("PING\r\n");
+  assert.equal(other.output.take(), "+PONG\r\n");
+  pass(500);
+  clients.wake();
+  assert.equal(sleeper.output.paused, true);
+  pass(600);
+  clients.wake();
+  assert.equal(sleeper.output.paused, false);
+});
+
+test("clients are not read from while the disk is too far behind", () => {
+  const { connect, clients, host } = setup();
+  const { output, send } = connect();
+  host.behind = true;
+  send("SET k v\r\n");
+  assert.equal(output.paused, true);
+  clients.wake();
+  assert.equal(output.paused, true);
+  host.behind = false;
+  clients.wake();
+  assert.equal(output.paused, false);
+});
+
+test("what a client that has gone was watching is forgotten", () => {
+  const { connect, host } = setup();
+  const { client, send } = connect();
+  send("WATCH k\r\n");
+  assert.equal(host.replica.run.watchers.size, 1);
+  client?.closed();
+  assert.equal(host.replica.run.watchers.size, 0);
+  assert.equal(host.replica.run.sessions.size, 0);
+});
