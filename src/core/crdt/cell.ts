@@ -159,10 +159,15 @@ export class Cell {
     return resets;
   }
 
-  /** Drops eras that these resets, now stable, cover wholly. An era reset by another record waits for that one. */
+  /**
+   * Drops eras that these resets, now stable, cover wholly. An era reset by another record waits for that one; one that began anew
+   * behind a flush in the very record of the reset is not reset at all.
+   */
   collect(resets: readonly Reset[]): void {
     this.eras = this.eras.filter(
-      (era) => !resets.some((reset) => reset.origin === era.origin && reset.seq >= era.seq),
+      (era) =>
+        era.resetSeq < era.seq ||
+        !resets.some((reset) => reset.origin === era.origin && reset.seq >= era.seq),
     );
   }
 

@@ -61,3 +61,15 @@ test("histories collect garbage, expire keys and disagree about values, or they 
   }
   assert.ok(collected > 500 && expired > 40, `collected ${collected}, expired ${expired}`);
 });
+
+// What a seed found once stays found.
+for (const [seed, steps, what] of [
+  [
+    101_224,
+    140,
+    "a counter that is reset, flushed and counted on within one transaction keeps counting",
+  ],
+] as const)
+  test(what, () => {
+    run(seed, 1, steps, everything);
+  });
