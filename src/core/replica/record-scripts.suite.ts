@@ -18,7 +18,7 @@ function solo(write: (solo: Solo) => void): () => Buffer {
   };
 }
 
-export function runsOf(one: Solo): Buffer {
+function runsOf(one: Solo): Buffer {
   return Buffer.concat(one.blocks.map((block) => block.subarray(1)));
 }
 
