@@ -1,0 +1,257 @@
+/** Each check is shown what it is for: a judge that accepts a planted violation proves nothing by its silence. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Sink } from "../../src/core/bytes/sink.ts";
+import { writeOrigin } from "../../src/core/clock/origins.ts";
+import { Place } from "../../src/core/keyspace/place.ts";
+import { Entry } from "../../src/core/keyspace/table.ts";
+import { FRAME } from "../../src/core/wire/frame.ts";
+import { Simulation } from "../simulation.ts";
+import { type Plan, planOf } from "../swarm.ts";
+import type { End } from "../world/network.ts";
+import type { Machine } from "../world/machine.ts";
+import type { CommittedRecord, HistoryOrigin } from "./history.ts";
+import { finalChecks, quietChecks } from "./final.ts";
+
+const quiet: Plan = {
+  ...planOf(1, 6_000),
+  regions: 3,
+  shape: "mesh",
+  durability: "local",
+  clients: 6,
+  meanMs: 50,
+  depth: 1,
+  wander: 0,
+  kinds: { total: 1, keep: 1, sadd: 1, srem: 1, set: 1, pair: 1, hset: 1, del: 1, incr: 1 },
+  keys: 2,
+  elements: 3,
+  padding: 0,
+  delayMs: 10,
+  jitterMs: 0,
+  rate: 0,
+  syncUs: 500,
+  minRetainMs: 3_600_000,
+  faults: [],
+};
+
+/** Runs a quiet cluster, plants something after three seconds, and returns which check spoke. */
+async function planted(plant: (s: Simulation) => void, plan = quiet): Promise<string | undefined> {
+  const simulation = new Simulation(plan);
+  simulation.timeline.after(3_000_300, "planted", null, () => plant(simulation));
+  return (await simulation.run()).failure?.check;
+}
+
+/** The machine that the first client talks to. */
+function first(simulation: Simulation): Machine {
+  return simulation.actors[0]?.connected?.machine ?? (simulation.machines[0] as Machine);
+}
+
+/** One that nobody may talk to. */
+function other(simulation: Simulation): Machine {
+  return simulation.machines.findLast((machine) => machine !== first(simulation)) as Machine;
+}
+
+function nodeOf(machine: Machine): NonNullable<Machine["node"]> {
+  assert.ok(machine.node !== null);
+  return machine.node;
+}
+
+/** Removes a key from a node's tables behind its back. */
+function forgetOne(machine: Machine, prefix: string): void {
+  const { keyspace } = nodeOf(machine).replica;
+  const entry = new Entry();
+  const names: { db: number; name: Buffer }[] = [];
+  keyspace.walk(0, 1e9, (table, at) => {
+    table.load(at, entry);
+    const name = Buffer.from(entry.bytes.subarray(entry.nameStart, entry.nameEnd));
+    if (name.latin1Slice().startsWith(prefix)) names.push({ db: entry.db, name });
+  });
+  const found = names.toSorted((a, b) => Buffer.compare(a.name, b.name))[0];
+  assert.ok(found !== undefined, `there is a key that begins with ${prefix}`);
+  const place = new Place();
+  keyspace.locate(place, found.db, found.name, 0, found.name.length);
+  place.table.removeAt(place.at);
+}
+
+/** A record as the block of a log. */
+function blockOf(simulation: Simulation, record: CommittedRecord): Buffer {
+  const { incarnation, member } = simulation.judge.history.origins[record.origin] as HistoryOrigin;
+  const sink = new Sink(256);
+  sink.u8(0);
+  writeOrigin(sink, { incarnation, member });
+  sink.varint(record.seq);
+  sink.varint(1);
+  sink.bytes(record.bytes, 0, record.bytes.length);
+  return sink.copy();
+}
+
+test("a cluster to which nothing is done is in order", async () => {
+  assert.equal(await planted(() => {}), undefined);
+});
+
+test("I-1: a disk that loses what it had made durable is noticed", async () => {
+  const check = await planted((s) => {
+    const machine = first(s);
+    machine.kill();
+    machine.disk.blocks.splice(-5);
+    machine.disk.end = machine.disk.blocks.at(-1)?.to ?? 0;
+    machine.start();
+  });
+  assert.equal(check, "I-1");
+});
+
+test("I-1: an answer before its record is durable is noticed", async () => {
+  const check = await planted((s) => {
+    const { replica } = nodeOf(first(s));
+    Object.defineProperty(replica, "durableSeq", { get: () => Infinity });
+  });
+  assert.equal(check, "I-1");
+});
+
+test("I-1: a batch before its records are durable is noticed", async () => {
+  const check = await planted((s) => {
+    const { replica } = nodeOf(first(s));
+    Object.defineProperty(replica, "shipTo", { get: () => replica.index.end });
+    first(s).diskModel.syncUs = 200_000;
+  });
+  assert.equal(check, "I-1");
+});
+
+test("I-2: a record that its origin never made is noticed", async () => {
+  const check = await planted((s) => {
+    const sink = new Sink(64);
+    sink.u8(0);
+    writeOrigin(sink, { member: "eu-west/1", incarnation: "8 bytes!" });
+    for (const number of [1, 1, 1]) sink.varint(number);
+    sink.varint(0);
+    s.judge.appended(other(s), sink.view(), 1e9);
+  });
+  assert.equal(check, "I-2");
+});
+
+test("I-3: a replica that differs from its equals is noticed", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  forgetOne(first(simulation), "keep");
+  simulation.judge.check();
+  assert.equal(simulation.judge.failures[0]?.check, "I-3");
+});
+
+test("I-4: a replica that hears nothing any more is noticed", async () => {
+  const check = await planted((s) => {
+    nodeOf(first(s)).replica.receive = () => {};
+  });
+  assert.equal(check, "I-4");
+});
+
+test("I-5: replicas that agree upon something else than their records say are noticed", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  for (const machine of simulation.machines) forgetOne(machine, "keep");
+  simulation.judge.check();
+  assert.equal(simulation.judge.failures[0]?.check, "I-5");
+});
+
+for (const [check, prefix] of [
+  ["I-6", "total"],
+  ["I-10", "keep"],
+  ["I-17", "tx:b"],
+] as const)
+  test(`${check}: ${prefix} lost everywhere is noticed by who reads it`, async () => {
+    const simulation = new Simulation(quiet);
+    assert.equal((await simulation.run()).failure, null);
+    for (const machine of simulation.machines) forgetOne(machine, prefix);
+    await finalChecks(simulation);
+    assert.equal(simulation.judge.failures[0]?.check, check);
+  });
+
+test("I-6: a record applied twice is noticed", async () => {
+  const check = await planted((s) => {
+    const record = s.judge.view(first(s)).origin?.records.at(0);
+    assert.ok(record !== undefined);
+    s.judge.appended(other(s), blockOf(s, record), 1e9);
+  });
+  assert.equal(check, "I-6");
+});
+
+test("I-7: an effect before its cause is noticed", async () => {
+  const check = await planted((s) => {
+    const { history } = s.judge;
+    const view = s.judge.view(other(s));
+    // To the judge, one machine has suddenly heard of nobody else.
+    const record = history
+      .inOrder()
+      .findLast(({ origin, deps }) => deps.some((seq, of) => seq > 0 && of !== origin));
+    assert.ok(record !== undefined);
+    view.applied = [];
+    view.applied[record.origin] = record.seq - 1;
+    s.judge.appended(other(s), blockOf(s, record), 1e9);
+  });
+  assert.equal(check, "I-7");
+});
+
+test("I-11: a clock that goes back is noticed", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  nodeOf(first(simulation)).replica.clock.ms -= 5_000;
+  simulation.judge.check();
+  assert.equal(simulation.judge.failures[0]?.check, "I-11");
+});
+
+test("I-12: two records under one dot are noticed", async () => {
+  const check = await planted((s) => {
+    const record = s.judge.view(first(s)).origin?.records.at(-1);
+    assert.ok(record !== undefined);
+    const block = blockOf(s, record);
+    (block[block.length - 1] as number) ^= 1;
+    s.judge.appended(other(s), block, 1e9);
+  });
+  assert.equal(check, "I-12");
+});
+
+test("I-15: garbage that is never collected is noticed", async () => {
+  const check = await planted((s) => {
+    nodeOf(first(s)).replica.garbage.collect = () => 0;
+  });
+  assert.equal(check, "I-15");
+});
+
+test("I-19: a healthy node that does not answer is noticed", async () => {
+  const plan = { ...quiet, healMs: 15_000 };
+  const check = await planted((s) => {
+    for (const machine of s.machines) machine.diskModel.syncUs = 1e9;
+  }, plan);
+  assert.equal(check, "I-19");
+});
+
+test("I-20: a link that is not quiet when there is nothing to say is noticed", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  const again = (): void =>
+    simulation.timeline.after(100_000, "chatter", null, () => {
+      for (const link of simulation.network.connections)
+        (link.ends[0] as End).send(FRAME.BATCH, Buffer.alloc(0));
+      again();
+    });
+  again();
+  await quietChecks(simulation);
+  assert.equal(simulation.judge.failures[0]?.check, "I-20");
+});
+
+test("I-22: a node that goes on after its disk failed to sync is noticed", async () => {
+  const fault = { kind: "sync-error", atMs: 3_000, forMs: 500, which: 0, amount: 0 } as const;
+  const simulation = new Simulation({ ...quiet, faults: [fault] });
+  const machine = first(simulation);
+  const { end } = machine;
+  machine.end = (why, error) => {
+    if (why !== "failed") end.call(machine, why, error);
+  };
+  assert.equal((await simulation.run()).failure?.check, "I-22");
+});
+
+test("an assertion in the product is noticed", async () => {
+  const check = await planted((s) => {
+    nodeOf(first(s)).replica.tick = () => assert.fail("bug: planted");
+  });
+  assert.equal(check, "bug");
+});
