@@ -31,11 +31,7 @@ function writeFields(run: Run, args: Args): number {
   const place = run.look(args, 1);
   if (place.type !== NONE && place.type !== HASH) return -1;
   let created = 0;
-  for (let i = 2; i < args.count; i += 2) {
-    if (i > 2) run.lookAgain(place);
-    if (!hasField(place, args, i)) created++;
-    writeField(run, place, args, i);
-  }
+  for (let i = 2; i < args.count; i += 2) if (writeField(run, place, args, i)) created++;
   return created;
 }
 
@@ -46,10 +42,10 @@ function hasField(place: Place, args: Args, i: number): boolean {
   return cells.has(args.bytes, args.start[i] as number, args.end[i] as number, place.horizonMs);
 }
 
-/** Writes the field named in argument `i`, with the value that follows it. */
-function writeField(run: Run, place: Place, args: Args, i: number): void {
+/** Writes the field named in argument `i`, with the value that follows it. Returns whether it is new. */
+function writeField(run: Run, place: Place, args: Args, i: number): boolean {
   const { bytes, start, end } = args;
-  run.write.setField(
+  return run.write.setField(
     place,
     bytes,
     start[i] as number,

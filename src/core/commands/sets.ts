@@ -18,24 +18,10 @@ function sadd(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 1);
   if (place.type !== NONE && place.type !== SET) return reply.error(WRONGTYPE);
   let added = 0;
-  for (let i = 2; i < args.count; i++) {
-    if (i > 2) run.lookAgain(place);
-    if (hasMember(place, args, i)) refreshMember(run, place, args, i);
-    else {
-      run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number);
+  for (let i = 2; i < args.count; i++)
+    if (run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number))
       added++;
-    }
-  }
   reply.int(added);
-}
-
-/** Adds a member that is there. No reader sees a difference, so those who watch the key are not told. */
-function refreshMember(run: Run, place: Place, args: Args, i: number): void {
-  const { keyspace } = run;
-  const { onTouch } = keyspace;
-  keyspace.onTouch = null;
-  run.write.addMember(place, args.bytes, args.start[i] as number, args.end[i] as number);
-  keyspace.onTouch = onTouch;
 }
 
 /** Whether a reader sees the member named in argument `i`. */
@@ -97,8 +83,7 @@ function smove(run: Run, args: Args, reply: Reply): void {
   if (args.view(1).equals(args.view(2))) return;
   const start = args.start[3] as number;
   const end = args.end[3] as number;
-  if (hasMember(to, args, 3)) refreshMember(run, to, args, 3);
-  else run.write.addMember(to, args.bytes, start, end);
+  run.write.addMember(to, args.bytes, start, end);
   run.lookAgain(from);
   run.write.removeMember(from, args.bytes, start, end);
 }

@@ -20,6 +20,7 @@ export interface NamedResets {
 }
 
 const nothing = Buffer.alloc(0);
+const NO_RESETS: readonly Reset[] = [];
 /** Looked through for a moment, never across a call. */
 const glance = new TableEntry();
 
@@ -65,7 +66,7 @@ export class Cells {
     return count;
   }
 
-  /** Writes a register: replaces what the record has seen under that name. */
+  /** Writes a register: replaces what the record has seen under that name. Returns whether nothing lived there before. */
   put(
     context: Context,
     name: Uint8Array,
@@ -75,7 +76,7 @@ export class Cells {
     value: Uint8Array,
     valueStart: number,
     valueEnd: number,
-  ): void {
+  ): boolean {
     const table = this.table;
     const hash = this.#hasher.hash(0, name, start, end);
     const at = table.find(hash, 0, name, start, end);
@@ -105,12 +106,13 @@ export class Cells {
         valueStart,
         valueEnd,
       );
-      return;
+      return at < 0;
     }
     const wasLive = at >= 0 && cell.live();
     cell.put(context, deadline, Buffer.from(value.subarray(valueStart, valueEnd)));
     if (!wasLive) this.count++;
     this.#store(at, hash, name, start, end, cell);
+    return !wasLive;
   }
 
   /** Adds to a counter: the era of `origin` as it is now. */
@@ -200,6 +202,8 @@ export class Cells {
 
   /** What a removal of one name made now must carry. */
   resetsOf(name: Uint8Array, start: number, end: number): readonly Reset[] {
+    // Counters are objects; most hashes have none.
+    if (this.table.objectCount === 0) return NO_RESETS;
     const at = this.find(name, start, end);
     return at < 0 ? [] : (this.table.objectAt(at)?.resets() ?? []);
   }

@@ -153,6 +153,11 @@ export class Table<T extends object> {
     entry.load(this.heap, this.#buckets[at * 2 + 1] as number);
   }
 
+  /** How many of the entries are objects. */
+  get objectCount(): number {
+    return this.#objects.length - this.#freeObjects.length;
+  }
+
   /** What lies at a position: REGISTER, COUNTER or OBJECT. */
   kindAt(at: number): number {
     const ref = this.#buckets[at * 2 + 1] as number;

@@ -119,8 +119,29 @@ export class Applier {
     return entry.origin === this.context.origin && entry.seq <= seq;
   }
 
-  /** Adds a member to a set (with an empty value) or writes a field of a hash. */
-  put(
+  /** Writes a field of a hash. Returns whether no reader saw one there before. */
+  putField(
+    place: Place,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    const created = this.#put(place, HASH, name, nameStart, nameEnd, value, start, end);
+    this.keyspace.touch(place);
+    return created;
+  }
+
+  /** Adds a member to a set. Returns whether no reader saw it there before: only then has the set changed for them. */
+  putMember(place: Place, name: Buffer, start: number, end: number): boolean {
+    const created = this.#put(place, SET, name, start, end, nothing, 0, 0);
+    if (created) this.keyspace.touch(place);
+    return created;
+  }
+
+  #put(
     place: Place,
     tag: Tag,
     name: Buffer,
@@ -129,19 +150,18 @@ export class Applier {
     value: Buffer,
     start: number,
     end: number,
-  ): void {
-    if (this.#flushed(place)) return;
-    const key = this.keyspace.open(place);
-    if (!key.underFloor(this.context.ms))
-      this.keyspace
-        .cells(key, tag)
-        .put(this.context, name, nameStart, nameEnd, Infinity, value, start, end);
-    this.keyspace.close(place, key);
-  }
-
-  /** Adds a member to a set. */
-  putMember(place: Place, name: Buffer, start: number, end: number): void {
-    this.put(place, SET, name, start, end, nothing, 0, 0);
+  ): boolean {
+    if (this.#flushed(place)) return false;
+    const { keyspace, context } = this;
+    const key = keyspace.open(place);
+    if (key.underFloor(context.ms)) return false;
+    const cells = keyspace.cells(key, tag);
+    const created = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
+    // One entry more changes nothing about a key that lives and has no deadline of any kind.
+    const lasting = key.counted && !key.countedExpirable && key.deadlines.length === 0;
+    const settled = lasting && place.table.objectAt(place.at) === key;
+    if (!settled) keyspace.settle(place, key);
+    return created;
   }
 
   /** Adds to the counter of a hash's field. */

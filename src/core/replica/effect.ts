@@ -170,7 +170,7 @@ export class EffectReader {
         const name = source.skip(nameLength);
         const length = source.varint();
         const start = source.skip(length);
-        applier.put(place, HASH, bytes, name, name + nameLength, bytes, start, start + length);
+        applier.putField(place, bytes, name, name + nameLength, bytes, start, start + length);
         return;
       }
       case OP_RESET: {

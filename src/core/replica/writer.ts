@@ -122,12 +122,14 @@ export class Writer {
     this.set(place, place.deadline, text, 0, text.length);
   }
 
-  /** Adds a member to a set, or adds it again: then it survives a concurrent removal. */
-  addMember(place: Place, name: Buffer, start: number, end: number): void {
+  /**
+   * Adds a member to a set, or adds it again: then it survives a concurrent removal. Returns whether no reader saw it before.
+   */
+  addMember(place: Place, name: Buffer, start: number, end: number): boolean {
     this.#prepare(place, SET);
     this.#head(effect.OP_ADD_MEMBER, place);
     this.#effects.bytes(name, start, end);
-    this.#applier.putMember(place, name, start, end);
+    return this.#applier.putMember(place, name, start, end);
   }
 
   removeMember(place: Place, name: Buffer, start: number, end: number): void {
@@ -137,6 +139,7 @@ export class Writer {
     this.#applier.removeCell(place, SET, name, start, end);
   }
 
+  /** Writes a field of a hash. Returns whether no reader saw one there before. */
   setField(
     place: Place,
     name: Buffer,
@@ -145,13 +148,13 @@ export class Writer {
     value: Buffer,
     start: number,
     end: number,
-  ): void {
+  ): boolean {
     this.#prepare(place, HASH);
     this.#resetField(place, name, nameStart, nameEnd);
     this.#head(effect.OP_SET_FIELD, place);
     this.#effects.bytes(name, nameStart, nameEnd);
     this.#effects.bytes(value, start, end);
-    this.#applier.put(place, HASH, name, nameStart, nameEnd, value, start, end);
+    return this.#applier.putField(place, name, nameStart, nameEnd, value, start, end);
   }
 
   removeField(place: Place, name: Buffer, start: number, end: number): void {
@@ -170,7 +173,8 @@ export class Writer {
     const era = this.#nextEra(cell, delta);
     if (era === null) {
       const text = Buffer.from(format(delta));
-      return this.setField(place, name, start, end, text, 0, text.length);
+      this.setField(place, name, start, end, text, 0, text.length);
+      return;
     }
     this.#head(effect.OP_COUNT_FIELD, place);
     this.#effects.bytes(name, start, end);
