@@ -16,7 +16,7 @@ import { shrink, type Story } from "./shrink.ts";
 import { Simulation, type SimulationOptions, type Verdict } from "./simulation.ts";
 import { FAULTS, type Plan, planOf } from "./swarm.ts";
 
-const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--minutes M] [--seconds T] [--json] [--no-shrink]
+const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--minutes M] [--seconds T] [--json] [--no-shrink] [--first]
                       [--seed S [--trace] [--svg FILE]]`;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -33,6 +33,8 @@ interface Wanted {
   readonly trace: boolean;
   readonly svg: string | null;
   readonly shrinks: boolean;
+  /** Whether the first failure ends the run. */
+  readonly first: boolean;
 }
 
 function wanted(): Wanted | null {
@@ -47,6 +49,7 @@ function wanted(): Wanted | null {
         json: { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
         svg: { type: "string" },
+        first: { type: "boolean", default: false },
         "no-shrink": { type: "boolean", default: false },
       },
     });
@@ -62,6 +65,7 @@ function wanted(): Wanted | null {
       trace: values.trace,
       svg: values.svg ?? null,
       shrinks: !values["no-shrink"],
+      first: values.first,
     };
   } catch {
     return null;
@@ -142,7 +146,8 @@ async function runMany(options: Wanted): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const seed of regressions())
     verdicts.push(await new Simulation(planOf(seed, options.healMs)).run());
-  for (let count = 0; !isOver(count); count++) {
+  const isEnough = (): boolean => options.first && verdicts.some(({ failure }) => failure !== null);
+  for (let count = 0; !isOver(count) && !isEnough(); count++) {
     const verdict = await new Simulation(planOf(options.from + count, options.healMs)).run();
     verdicts.push(verdict);
     if (verdict.failure !== null) {

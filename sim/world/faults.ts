@@ -23,6 +23,8 @@ export class Faults {
   readonly #undo = new Set<() => void>();
   readonly counts: Partial<Record<FaultKind, number>> = {};
   readonly #cuts = new Map<object, number>();
+  /** Which fault a disk's next sync is to fail by. */
+  readonly #failing = new Map<MemoryDisk, Fault>();
   #disks = 0;
   healed = false;
 
@@ -143,14 +145,17 @@ export class Faults {
         });
         return true;
       case "sync-error": {
-        if (machine.state !== "up") return false;
-        machine.say("will fail its next sync");
-        machine.disk.failNextSync = true;
         const { life, disk } = machine;
+        if (machine.state !== "up" || disk.failNextSync) return false;
+        machine.say("will fail its next sync");
+        disk.failNextSync = true;
+        this.#failing.set(disk, fault);
         this.#until(fault, () => {
-          if (!disk.failNextSync && machine.life === life)
-            this.#judge.fail("I-22", machine, "its disk failed to sync, and it goes on");
-          disk.failNextSync = false;
+          if (this.#failing.get(disk) === fault) {
+            if (!disk.failNextSync && machine.life === life)
+              this.#judge.fail("I-22", machine, "its disk failed to sync, and it goes on");
+            disk.failNextSync = false;
+          }
           machine.start();
         });
         return true;
