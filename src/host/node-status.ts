@@ -103,8 +103,8 @@ function logStatus({ log, syncs, job, monoMs }: StatusSources): NodeStatus["log"
 }
 
 function linkStatus({ replica, peers }: StatusSources, member: string): LinkStatus {
-  const link = [...replica.links.values()].find((other) => other.member === member);
-  const lag = replica.lagOf(member);
+  const link = [...replica.exchange.links.values()].find((other) => other.member === member);
+  const lag = replica.exchange.lagOf(member);
   return {
     peer: member,
     region: link?.region ?? null,

@@ -27,7 +27,7 @@ export class Peers implements TransportEvents {
 
   constructor(host: PeersHost) {
     this.#host = host;
-    host.replica.isWritable = (id) => this.#connections.get(id)?.writable ?? false;
+    host.replica.exchange.isWritable = (id) => this.#connections.get(id)?.writable ?? false;
   }
 
   send(link: number, type: number, body: Buffer): void {
@@ -54,7 +54,7 @@ export class Peers implements TransportEvents {
     this.#connections.set(id, connection);
     this.#links.set(connection, id);
     this.#host.beginTurn();
-    replica.opened(id, connection.dialled, connection.address);
+    replica.exchange.opened(id, connection.dialled, connection.address);
     this.#host.turnEnded();
   }
 
@@ -62,15 +62,15 @@ export class Peers implements TransportEvents {
     const { replica } = this.#host;
     const id = this.#links.get(connection);
     if (id === undefined) return;
-    const wasUp = replica.links.get(id)?.up ?? false;
+    const wasUp = replica.exchange.links.get(id)?.up ?? false;
     this.#host.beginTurn();
     try {
-      replica.receive(id, type, body);
+      replica.exchange.receive(id, type, body);
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       connection.close(`it sent what makes no sense: ${error.message}`);
     }
-    const member = replica.links.get(id)?.member ?? null;
+    const member = replica.exchange.links.get(id)?.member ?? null;
     if (!wasUp && member !== null) this.#opened.set(member, this.openedTo(member) + 1);
     this.#host.turnEnded();
   }
@@ -79,19 +79,19 @@ export class Peers implements TransportEvents {
     const id = this.#links.get(connection);
     if (id === undefined) return;
     this.#host.beginTurn();
-    this.#host.replica.writable(id);
+    this.#host.replica.exchange.writable(id);
     this.#host.turnEnded();
   }
 
   onClose(connection: Connection, reason: string): void {
     const id = this.#links.get(connection);
     if (id === undefined) return;
-    const member = this.#host.replica.links.get(id)?.member;
+    const member = this.#host.replica.exchange.links.get(id)?.member;
     const peer = member ?? connection.dialled ?? connection.address;
     this.#failures.set(peer, reason);
     this.#links.delete(connection);
     this.#connections.delete(id);
-    this.#host.replica.closed(id);
+    this.#host.replica.exchange.closed(id);
     this.#host.linkClosed(peer, reason);
   }
 

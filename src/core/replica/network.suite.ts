@@ -95,8 +95,8 @@ export class Member {
       case "read":
         for (const { block, to } of this.log)
           if (to > effect.from && to <= replica.shipTo)
-            replica.offer(effect.link, effect.passage, block, to);
-        return replica.readDone(effect.link, effect.passage);
+            replica.exchange.offer(effect.link, effect.passage, block, to);
+        return replica.exchange.readDone(effect.link, effect.passage);
       case "ceiling":
         replica.ceilingAppended(this.#append(effect.block), effect.block);
         if (this.prompt) replica.stored(this.log.at(-1)?.to ?? 0);
@@ -150,10 +150,10 @@ export class Network {
     from.wires.set(a, { peer: to, id: b, frames: [] });
     to.wires.set(b, { peer: from, id: a, frames: [] });
     from.begin();
-    from.replica.opened(a, to.name, to.name);
+    from.replica.exchange.opened(a, to.name, to.name);
     from.turn();
     to.begin();
-    to.replica.opened(b, null, from.name);
+    to.replica.exchange.opened(b, null, from.name);
     to.turn();
   }
 
@@ -167,9 +167,9 @@ export class Network {
     const wire = member.wires.get(id);
     if (wire === undefined) return;
     member.wires.delete(id);
-    member.replica.closed(id);
+    member.replica.exchange.closed(id);
     wire.peer.wires.delete(wire.id);
-    wire.peer.replica.closed(wire.id);
+    wire.peer.replica.exchange.closed(wire.id);
   }
 
   /** Delivers frames until none is under way. */
@@ -183,7 +183,7 @@ export class Network {
             if (this.#cut.has(wire)) continue;
             busy = true;
             wire.peer.begin();
-            wire.peer.replica.receive(wire.id, type, body);
+            wire.peer.replica.exchange.receive(wire.id, type, body);
             wire.peer.turn();
           }
     }

@@ -125,8 +125,8 @@ test("when both sides have dialled, both keep the same connection", () => {
     network.run();
     const [a, b] = members;
     assert.deepEqual([a.wires.size, b.wires.size], [1, 1]);
-    const [mine] = [...a.replica.links.values()];
-    const [theirs] = [...b.replica.links.values()];
+    const [mine] = [...a.replica.exchange.links.values()];
+    const [theirs] = [...b.replica.exchange.links.values()];
     assert.equal(mine?.dialled, "b/1", "the one that the first by name dialled");
     assert.equal(theirs?.dialled, null);
     assert.ok(mine?.up && theirs?.up);
@@ -163,9 +163,9 @@ test("a link on which nothing is heard for three seconds is closed", () => {
   network.pass(1_000);
   network.cut(a, b);
   network.pass(2_700);
-  assert.equal(a.replica.links.size, 1);
+  assert.equal(a.replica.exchange.links.size, 1);
   network.pass(400);
-  assert.equal(a.replica.links.size, 0);
+  assert.equal(a.replica.exchange.links.size, 0);
   assert.ok([...a.closes(), ...b.closes()].some((reason) => reason.includes("3000 ms")));
 });
 
@@ -178,18 +178,18 @@ test("a peer of another cluster, of the same name or of another protocol is turn
   assert.match(a.closes().at(-1) as string, /belongs to cluster other/);
   const hello = a.frames(FRAME.HELLO).at(-1);
   assert.ok(hello?.type === "send");
-  a.replica.opened(77, "x", "x");
-  a.replica.receive(77, FRAME.HELLO, hello.body);
+  a.replica.exchange.opened(77, "x", "x");
+  a.replica.exchange.receive(77, FRAME.HELLO, hello.body);
   a.carryOut();
   assert.match(a.closes().at(-1) as string, /called a\/1 too/);
-  a.replica.opened(78, "x", "x");
+  a.replica.exchange.opened(78, "x", "x");
   const newer = new Sink();
   newer.varint(99);
-  a.replica.receive(78, FRAME.HELLO, newer.copy());
+  a.replica.exchange.receive(78, FRAME.HELLO, newer.copy());
   a.carryOut();
   assert.match(a.closes().at(-1) as string, /protocol 99/);
-  a.replica.opened(79, "x", "x");
-  a.replica.receive(79, FRAME.ACK, Buffer.alloc(40));
+  a.replica.exchange.opened(79, "x", "x");
+  a.replica.exchange.receive(79, FRAME.ACK, Buffer.alloc(40));
   a.carryOut();
   assert.match(a.closes().at(-1) as string, /did not begin with HELLO/);
 });

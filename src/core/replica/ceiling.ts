@@ -1,0 +1,75 @@
+/**
+ * Ceiling: how far the clock may have gone, kept in the log, so that what was promised binds whoever we are after a crash.
+ *
+ *   wanted ─► block asked for ─► appended ─► durable: promises may reach up to it
+ *
+ * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It runs at most
+ * `AHEAD_MS` ahead, so a restart begins at most so far ahead of the wall clock.
+ */
+import type { HybridClock } from "../clock/stamp.ts";
+import { BLOCK_CEILING } from "./record.ts";
+
+const AHEAD_MS = 1_000;
+
+export class Ceiling {
+  readonly #clock: HybridClock;
+  /** The newest durable one, and the newest asked for. */
+  #durableMs = 0;
+  #askedMs = 0;
+  /** Those that are appended but not durable. */
+  readonly #appended: { readonly to: number; readonly ms: number }[] = [];
+
+  constructor(clock: HybridClock) {
+    this.#clock = clock;
+  }
+
+  /** The block to append so that promises can go on; null while there is room. */
+  raise(nowMs: number): Buffer | null {
+    const wantedMs = Math.max(nowMs, this.#clock.ms);
+    if (this.#askedMs - wantedMs > AHEAD_MS / 2) return null;
+    this.#askedMs = wantedMs + AHEAD_MS;
+    return blockOf(this.#askedMs);
+  }
+
+  /** A block was appended; `to` is the position behind it. */
+  appended(to: number, block: Buffer): void {
+    this.#appended.push({ to, ms: msOf(block) });
+  }
+
+  /** Everything before `position` survives a crash. */
+  stored(position: number): void {
+    const count = this.#appended.findLastIndex(({ to }) => to <= position) + 1;
+    for (const { ms } of this.#appended.splice(0, count))
+      this.#durableMs = Math.max(this.#durableMs, ms);
+  }
+
+  /** A block of our own log at a restart: stamps begin behind it. */
+  replay(block: Buffer): void {
+    this.#clock.observe(msOf(block), 0);
+    this.#durableMs = Math.max(this.#durableMs, msOf(block));
+  }
+
+  /** Promises that no stamp at or before the returned millisecond will be issued from now on. */
+  promise(nowMs: number): number {
+    const promiseMs = Math.min(Math.max(nowMs, this.#clock.ms), this.#durableMs) - 1;
+    if (promiseMs <= 0) return 0;
+    this.#clock.observe(promiseMs, 0xffff);
+    return promiseMs;
+  }
+
+  /** A block that lets stamps begin exactly here after a clean stop. */
+  final(nowMs: number): Buffer {
+    return blockOf(Math.max(this.#clock.ms, nowMs));
+  }
+}
+
+function msOf(block: Buffer): number {
+  return block.readUIntBE(1, 6);
+}
+
+function blockOf(ms: number): Buffer {
+  const block = Buffer.alloc(7);
+  block[0] = BLOCK_CEILING;
+  block.writeUIntBE(ms, 1, 6);
+  return block;
+}

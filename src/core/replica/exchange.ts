@@ -1,0 +1,333 @@
+/**
+ * Exchange: what this replica and its peers say and send to each other.
+ *
+ *   opened ─► HELLO both ways ─► backlog from the log, ACK, PULL ─► closed, by either side or by silence
+ *
+ * Invariant: at most one link to a member is up, and both sides keep the same one. What is sent was read from the log, up to
+ * `shipTo`; what is missing on one side is asked for, of whoever has it.
+ */
+import { Sink } from "../bytes/sink.ts";
+import { Source } from "../bytes/source.ts";
+import type { Vector } from "../clock/vector.ts";
+import { FRAME } from "../wire/frame.ts";
+import { Lag } from "./lag.ts";
+import { Link, type Passage } from "./link.ts";
+import { Pulls } from "./pulls.ts";
+import { BLOCK_RUNS } from "./record.ts";
+import type { Replica } from "./replica.ts";
+import * as words from "./words.ts";
+
+const ACK_EVERY_MS = 20;
+const HEARTBEAT_EVERY_MS = 200;
+/** A link on which nothing was heard for so long is closed; a new connection may find another way. */
+const SILENCE_MAX_MS = 3_000;
+
+export interface ExchangeOptions {
+  readonly cluster: string;
+  /** Whether records of other members are forwarded: needed unless every member has a link to every other. */
+  readonly relays: boolean;
+}
+
+export class Exchange {
+  readonly #replica: Replica;
+  readonly #cluster: string;
+  readonly #relays: boolean;
+  readonly links = new Map<number, Link>();
+  readonly #pulls: Pulls;
+  readonly #lag = new Lag();
+  readonly #sink = new Sink(1024);
+  #renewing = false;
+
+  constructor(replica: Replica, options: ExchangeOptions) {
+    this.#replica = replica;
+    this.#cluster = options.cluster;
+    this.#relays = options.relays;
+    this.#pulls = new Pulls(replica.origins, replica.applied, replica.delivery);
+  }
+
+  /** A connection to a peer is open and proven. */
+  opened(id: number, dialled: string | null, address: string): void {
+    const link = new Link(id, dialled, address, this.#replica.origins, this.#replica.monoMs);
+    this.links.set(id, link);
+    const sink = this.#sink;
+    sink.clear();
+    words.writeHello(sink, link.numbering, {
+      protocol: words.PROTOCOL,
+      cluster: this.#cluster,
+      member: this.#replica.member,
+      region: this.#replica.region,
+      origin: this.#replica.origins.get(this.#replica.me),
+      applied: this.#replica.applied,
+      durable: this.#replica.durable,
+      wallMs: this.#replica.run.wallMs,
+    });
+    this.#send(link, FRAME.HELLO, sink.copy());
+  }
+
+  closed(id: number): void {
+    this.links.delete(id);
+  }
+
+  /** A frame has come. Throws `Malformed` when it makes no sense: the host closes the link with the reason. */
+  receive(id: number, type: number, body: Buffer): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    link.lastHeardMs = this.#replica.monoMs;
+    link.receivedBytes += body.length;
+    if (type === FRAME.HELLO) return this.#onHello(link, new Source(body));
+    if (!link.up) return this.#close(link, "the peer did not begin with HELLO");
+    switch (type) {
+      case FRAME.BATCH: {
+        // What is passed over leaves a gap, and gaps are pulled.
+        if (!this.takesRecords) return;
+        const count = this.#replica.delivery.receive(id, body, 0, body.length);
+        link.receivedRecords += count;
+        if (count > 0) this.#ackSoon = true;
+        this.#closeBroken();
+        return;
+      }
+      case FRAME.ACK:
+        return this.#onAck(link, words.readAck(new Source(body), link.numbering));
+      case FRAME.PULL:
+        return this.#onPull(link, words.readPull(new Source(body), link.numbering));
+      default:
+        // A later version may say more; what we do not know we may not need.
+        return;
+    }
+  }
+
+  #ackSoon = false;
+
+  #onHello(link: Link, source: Source): void {
+    const hello = words.readHello(source, link.numbering);
+    if (!("member" in hello))
+      return this.#close(
+        link,
+        `the peer speaks replication protocol ${hello.protocol}, this replica ${words.PROTOCOL}`,
+      );
+    if (hello.cluster !== this.#cluster)
+      return this.#close(
+        link,
+        `the peer belongs to cluster ${hello.cluster}, this replica to ${this.#cluster}`,
+      );
+    if (hello.member === this.#replica.member)
+      return this.#close(link, `the peer is called ${hello.member} too: names must differ`);
+    const other = [...this.links.values()].find((l) => l !== link && l.member === hello.member);
+    if (other !== undefined) {
+      // Both sides dialled, or the older connection is half open. Both sides must keep the same one.
+      const keepsOther =
+        (other.dialled !== null) !== (link.dialled !== null) &&
+        (other.dialled !== null) === this.#replica.member < hello.member;
+      if (keepsOther) return this.#close(link, "another connection to this peer is open");
+      this.#close(other, "a newer connection to this peer has opened");
+    }
+    if (
+      hello.applied.get(this.#replica.me) > this.#replica.applied.get(this.#replica.me) &&
+      !this.#renewing
+    ) {
+      // The peer has records of ours that we have lost: whatever we wrote next would carry their names.
+      this.#renewing = true;
+      this.#replica.effects.push({ type: "renew" });
+    }
+    link.member = hello.member;
+    link.region = hello.region;
+    link.peerApplied.join(hello.applied);
+    link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
+    this.#note("info", `link to ${hello.member} is up (${link.address})`);
+    this.#startBacklog(link);
+    this.#sendAck(link);
+  }
+
+  #startBacklog(link: Link): void {
+    const lacks = (vector: Vector): boolean =>
+      this.#everyShipped((number) => link.peerApplied.covers(number, vector.get(number)));
+    if (!lacks(this.#replica.index.baseVector))
+      this.#note(
+        "warn",
+        `${link.member} lacks records that this replica's log no longer holds: it can only be filled from another peer`,
+      );
+    link.backlog.cursor = this.#replica.index.startFor(lacks);
+    this.#pump(link);
+  }
+
+  /** Whether something holds for every origin whose records go over links. */
+  #everyShipped(holds: (number: number) => boolean): boolean {
+    for (let number = 0; number < this.#replica.origins.count; number++)
+      if (this.#ships(number) && !holds(number)) return false;
+    return true;
+  }
+
+  #ships(number: number): boolean {
+    return this.#relays || this.#replica.origins.get(number).member === this.#replica.member;
+  }
+
+  #onAck(link: Link, ack: words.Ack): void {
+    link.peerSentMs = ack.sentMs;
+    link.peerSentAtMs = this.#replica.monoMs;
+    if (ack.echoMs > 0) {
+      const rttMs = Math.max(0, this.#replica.monoMs - ack.echoMs - ack.heldMs);
+      link.rttMs = link.rttMs === null ? rttMs : link.rttMs * 0.8 + rttMs * 0.2;
+      link.clockOffsetMs = ack.wallMs + link.rttMs / 2 - this.#replica.nowMs;
+    }
+    for (const report of ack.reports) {
+      if (report.member === link.member) link.peerApplied.join(report.applied);
+      this.#replica.members.report(report);
+    }
+    this.#pulls.heard(link, this.#replica.monoMs);
+  }
+
+  #onPull(link: Link, wanted: words.Wanted[]): void {
+    for (const want of wanted) {
+      const to = Math.min(want.to, this.#replica.applied.get(want.origin));
+      if (link.errands.length > 64 || to < want.from) continue;
+      const cursor = this.#replica.index.startFor((vector) => vector.get(want.origin) < want.from);
+      link.addErrand({ ...want, to }, cursor);
+    }
+    this.#pump(link);
+  }
+
+  /** More of the log may be shipped. */
+  pump(): void {
+    for (const link of this.links.values()) if (link.up) this.#pump(link);
+  }
+
+  /** The network has taken what waited for this link. */
+  writable(id: number): void {
+    const link = this.links.get(id);
+    if (link?.up) this.#pump(link);
+  }
+
+  /** Whether peers' records are applied; the host says no while they could not be stored. */
+  takesRecords = true;
+
+  /** The host tells whether a link takes more; set by the host once. */
+  isWritable: (link: number) => boolean = () => true;
+
+  #pump(link: Link): void {
+    if (!this.isWritable(link.id)) return;
+    this.#pumpPassage(link, link.backlog);
+    for (const errand of link.errands) this.#pumpPassage(link, errand);
+  }
+
+  #pumpPassage(link: Link, passage: Passage): void {
+    if (passage.reading || passage.cursor >= this.#replica.shipTo) return;
+    passage.reading = true;
+    const { id, cursor } = passage;
+    this.#replica.effects.push({ type: "read", link: link.id, passage: id, from: cursor });
+  }
+
+  /** One block of a read, in order; `to` is the position behind it. */
+  offer(id: number, passageId: number, block: Buffer, to: number): void {
+    const link = this.links.get(id);
+    const passage = link?.passage(passageId);
+    if (link === undefined || passage === undefined || to > this.#replica.shipTo) return;
+    if (block[0] === BLOCK_RUNS) link.add(passage, block, 1, (number) => this.#ships(number));
+    passage.cursor = to;
+  }
+
+  /** A read has ended: what was offered is sent, and the next read asked for. */
+  readDone(id: number, passageId: number): void {
+    const link = this.links.get(id);
+    const passage = link?.passage(passageId);
+    if (link === undefined || passage === undefined) return;
+    passage.reading = false;
+    if (link.batch.length > 0) {
+      link.sentRecords += link.batchRecords;
+      this.#send(link, FRAME.BATCH, link.batch.copy());
+      link.batch.clear();
+      link.batchRecords = 0;
+    }
+    if (passage.wanted !== null && passage.cursor >= this.#replica.shipTo)
+      link.endErrand(passageId);
+    this.#pump(link);
+  }
+
+  #send(link: Link, type: number, body: Buffer): void {
+    link.sentBytes += body.length;
+    this.#replica.effects.push({ type: "send", link: link.id, frame: type, body });
+  }
+
+  #close(link: Link, reason: string): void {
+    this.links.delete(link.id);
+    this.#replica.effects.push({ type: "close", link: link.id, reason });
+  }
+
+  #closeBroken(): void {
+    for (const [id, reason] of this.#replica.delivery.broken) {
+      const link = this.links.get(id);
+      if (link !== undefined) this.#close(link, reason);
+    }
+    this.#replica.delivery.broken.clear();
+  }
+
+  #note(level: "info" | "warn", text: string): void {
+    this.#replica.effects.push({ type: "note", level, text });
+  }
+
+  /** Time has passed: silence, acks, pulls. */
+  tick(): void {
+    const { applied, me, nowMs, monoMs, delivery } = this.#replica;
+    this.#lag.sample(applied.get(me), nowMs);
+    for (const link of this.links.values()) this.#tickLink(link);
+    this.#ackSoon = false;
+    if (delivery.waiting.size > 0) delivery.retry();
+    this.#closeBroken();
+    for (const { link, wanted } of this.#pulls.due(this.links, monoMs)) {
+      this.#sink.clear();
+      words.writePull(this.#sink, link.numbering, wanted);
+      this.#send(link, FRAME.PULL, this.#sink.copy());
+    }
+  }
+
+  /** The replica goes on as another incarnation: peers must meet it anew. */
+  renewed(): void {
+    this.#renewing = false;
+    for (const link of this.links.values())
+      if (link.up) this.#close(link, "this replica goes on as a new incarnation");
+  }
+
+  #tickLink(link: Link): void {
+    const silentMs = this.#replica.monoMs - link.lastHeardMs;
+    if (silentMs > SILENCE_MAX_MS) {
+      this.#note(
+        "warn",
+        `link to ${link.member ?? link.address} is silent for ${SILENCE_MAX_MS} ms`,
+      );
+      return this.#close(link, `nothing was heard for ${SILENCE_MAX_MS} ms`);
+    }
+    if (!link.up) return;
+    const sinceMs = this.#replica.monoMs - link.lastAckMs;
+    if (sinceMs >= (this.#ackSoon ? ACK_EVERY_MS : HEARTBEAT_EVERY_MS)) this.#sendAck(link);
+    this.#pump(link);
+  }
+
+  #sendAck(link: Link): void {
+    link.lastAckMs = this.#replica.monoMs;
+    // Reports travel on: a member whose cable to us is cut still learns, over others, what we have.
+    const reports = [this.#replica.report()];
+    for (const report of this.#replica.members.reports())
+      if (report.member !== link.member) reports.push(report);
+    this.#sink.clear();
+    words.writeAck(this.#sink, link.numbering, {
+      // What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.
+      wallMs: this.#replica.run.wallMs,
+      sentMs: this.#replica.monoMs,
+      echoMs: link.peerSentMs,
+      heldMs: this.#replica.monoMs - link.peerSentAtMs,
+      reports,
+    });
+    this.#send(link, FRAME.ACK, this.#sink.copy());
+  }
+
+  /** Our records that a member is not known to have, and how long ago the oldest was made; null if it was never heard of. */
+  lagOf(member: string): { records: number; ms: number } | null {
+    const report = this.#replica.members.latest(member);
+    if (report === null) return null;
+    const made = this.#replica.applied.get(this.#replica.me);
+    const has = report.applied.get(this.#replica.me);
+    return {
+      records: Math.max(0, made - has),
+      ms: this.#lag.behindMs(has, made, this.#replica.nowMs),
+    };
+  }
+}
