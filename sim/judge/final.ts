@@ -11,7 +11,6 @@ import type { Simulation } from "../simulation.ts";
 import type { Outcome } from "../world/actor.ts";
 import { type Reply, request } from "../world/replies.ts";
 import { Served } from "../world/served.ts";
-import type { Judge } from "./judge.ts";
 import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
 
@@ -27,11 +26,10 @@ const ENTRY_BYTES = 8;
 export async function quietChecks(simulation: Simulation): Promise<void> {
   const { timeline, judge, machines, network } = simulation;
   const untilUs = timeline.now + SETTLE_MS * 1000;
-  while (timeline.now < untilUs && !machines.every((machine) => isClean(machine, judge)))
+  while (timeline.now < untilUs && !machines.every(isClean))
     await timeline.run(timeline.now + 200_000);
   for (const machine of machines)
-    if (!isClean(machine, judge))
-      judge.fail("I-15", machine, `it still holds ${leftovers(machine, judge)}`);
+    if (!isClean(machine)) judge.fail("I-15", machine, `it still holds ${leftovers(machine)}`);
   // What was asked for twice may still be on its way.
   await timeline.run(timeline.now + REST_MS * 1000);
   const { batches, bytes } = network.counts;
@@ -55,16 +53,15 @@ export async function quietChecks(simulation: Simulation): Promise<void> {
     );
 }
 
-function isClean(machine: Machine, judge: Judge): boolean {
-  return leftovers(machine, judge) === "";
+function isClean(machine: Machine): boolean {
+  return leftovers(machine) === "";
 }
 
-function leftovers(machine: Machine, judge: Judge): string {
+function leftovers(machine: Machine): string {
   const replica = machine.node?.replica;
   if (replica === undefined) return "no node";
   const { waitingFloors, waitingResets } = replica.garbage;
-  // What a record depends on may be gone for good once two disks are, and so the record waits.
-  const waiting = judge.lostDisks.size > 1 ? 0 : replica.delivery.waitingCount;
+  const waiting = replica.delivery.waitingCount;
   const found = [
     waitingResets > 0 ? `${waitingResets} resets` : "",
     waitingFloors > 0 ? `${waitingFloors} floors or flushes` : "",

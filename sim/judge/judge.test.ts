@@ -139,7 +139,7 @@ test("I-3: a replica that differs from its equals is noticed", async () => {
 
 test("I-4: a replica that hears nothing any more is noticed", async () => {
   const check = await planted((s) => {
-    nodeOf(first(s)).replica.receive = () => {};
+    nodeOf(first(s)).replica.exchange.receive = () => {};
   });
   assert.equal(check, "I-4");
 });

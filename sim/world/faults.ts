@@ -214,16 +214,17 @@ export class Faults {
 
   /** The machine comes back with the disk of a while ago, or with an empty one: another place, by its fingerprint. */
   #replaceDisk(fault: Fault, machine: Machine): boolean {
+    // One machine of a cluster at most: what two held alone, and the third had not applied yet, is gone and comes back half.
+    if (this.#judge.lostDisks.size > 0 && !this.#judge.lostDisks.has(machine)) return false;
+    this.#judge.lostDisks.add(machine);
     const image = copyOf(machine.disk, `${machine.name} disk ${++this.#disks}`);
     const isEmpty = fault.kind === "empty-disk";
     this.#until(fault, () => {
-      // A second loss while the first is being made good could lose what only the refilled one held.
       machine.say(isEmpty ? "loses its disk" : `goes back to its disk of ${fault.forMs} ms ago`);
       machine.kill();
       machine.disk = isEmpty ? new MemoryDisk(image.name) : image;
       const view = this.#judge.view(machine);
       view.replaced = true;
-      this.#judge.lostDisks.add(machine);
       machine.start();
     });
     return true;
