@@ -79,14 +79,16 @@ export class Members {
     }
   }
 
-  /** Whether everything the member had issued when it reported is applied here. */
+  /**
+   * Whether everything the member had issued when it reported is applied here, and everything earlier incarnations of this replica
+   * had: one that lost its disk gets its own records back like anybody else's, and they are as concurrent as those.
+   */
   #hasIssued(name: string, report: Report): boolean {
-    for (let number = 0; number < this.#origins.count; number++)
-      if (
-        this.#origins.get(number).member === name &&
-        !this.#applied.covers(number, report.applied.get(number))
-      )
-        return false;
+    for (let number = 0; number < this.#origins.count; number++) {
+      const { member } = this.#origins.get(number);
+      if (member !== name && member !== this.me) continue;
+      if (!this.#applied.covers(number, report.applied.get(number))) return false;
+    }
     return true;
   }
 
