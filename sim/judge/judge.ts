@@ -14,6 +14,7 @@ import { canonicalText } from "./canonical.ts";
 import { Facts, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Marks } from "./marks.ts";
+import { misread } from "./view.ts";
 import type { Machine, MachineEvents } from "../world/machine.ts";
 
 /** What a client asked a counter to become. */
@@ -341,6 +342,14 @@ export class Judge implements MachineEvents {
     for (const { machine, view, text } of states) {
       const meant = factsText(view.facts);
       if (text !== meant) this.fail("I-5", machine, difference(text, meant));
+      const { run, keyspace } = (machine.node as NonNullable<Machine["node"]>).replica;
+      const wrong = misread(keyspace, view.facts, this.history, run.nowMs);
+      if (wrong !== null)
+        this.fail(
+          "I-5",
+          machine,
+          `it shows ${wrong.name} as ${wrong.is} instead of ${wrong.should}`,
+        );
     }
     return whole;
   }

@@ -1,0 +1,85 @@
+/**
+ * View: what a reader must see of a key, by the facts, beside what the node shows.
+ *
+ * Invariant: only keys that are of one type and without deadlines are read here: everything else about them is in the facts, and what
+ * deadlines and conflicts of types show is tested where it is decided.
+ */
+import type { Cells } from "../../src/core/crdt/cells.ts";
+import { HASH, SET, STRING } from "../../src/core/crdt/key.ts";
+import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
+import { Place } from "../../src/core/keyspace/place.ts";
+import type { Fact, Facts, KeyFacts } from "./facts.ts";
+import type { History } from "./history.ts";
+
+/** The first key, `db:name`, that a node shows otherwise than it should; null when there is none. */
+export function misread(
+  keyspace: Keyspace,
+  facts: Facts,
+  history: History,
+  nowMs: number,
+): { name: string; is: string; should: string } | null {
+  for (const [name, key] of facts.keys) {
+    const should = expected(key, history);
+    if (should === null) continue;
+    const is = shown(keyspace, name, nowMs);
+    if (is !== should) return { name, is, should };
+  }
+  return null;
+}
+
+function expected(key: KeyFacts, history: History): string | null {
+  const isString = key.registers.length + key.counts.length > 0;
+  const isHash = key.fields.size + key.fieldCounts.size > 0;
+  const types = Number(isString) + Number(key.members.size > 0) + Number(isHash);
+  const expires = key.deadlines.length > 0 || key.registers.some((r) => r.deadline !== Infinity);
+  if (types > 1 || expires) return null;
+  if (isString) return `string ${read(key.registers, key.counts, history)}`;
+  if (key.members.size > 0) return `set ${[...key.members.keys()].toSorted().join(",")}`;
+  if (!isHash) return "none";
+  const names = [...new Set([...key.fields.keys(), ...key.fieldCounts.keys()])];
+  return `hash ${names
+    .map((f) => `${f}=${read(key.fields.get(f) ?? [], key.fieldCounts.get(f) ?? [], history)}`)
+    .toSorted()
+    .join(",")}`;
+}
+
+/** The last writer's value, and what was added to it if it is a number. */
+function read(registers: readonly Fact[], counts: readonly Fact[], history: History): string {
+  const rank = (fact: Fact): string => {
+    const { member, incarnation } = history.origins[fact.origin] as History["origins"][0];
+    return `${member} ${Buffer.from(incarnation, "latin1").toString("hex")}`;
+  };
+  const isLater = (a: Fact, b: Fact): boolean =>
+    a.ms !== b.ms ? a.ms > b.ms : a.tick !== b.tick ? a.tick > b.tick : rank(a) > rank(b);
+  const last = registers.reduce<Fact | null>(
+    (best, fact) => (best === null || isLater(fact, best) ? fact : best),
+    null,
+  );
+  const sum = counts.reduce((total, { delta }) => total + delta, 0);
+  if (last === null) return String(sum);
+  // A plain decimal only: what else counts as a number is for the commands' own tests.
+  const isNumber = /^-?\d+(\.\d+)?$/.test(last.value);
+  if (counts.length === 0 || !isNumber) return last.value;
+  return String(Math.round((Number(last.value) + sum) * 1e9) / 1e9);
+}
+
+function shown(keyspace: Keyspace, name: string, nowMs: number): string {
+  const colon = name.indexOf(":");
+  const bytes = Buffer.from(name.slice(colon + 1), "latin1");
+  const place = new Place();
+  keyspace.locate(place, Number(name.slice(0, colon)), bytes, 0, bytes.length);
+  place.look(keyspace, nowMs);
+  const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
+  if (place.type === STRING) return `string ${value()}`;
+  if (place.type !== SET && place.type !== HASH) return "none";
+  const positions: number[] = [];
+  (place.cells as Cells).each(place.horizonMs, (at) => positions.push(at));
+  const texts = positions.map((at) => {
+    const entry = place.name(at);
+    const text = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+    if (place.type === SET) return text;
+    place.lookCell(keyspace, at);
+    return `${text}=${value()}`;
+  });
+  return `${place.type === SET ? "set" : "hash"} ${texts.toSorted().join(",")}`;
+}
