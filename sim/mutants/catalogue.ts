@@ -129,9 +129,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "peers are told the anchored time as if it were the wall clock's",
-    file: "core/replica/replica.ts",
-    find: "// What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.\n      wallMs: this.run.wallMs,",
-    put: "wallMs: this.nowMs,",
+    file: "core/replica/exchange.ts",
+    find: "// What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.\n      wallMs: this.#replica.run.wallMs,",
+    put: "wallMs: this.#replica.nowMs,",
   },
   {
     name: "a wall clock set right is followed only if most of all members can be reached",
