@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { MUTANTS } from "./catalogue.ts";
+import { MUTANTS, PENDING } from "./catalogue.ts";
 
 const { values } = parseArgs({
   options: {
@@ -86,6 +86,7 @@ for (const { name } of chosen()) {
       : `SURVIVED  ${result.seeds} seeds, ${seconds} s  ${name}`,
   );
 }
+for (const { name, why } of PENDING) say(`pending   ${name}: ${why}`);
 const survivors = results.filter(({ killed }) => !killed).map(({ name }) => name);
 const summary = { total: results.length, killed: results.length - survivors.length, survivors };
 console.log(values.json ? JSON.stringify(summary) : JSON.stringify(summary, null, 2));
