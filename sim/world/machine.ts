@@ -119,7 +119,10 @@ export class Machine implements Owner {
   start(): void {
     if (this.state !== "off") return;
     // Not simulated: a clock that is ahead when the process starts. What is stamped by it waits for that time to come.
-    if (this.clock.offsetMs > BOOT_AHEAD_MAX_MS) this.clock.offsetMs = this.clock.skewMs;
+    if (this.wallMs() - EPOCH_MS - this.timeline.nowMs > BOOT_AHEAD_MAX_MS) {
+      this.clock.offsetMs = this.clock.skewMs;
+      this.clock.frozenMs = null;
+    }
     this.state = "starting";
     const life = ++this.life;
     const settled = this.#stir();
