@@ -41,7 +41,7 @@ export interface Verdict {
 }
 
 /** Virtual time within which everyone must agree once the world has healed. */
-export const CONVERGE_MS = 30_000;
+const CONVERGE_MS = 30_000;
 const CHECK_EVERY_US = 1_000_000;
 const REGIONS = ["us-east", "us-west", "eu-west", "ap-south", "sa-east"];
 

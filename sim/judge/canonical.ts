@@ -36,7 +36,7 @@ export function canonicalText(keyspace: Keyspace, history: History): string {
 }
 
 /** A replica's own number of an origin → the history's. */
-export function numbering(origins: Origins, history: History): Number {
+function numbering(origins: Origins, history: History): Number {
   const numbers: number[] = [];
   return (origin) => {
     let number = numbers[origin];

@@ -391,14 +391,14 @@ export class Judge implements MachineEvents {
   }
 }
 
-export function vectorText(applied: readonly number[]): string {
+function vectorText(applied: readonly number[]): string {
   return Array.from(applied, (seq, of) => (seq > 0 ? `${of}:${seq}` : ""))
     .filter((entry) => entry !== "")
     .join(" ");
 }
 
 /** The first line in which two states differ. */
-export function difference(is: string, should: string): string {
+function difference(is: string, should: string): string {
   const a = is.split("\n");
   const b = should.split("\n");
   const only = (x: string[], y: string[]): string =>

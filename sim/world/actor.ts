@@ -113,12 +113,6 @@ export class Actor {
     actors.set(served, this);
   }
 
-  /** Asks for an operation out of turn. */
-  askFor(op: Operation): void {
-    if (this.#served === null) this.#connect();
-    if (this.#served !== null) this.#ask(op);
-  }
-
   #ask(op: Operation): void {
     const served = this.#served as Served;
     const outcome: Outcome = {

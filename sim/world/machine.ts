@@ -47,7 +47,7 @@ export interface MachineEvents {
 }
 
 /** The beginning of virtual time, in milliseconds since 1970. */
-export const EPOCH_MS = 1_750_000_000_000;
+const EPOCH_MS = 1_750_000_000_000;
 
 const BOOT_AHEAD_MAX_MS = 3_000;
 
