@@ -34,6 +34,7 @@ export const parts: readonly Part[] = [
   part("differential", 6, "redis-server"),
   part("lab", 6),
   part("chaos", 8),
+  part("simulation", 15),
 ];
 
 /** Folders of test/ that hold no tests of their own but what the parts share. */
