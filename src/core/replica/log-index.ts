@@ -14,7 +14,7 @@ interface Mark {
 }
 
 /** Bytes between marks: a reader skips at most this many for nothing. */
-const MARK_EVERY_BYTES = 1024 * 1024;
+const MARK_EVERY_BYTES = 256 * 1024;
 
 export class LogIndex {
   #marks: Mark[] = [];

@@ -245,7 +245,9 @@ export class Replica {
 
   /** What this replica says about itself now. */
   report(): Report {
-    this.#reportVersion = Math.max(this.#reportVersion + 1, this.nowMs * 16);
+    // The hybrid clock began behind everything stamped or promised before a restart, so versions go on growing whatever the wall says.
+    const versionMs = Math.max(this.nowMs, this.clock.ms);
+    this.#reportVersion = Math.max(this.#reportVersion + 1, versionMs * 16);
     return {
       member: this.member,
       version: this.#reportVersion,
