@@ -26,7 +26,7 @@ import { Node } from "./host/node.ts";
 export async function startNode(config: Config, clockOffsetMs: number): Promise<RunningNode> {
   await using stack = new AsyncDisposableStack();
   const log = pino(
-    { level: config.logLevel, base: { member: config.member } },
+    { level: config.logLevel, base: { member: config.member }, errorKey: "error" },
     pino.destination(2),
   );
   let offsetMs = clockOffsetMs;

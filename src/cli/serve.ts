@@ -59,6 +59,11 @@ export function serveCommand(deps: ServeDeps): Command {
         await Promise.race([stop, node.failed]);
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
+        try {
+          await node[Symbol.asyncDispose]();
+        } catch {
+          // That it does not end in order either is no news, and must not hide why.
+        }
         throw new CliError(`the node cannot go on: ${why}`, EXIT_FAILED, { cause });
       }
     });

@@ -207,8 +207,8 @@ export class FileLog implements Log {
 
   /** Starts the next operation, if none is in flight and one is wanted. Every completion comes back here. */
   #pump(): void {
-    if (this.#busy || this.#state === "failed" || this.#state === "closed") return;
-    if (this.#state === "full" && !this.#retry) return this.#rest();
+    if (this.#busy || this.#state === "closed") return;
+    if (this.#state === "failed" || (this.#state === "full" && !this.#retry)) return this.#rest();
     const chunk = this.#recent.unwritten();
     if (chunk !== null && chunk.from + chunk.written < this.#writeTo) {
       const segment = this.#segments.find(
@@ -222,7 +222,7 @@ export class FileLog implements Log {
   }
 
   #rest(): void {
-    if (this.#filling) return;
+    if (this.#busy || this.#filling) return;
     this.#idle?.();
     this.#idle = null;
   }
@@ -243,6 +243,8 @@ export class FileLog implements Log {
     if (flight === null) throw new Error("bug: a write ended that had not begun");
     this.#flight = null;
     this.#busy = false;
+    // It was on its way when something else failed: even if it has arrived, nobody is told any more.
+    if (this.#state === "failed") return this.#rest();
     // The bytes are still here, so a write that found no space can simply be made again.
     if (error !== null) return isFull(error) ? this.#suspend(error) : this.#fail(error);
     const { segment, chunk, end, durable } = flight;
@@ -264,6 +266,7 @@ export class FileLog implements Log {
       this.#busy = false;
       // Whatever the error: the kernel may have dropped the pages, and the next fdatasync would not say so.
       if (error !== null) return this.#fail(error);
+      if (this.#state === "failed") return this.#rest();
       this.#dirty = false;
       this.#advance();
     });
@@ -341,7 +344,8 @@ export class FileLog implements Log {
   #settle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idle = resolve;
-      if (this.#state === "failed") resolve();
+      // A failed log is not written to, but files are closed only when nothing is in flight in them.
+      if (this.#state === "failed") this.#rest();
       else this.sync();
     });
   }
@@ -362,10 +366,11 @@ export class FileLog implements Log {
   }
 
   #fail = (error: Error): void => {
-    if (this.#state === "failed" || this.#state === "closed") return;
+    if (this.#state === "closed") return;
+    if (this.#state === "failed") return this.#rest();
     this.#state = "failed";
     this.#failure = error;
-    this.#idle?.();
+    this.#rest();
     this.onFailure({ kind: "failed", error: this.#explain("failed", error) });
   };
 
