@@ -18,7 +18,12 @@ export interface Part {
 }
 
 /** A Debian package and the program by which it is recognised. */
-const programs = { "redis-server": "redis-server", "redis-tools": "redis-cli" } as const;
+const programs = {
+  "redis-server": "redis-server",
+  "redis-tools": "redis-cli",
+  strace: "strace",
+  faketime: "faketime",
+} as const;
 export type Need = keyof typeof programs;
 
 const part = (name: string, minutes: number, ...needs: Need[]): Part => ({
@@ -34,6 +39,7 @@ export const parts: readonly Part[] = [
   part("differential", 6, "redis-server"),
   part("lab", 6),
   part("chaos", 8),
+  part("faults", 5, "strace", "faketime"),
   part("simulation", 15),
 ];
 
