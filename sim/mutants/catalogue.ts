@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "what is on its way is asked for again and again",
     file: "core/replica/pulls.ts",
-    find: "if (seq >= asked.until) return false;",
-    put: "if (seq >= asked.until || seq > asked.seq) return false;",
+    find: "return nowMs - asked.atMs < asked.waitMs;",
+    put: "return false;",
   },
   {
     name: "peers are told the anchored time as if it were the wall clock's",
