@@ -116,12 +116,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "return origin < this.seqs.length && this.get(origin) >= seq;",
   },
   {
-    name: "what is on its way is asked for again and again",
-    file: "core/replica/pulls.ts",
-    find: "return nowMs - asked.atMs < asked.waitMs;",
-    put: "return false;",
-  },
-  {
     name: "peers are told the anchored time as if it were the wall clock's",
     file: "core/replica/exchange.ts",
     find: "// What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.\n      wallMs: this.#replica.run.wallMs,",
@@ -143,6 +137,10 @@ export const MUTANTS: readonly Mutant[] = [
 
 /** Bugs that no run of today's length can show, and why: listed, not counted. */
 export const PENDING: readonly { readonly name: string; readonly why: string }[] = [
+  {
+    name: "what is on its way is asked for again and again",
+    why: "costs a slow wire, breaks no promise: it needs a check that counts duplicates",
+  },
   {
     name: "an expired key leaves no floor",
     why: "a floor matters only once a region was away for longer than expiry's grace of ten minutes",
