@@ -81,7 +81,8 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     seed,
     regions,
     shape: regions < 3 ? "mesh" : chance.pick(["mesh", "mesh", "mesh", "ring", "hub"]),
-    durability: chance.is(0.85) ? "local" : "relaxed",
+    // What `relaxed` may lose in a crash, a lost disk elsewhere may have held the only copy of: nobody could ever apply what depends on it.
+    durability: chance.is(0.85) || replaces ? "local" : "relaxed",
     clients: chance.between(regions, 2 * regions),
     meanMs: chance.magnitude(20, 200),
     depth: chance.pick([1, 1, 4]),
