@@ -82,7 +82,7 @@ const checks: readonly Check[] = [
     name: "tests",
     look: () =>
       tests(
-        ["src/**/*.test.ts", "tools/**/*.test.ts", "sim/**/*.test.ts"],
+        ["src/**/*.test.ts", "tools/**/*.test.ts", "sim/**/*.test.ts", "fuzz/**/*.test.ts"],
         ["src/core/**"],
         ["--test-concurrency=2"],
       ),
@@ -156,7 +156,7 @@ const counted = (files: number | string | undefined): string | undefined =>
   files === undefined ? undefined : `${files} files`;
 
 const folders = (): string[] =>
-  ["src", "sim", "bench", "test", "tools"].filter((folder) => existsSync(folder));
+  ["src", "sim", "fuzz", "bench", "test", "tools"].filter((folder) => existsSync(folder));
 
 async function tests(globs: string[], exclude: string[], flags: string[]): Promise<Outcome> {
   const files = globSync(globs, { exclude }).toSorted();
