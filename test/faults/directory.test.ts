@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import {
   cpSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -14,10 +13,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort } from "../support/free-port.ts";
 import { textOf } from "../support/resp.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { eventually, FaultyNode } from "./faulty-node.ts";
+import { FaultyNode } from "./faulty-node.ts";
+import { Pair } from "./pair.ts";
 
 const KEYS = 200;
 
@@ -85,61 +84,37 @@ test("a byte flipped in the middle of what was synced keeps the node from starti
   assert.deepEqual(readFileSync(path), bytes, "nothing was changed");
 });
 
-/** Two regions that have a link, and how each is started. */
-async function pair(dir: string): Promise<[FaultyNode, FaultyNode]> {
-  const ports = { a: await freePort(), b: await freePort() };
-  const start = async (region: "a" | "b", other: "a" | "b"): Promise<FaultyNode> => {
-    mkdirSync(join(dir, region));
-    return await FaultyNode.start({
-      dir: join(dir, region),
-      region,
-      regions: ["a", "b"],
-      replicationPort: ports[region],
-      links: [{ region: other, port: ports[other] }],
-    });
-  };
-  return [await start("a", "b"), await start("b", "a")];
-}
-
-async function agree(nodes: FaultyNode[], key: string, value: string): Promise<void> {
-  await eventually(`${key} is ${value} everywhere`, async () => {
-    const replies = await Promise.all(nodes.map((node) => node.ask("GET", key)));
-    return replies.every((reply) => textOf(reply)?.toString() === value);
-  });
-}
-
 /** Both write on the same counter and the same key, and agree. */
-async function writeOn(a: FaultyNode, b: FaultyNode, count: number): Promise<void> {
+async function writeOn(pair: Pair, count: number): Promise<void> {
+  const { a, b } = pair;
   await a.ask("INCR", "count");
   await b.ask("INCR", "count");
-  await agree([a, b], "count", String(count));
+  await pair.agree("count", String(count));
   await a.ask("SET", "last", `a ${count}`);
-  await agree([a, b], "last", `a ${count}`);
+  await pair.agree("last", `a ${count}`);
   await b.ask("SET", "last", `b ${count}`);
-  await agree([a, b], "last", `b ${count}`);
+  await pair.agree("last", `b ${count}`);
 }
 
 test("a directory whose identity file is gone goes on under a new incarnation, and both regions agree", async () => {
   using dir = tempDir("faults");
-  const [a, b] = await pair(dir.path);
-  await using _a = a;
-  await using _b = b;
-  await writeOn(a, b, 2);
+  await using pair = await Pair.start(dir.path);
+  const { a } = pair;
+  await writeOn(pair, 2);
   const { origin } = await a.status();
   await a.end();
   for (const name of readdirSync(a.data))
     if (name.startsWith("identity.")) rmSync(join(a.data, name));
   await a.start();
   assert.notEqual((await a.status()).origin, origin);
-  await writeOn(a, b, 4);
+  await writeOn(pair, 4);
 });
 
 test("a directory that was copied to another place goes on there under a new incarnation, and both regions agree", async () => {
   using dir = tempDir("faults");
-  const [a, b] = await pair(dir.path);
-  await using _a = a;
-  await using _b = b;
-  await writeOn(a, b, 2);
+  await using pair = await Pair.start(dir.path);
+  const { a } = pair;
+  await writeOn(pair, 2);
   const { origin } = await a.status();
   await a.end();
   // The copy takes the very path of the original, so that nothing but the fingerprint can tell.
@@ -150,7 +125,7 @@ test("a directory that was copied to another place goes on there under a new inc
   const copied = (await a.status()).origin;
   assert.notEqual(copied, origin);
   assert.match(a.output, /new incarnation: the directory was copied, restored or moved/);
-  await writeOn(a, b, 4);
+  await writeOn(pair, 4);
 
   await a.end();
   await a.start();
@@ -159,18 +134,17 @@ test("a directory that was copied to another place goes on there under a new inc
 
 test("a node that finds an older copy of its directory gets back from its peer what it had acknowledged since", async () => {
   using dir = tempDir("faults");
-  const [a, b] = await pair(dir.path);
-  await using _a = a;
-  await using _b = b;
-  await writeOn(a, b, 2);
+  await using pair = await Pair.start(dir.path);
+  const { a } = pair;
+  await writeOn(pair, 2);
   await a.end();
   cpSync(a.data, `${a.data}.old`, { recursive: true });
   await a.start();
-  await writeOn(a, b, 4);
+  await writeOn(pair, 4);
   await a.end();
   rmSync(a.data, { recursive: true });
   renameSync(`${a.data}.old`, a.data);
   await a.start();
-  await agree([a, b], "count", "4");
-  await writeOn(a, b, 6);
+  await pair.agree("count", "4");
+  await writeOn(pair, 6);
 });
