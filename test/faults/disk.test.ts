@@ -130,7 +130,8 @@ class SmallDisk implements AsyncDisposable {
     this.#forget = atExit(() => holder.kill("SIGKILL"));
   }
 
-  static async make(path: string, megabytes: number): Promise<SmallDisk> {
+  /** Null where the machine does not allow it. */
+  static async make(path: string, megabytes: number): Promise<SmallDisk | null> {
     mkdirSync(path);
     const mount = `mount -t tmpfs -o size=${megabytes}m tmpfs "$0" && echo mounted && exec sleep infinity`;
     const holder = spawn("unshare", ["-r", "-m", "sh", "-c", mount, path], {
@@ -138,9 +139,9 @@ class SmallDisk implements AsyncDisposable {
     });
     const disk = new SmallDisk(path, holder);
     const outcome = await Promise.race([once(holder.stdout, "data"), once(holder, "exit")]);
-    if (!String(outcome[0]).includes("mounted"))
-      throw new Error("no small file system can be made here");
-    return disk;
+    if (String(outcome[0]).includes("mounted")) return disk;
+    await disk[Symbol.asyncDispose]();
+    return null;
   }
 
   /** Words that run what follows them inside. */
@@ -163,9 +164,13 @@ class SmallDisk implements AsyncDisposable {
   }
 }
 
-test("a node whose disk is full refuses writes, serves reads, says why, and goes on by itself once there is space", async () => {
+test("a node whose disk is full refuses writes, serves reads, says why, and goes on by itself once there is space", async (t) => {
   using dir = tempDir("faults");
   await using disk = await SmallDisk.make(`${dir.path}/disk`, 24);
+  if (disk === null) {
+    assert.notEqual(process.env["ATOLL_REQUIRE_ALL"], "1", "a user namespace can be made");
+    return t.skip("this machine allows no user namespaces");
+  }
   await disk.run("fallocate", "-l", "10M", `${disk.path}/ballast`);
   await using node = await FaultyNode.start({
     dir: dir.path,
