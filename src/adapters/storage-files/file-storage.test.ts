@@ -498,3 +498,56 @@ void test("a disk without room for the next segment is full, and the log goes on
     await rm(directory, { recursive: true });
   }
 });
+
+void test("once the log has failed, a write that was on its way is not reported durable, and closing waits for it", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "atoll-failed-"));
+  let failZeros: (() => void) | null = null;
+  let release: (() => void) | null = null;
+  let holding = false;
+  const files: Files = {
+    ...nodeFiles,
+    async open(path, create) {
+      const file = await nodeFiles.open(path, create);
+      return {
+        ...file,
+        write: (bytes, start, end, position, durable, done) => {
+          const go = () => file.write(bytes, start, end, position, durable, done);
+          if (position > 0 && bytes.length === 1 << 20 && bytes[0] === 0)
+            failZeros = () => done(Object.assign(new Error("EIO"), { code: "EIO" }));
+          else if (holding) release = go;
+          else go();
+        },
+      };
+    },
+  };
+  try {
+    const storage = await openFileStorage(directory, { segmentBytes: 16 << 20, files });
+    const { log } = storage;
+    await durableAt(storage, log.append(Buffer.alloc(100, "a"), true));
+    const before = log.durable;
+    holding = true;
+    log.append(Buffer.alloc(100, "b"), true);
+    const told: string[] = [];
+    log.onFailure = ({ kind }) => told.push(kind);
+    log.onDurable = () => told.push("durable");
+    assert.ok(failZeros !== null && release !== null, "zeros and a write are on their way");
+    (failZeros as () => void)();
+    assert.deepEqual(told, ["failed"]);
+    let closed = false;
+    const closing = storage[Symbol.asyncDispose]().then(
+      () => assert.fail("what is not stored is not passed over"),
+      (error: Error) => {
+        closed = true;
+        return error.message;
+      },
+    );
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(closed, false, "a file is not closed under a write");
+    (release as () => void)();
+    assert.match(await closing, /could not be stored/);
+    assert.deepEqual(told, ["failed"]);
+    assert.equal(log.durable, before);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
