@@ -7,9 +7,12 @@
  * `AHEAD_MS` ahead, so a restart begins at most so far ahead of the wall clock.
  */
 import type { HybridClock } from "../clock/stamp.ts";
+import { Malformed } from "../bytes/source.ts";
 import { BLOCK_CEILING } from "./record.ts";
 
 const AHEAD_MS = 1_000;
+/** u8 kind, u48 milliseconds */
+const BLOCK_BYTES = 7;
 
 export class Ceiling {
   readonly #clock: HybridClock;
@@ -45,6 +48,7 @@ export class Ceiling {
 
   /** A block of our own log at a restart: stamps begin behind it. */
   replay(block: Buffer): void {
+    if (block.length !== BLOCK_BYTES) throw new Malformed("a ceiling has another length");
     this.#clock.observe(msOf(block), 0);
     this.#durableMs = Math.max(this.#durableMs, msOf(block));
   }
@@ -68,7 +72,7 @@ function msOf(block: Buffer): number {
 }
 
 function blockOf(ms: number): Buffer {
-  const block = Buffer.alloc(7);
+  const block = Buffer.alloc(BLOCK_BYTES);
   block[0] = BLOCK_CEILING;
   block.writeUIntBE(ms, 1, 6);
   return block;

@@ -20,6 +20,7 @@ import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT } from "../keyspace/table.ts";
+import { readDb } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
@@ -138,7 +139,7 @@ export class CheckpointLoader {
     replica.index.restore(marks, this.position);
     for (let left = source.varint(); left > 0; left--) {
       const origin = this.#number(source);
-      const [seq, db, ms, tick] = [source.varint(), source.varint(), source.u48(), source.u16()];
+      const [seq, db, ms, tick] = [source.varint(), readDb(source), source.u48(), source.u16()];
       replica.keyspace.flushes.push({ origin, seq, db: db - 1, ms, tick });
     }
     for (let left = source.varint(); left > 0; left--) replica.garbage.restore(this.#item(source));
@@ -147,7 +148,7 @@ export class CheckpointLoader {
   #item(source: Source): GarbageItem {
     const origin = this.#number(source);
     const seq = source.varint();
-    const db = source.varint();
+    const db = readDb(source);
     const key = Buffer.from(source.view());
     const kind = source.u8();
     if (kind === 0) return { origin, seq, db, key, what: { kind: "floor" } };
@@ -167,10 +168,15 @@ export class CheckpointLoader {
   #readEntry(source: Source): void {
     const { keyspace } = this.#replica;
     const place = this.#place;
-    const db = source.varint();
+    const db = readDb(source);
     const name = source.view();
     keyspace.locate(place, db, name, 0, name.length);
     const key = new Key();
+    // Should the key be there already, this entry takes its place, in the counts too.
+    if (place.at >= 0) {
+      const { counted, countedExpiring, countedExpirable } = keyspace.open(place);
+      Object.assign(key, { counted, countedExpiring, countedExpirable });
+    }
     const parts = source.u8();
     if ((parts & 1) !== 0) key.cell = this.#cell(source);
     if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));

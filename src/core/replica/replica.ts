@@ -10,7 +10,7 @@
  *
  * It chooses who does what. What is done lives in its parts: `Writer`, `Delivery`, `Exchange`, `Members`, `LogIndex`, `Expiry`.
  */
-import { assert } from "../assert.ts";
+import { Malformed } from "../bytes/source.ts";
 import { type Origin, originName, Origins } from "../clock/origins.ts";
 import { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
@@ -196,7 +196,8 @@ export class Replica {
   replay(block: Buffer, to: number): void {
     if (block[0] === BLOCK_CEILING) this.#ceiling.replay(block);
     else {
-      assert(block[0] === BLOCK_RUNS, "the log holds blocks this version knows");
+      if (block[0] !== BLOCK_RUNS)
+        throw new Malformed("a block is of a kind that this version does not know");
       this.delivery.replay(block, 1, block.length);
     }
     this.index.appended(to, this.applied, true);
