@@ -195,7 +195,7 @@ export class RespTarget implements Target {
   }
 
   make(chance: Chance): Buffer {
-    const parts = [Buffer.of(chance.below(256))];
+    const parts: Buffer[] = [Buffer.of(chance.below(256))];
     for (let left = 1 + chance.below(8); left > 0; left--) parts.push(command(chance));
     return Buffer.concat(parts);
   }

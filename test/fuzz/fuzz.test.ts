@@ -1,0 +1,38 @@
+/**
+ * The fuzzers as CI runs them: two million inputs, one process a core. `ATOLL_FUZZ_SEED` chooses others than those of the day.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { atExit } from "../support/cleanup.ts";
+import { root } from "../support/server.ts";
+
+/** What fits into three minutes on two cores. */
+const INPUTS = { resp: 1_600_000, peer: 250_000, disk: 150_000 };
+const SEED = process.env["ATOLL_FUZZ_SEED"] ?? String(Math.floor(Date.now() / 86_400_000));
+
+async function run(target: string, inputs: number): Promise<void> {
+  const args = ["fuzz/main.ts", target, "--inputs", String(inputs), "--guided", "10000"];
+  const child = spawn(process.execPath, [...args, "--seed", SEED, "--json"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const forget = atExit(() => child.kill("SIGKILL"));
+  let stdout = "";
+  child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+  const [code] = (await once(child, "close")) as [number | null];
+  forget();
+  assert.equal(code, 0, stdout);
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  const report = JSON.parse(line) as { inputs: number; crashes: number; hangs: number };
+  assert.deepEqual([report.inputs, report.crashes, report.hangs], [inputs, 0, 0]);
+}
+
+test("two million inputs from clients, peers and disks crash and hang nothing", async () => {
+  const others = async (): Promise<void> => {
+    await run("peer", INPUTS.peer);
+    await run("disk", INPUTS.disk);
+  };
+  await Promise.all([run("resp", INPUTS.resp), others()]);
+});
