@@ -504,14 +504,23 @@ void test("once the log has failed, a write that was on its way is not reported 
   let failZeros: (() => void) | null = null;
   let release: (() => void) | null = null;
   let holding = false;
+  const seen: string[] = [];
   const files: Files = {
     ...nodeFiles,
     async open(path, create) {
       const file = await nodeFiles.open(path, create);
       return {
         ...file,
+        close: () => {
+          seen.push("closed");
+          return file.close();
+        },
         write: (bytes, start, end, position, durable, done) => {
-          const go = () => file.write(bytes, start, end, position, durable, done);
+          const go = () =>
+            file.write(bytes, start, end, position, durable, (error) => {
+              if (holding) seen.push("written");
+              done(error);
+            });
           if (position > 0 && bytes.length === 1 << 20 && bytes[0] === 0)
             failZeros = () => done(Object.assign(new Error("EIO"), { code: "EIO" }));
           else if (holding) release = go;
@@ -533,18 +542,15 @@ void test("once the log has failed, a write that was on its way is not reported 
     assert.ok(failZeros !== null && release !== null, "zeros and a write are on their way");
     (failZeros as () => void)();
     assert.deepEqual(told, ["failed"]);
-    let closed = false;
     const closing = storage[Symbol.asyncDispose]().then(
       () => assert.fail("what is not stored is not passed over"),
-      (error: Error) => {
-        closed = true;
-        return error.message;
-      },
+      (error: Error) => error.message,
     );
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(closed, false, "a file is not closed under a write");
+    assert.deepEqual(seen, [], "no file is closed under a write");
     (release as () => void)();
     assert.match(await closing, /could not be stored/);
+    assert.deepEqual(seen, ["written", "closed"]);
     assert.deepEqual(told, ["failed"]);
     assert.equal(log.durable, before);
   } finally {
