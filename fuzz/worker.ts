@@ -27,6 +27,8 @@ if (parentPort !== null) {
   const { target, inputs, seed, guided, box } = workerData as Task;
   const marks = new Uint32Array(box, 0, 2);
   const bytes = new Uint8Array(box, 8);
+  // A thread has no origin to name.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
   const tell = (message: Message): void => parentPort?.postMessage(message);
   const report = await fuzz(newTarget(target), {
     inputs,

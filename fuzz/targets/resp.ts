@@ -57,7 +57,7 @@ const ODD = [
 ];
 const OPTIONS = wordsOf();
 
-/** Every word in capitals that a command's usage or the tests of Redis know as an option. */
+/** Every word in capitals that a row's usage or the tests of Redis know as an option. */
 function wordsOf(): string[] {
   const words = new Set(
     (
@@ -68,9 +68,9 @@ function wordsOf(): string[] {
       "server clients memory stats replication cpu commandstats keyspace everything"
     ).split(" "),
   );
-  for (const { command } of commandTable.entries) {
-    words.add(command.name);
-    for (const word of (command.usage ?? "").match(/[A-Z]{2,}/g) ?? []) words.add(word);
+  for (const { command: row } of commandTable.entries) {
+    words.add(row.name);
+    for (const option of (row.usage ?? "").match(/[A-Z]{2,}/g) ?? []) words.add(option);
   }
   return [...words];
 }
