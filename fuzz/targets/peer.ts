@@ -29,6 +29,7 @@ import { argsOf } from "../../src/core/wire/args.ts";
 import { FRAME, FrameDecoder, writeFrame } from "../../src/core/wire/frame.ts";
 import { Reply } from "../../src/core/wire/reply.ts";
 import type { Chance } from "../../sim/world/chance.ts";
+import { checkCounts } from "../counts.ts";
 import type { Target } from "../engine.ts";
 import { mutate } from "../mutate.ts";
 import { must, pieces } from "../must.ts";
@@ -68,6 +69,7 @@ export class PeerTarget implements Target {
     const again = replicaOf("a/1", 1);
     again.begin(NOW_MS, NOW_MS, NOW_MS);
     for (const { block, to } of log) again.replay(block, to);
+    checkCounts(again);
     for (let number = 0; number < origins.count; number++) {
       const here = again.origins.find(origins.get(number).incarnation);
       const seq = here < 0 ? 0 : again.applied.get(here);
@@ -125,6 +127,7 @@ export class PeerTarget implements Target {
     replica.tick();
     this.#turn();
     replica.exchange.closed(LINK);
+    checkCounts(replica);
     this.#serves(`k${input.length % 10}`);
   }
 

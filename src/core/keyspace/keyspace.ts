@@ -139,7 +139,7 @@ export class Keyspace {
       key.floors.length === 0;
     const only = alone && cell.eras.length === 0 && cell.siblings.length === 1 && cell.siblings[0];
     const era = alone && cell.siblings.length === 0 && cell.eras.length === 1 && cell.eras[0];
-    if (era && era.resetSeq === 0 && typeof era.sum === "number") {
+    if (era && era.resetSeq === 0 && era.seq > 0 && typeof era.sum === "number") {
       const { origin, seq, sum, start: from, startMs, startTick } = era;
       place.at = table.putCounter(
         place.at,

@@ -65,7 +65,7 @@ export function writeEraSeq(sink: Sink, seq: number, base: number): void {
 export function readEraSeq(source: Source, base: number): number {
   const packed = source.varint();
   const whole = base - Math.floor(packed / 2);
-  if (whole < 0) throw new Malformed("a counter's era begins before its origin");
+  if (whole < 1) throw new Malformed("a counter's era begins before its origin");
   if (packed % 2 === 0) return whole;
   const steps = source.varint();
   if (steps === 0 || steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
