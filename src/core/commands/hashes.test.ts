@@ -31,6 +31,13 @@ test("HSET counts new fields alone, however often they are named", () => {
   assert.equal(store.raw("HMSET", "h", "a", "1", "b"), arity("hmset"));
 });
 
+test("a field that HINCRBY made is not new to HSET", () => {
+  const client = new Standalone();
+  client.raw("HINCRBY", "h", "f", "1");
+  assert.equal(client.raw("HSET", "h", "f", "x"), ":0\r\n");
+  assert.equal(client.raw("HGET", "h", "f"), "$1\r\nx\r\n");
+});
+
 test("with its last field a hash is gone, and its deadline with it", () => {
   const store = new Standalone();
   store.raw("HSET", "h", "a", "1", "b", "2");

@@ -150,11 +150,12 @@ export class Writer {
     end: number,
   ): boolean {
     this.#prepare(place, HASH);
-    this.#resetField(place, name, nameStart, nameEnd);
+    const counted = this.#resetField(place, name, nameStart, nameEnd);
     this.#head(effect.OP_SET_FIELD, place);
     this.#effects.bytes(name, nameStart, nameEnd);
     this.#effects.bytes(value, start, end);
-    return this.#applier.putField(place, name, nameStart, nameEnd, value, start, end);
+    const created = this.#applier.putField(place, name, nameStart, nameEnd, value, start, end);
+    return created && !counted;
   }
 
   removeField(place: Place, name: Buffer, start: number, end: number): void {
@@ -335,11 +336,13 @@ export class Writer {
     this.#reset(place, STRING, nothing, cell.resets(horizonMs));
   }
 
-  #resetField(place: Place, name: Buffer, start: number, end: number): void {
+  /** Resets a field's counter; returns whether there was one to reset. */
+  #resetField(place: Place, name: Buffer, start: number, end: number): boolean {
     const hash = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
-    if (hash === null) return;
-    const resets = hash.resetsOf(name, start, end);
-    if (resets.length > 0) this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+    const resets = hash?.resetsOf(name, start, end) ?? [];
+    if (resets.length === 0) return false;
+    this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+    return true;
   }
 
   #reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
