@@ -111,7 +111,7 @@ export function freshCopy(conversation: Conversation, chance: Chance): Message[]
 }
 
 /** Bytes in which the incarnations of b and c are others. */
-export function renamed(bytes: Buffer, mark: number): Buffer {
+function renamed(bytes: Buffer, mark: number): Buffer {
   const copy = Buffer.from(bytes);
   for (const name of ["b/1", "c/1"]) {
     // An origin as bytes: its incarnation, then the length of the member's name and the name.
