@@ -1,6 +1,6 @@
 /**
- * The fuzzers as CI runs them: 400,000 inputs, one process a core. `ATOLL_FUZZ_TIMES=5` makes them two million, and
- * `ATOLL_FUZZ_SEED` chooses others.
+ * The fuzzers as CI runs them: two million inputs of one seed, one process a core. `ATOLL_FUZZ_SEED` chooses others, and
+ * `ATOLL_FUZZ_TIMES` more or fewer.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { atExit } from "../support/cleanup.ts";
 import { root } from "../support/server.ts";
 
 const TIMES = Number(process.env["ATOLL_FUZZ_TIMES"] ?? 1);
-const INPUTS = { resp: 300_000 * TIMES, peer: 60_000 * TIMES, disk: 40_000 * TIMES };
+const INPUTS = { resp: 1_500_000 * TIMES, peer: 300_000 * TIMES, disk: 200_000 * TIMES };
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 
 async function run(target: string, inputs: number): Promise<void> {
