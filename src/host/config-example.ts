@@ -40,7 +40,8 @@ http:
   names: []
 
 # The other replicas. secret: the same long random text on every node; needed as soon as there are peers.
-# topology: mesh (every two replicas have a link) or links (only those listed; relay passes on the records of others).
+# topology: mesh (every two replicas have a link) or links (only those listed; every replica
+# passes on the records of others).
 # Of two replicas one needs to list the other.
 replication:
   host: 127.0.0.1
@@ -50,12 +51,12 @@ replication:
   links: []
 #    - to: eu-west/1
 #      address: atoll.eu-west.example.com:7379
-#      relay: false
 
 # The replicas that must have a record before it may be forgotten. By default: this one and those of the links.
 # members: [eu-west/1, local/1]
 
-# How much of the log is kept for peers that are away: at least this long, at most this much.
+# How much of the log is kept for peers that are away: at least this long; a
+# warning says so when it has grown beyond maxBytes. What a peer still needs is never cut.
 log:
   minRetainMs: 10m
   maxBytes: 8GiB

@@ -35,12 +35,12 @@ replication:
   secret: reef
   links:
     - { to: us-west/1, address: "10.0.0.2:7379" }
-    - { to: eu-west/2, address: "eu.example.com:7379", relay: true }
+    - { to: eu-west/2, address: "eu.example.com:7379" }
 `);
   assert.deepEqual(members, ["eu-west/2", "us-east/1", "us-west/1"]);
   assert.deepEqual(
-    replication.links.map((link) => link.relay),
-    [false, true],
+    replication.links.map((link) => link.address),
+    ["10.0.0.2:7379", "eu.example.com:7379"],
   );
 });
 

@@ -45,7 +45,6 @@ const member = text("must be a member name such as eu-west/1").regex(MEMBER, {
 const link = group({
   to: member,
   address: text("must be host:port").regex(ADDRESS, { error: "must be host:port" }),
-  relay: z.boolean({ error: "must be true or false" }).default(false),
 });
 
 const keyspace = group({
