@@ -10,6 +10,7 @@ import { RespConnection } from "../support/resp-connection.ts";
 import { isError, textOf } from "../support/resp.ts";
 import { stepName, type Difference } from "./difference.ts";
 import { Generator, type Spec } from "./generator.ts";
+import { bitmaps } from "./families/bitmaps.ts";
 import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
 import { furnished, keys } from "./families/keys.ts";
@@ -75,6 +76,7 @@ const PORTION = 1_000;
 
 export const specs: readonly Spec[] = [
   ...strings,
+  ...bitmaps,
   ...hashes,
   ...sets,
   ...keys,

@@ -7,6 +7,7 @@ import { type Amount, parseInteger, whole } from "../crdt/amount.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { NOT_AN_INTEGER } from "./errors.ts";
+import type { Settings } from "./settings.ts";
 
 export const INT64_MAX: bigint = 2n ** 63n - 1n;
 
@@ -23,6 +24,33 @@ export function roughlyAt(args: Args, i: number): number {
   const integer = integerAt(args, i);
   if (integer === null) return Number.NaN;
   return typeof integer === "number" ? integer : Number(integer.digits);
+}
+
+const BAD_BIT_OFFSET = "ERR bit offset is not an integer or out of range";
+
+/**
+ * The position of a bit in argument `i`, within the longest string there may be; NaN after the refusal was answered. With
+ * `bits` above 0, `#n` is the start of the n-th field of that width.
+ */
+export function bitOffsetAt(
+  args: Args,
+  i: number,
+  bits: number,
+  settings: Settings,
+  reply: Reply,
+): number {
+  const start = args.start[i] as number;
+  const end = args.end[i] as number;
+  const counted = bits > 0 && end > start && args.bytes[start] === 35;
+  const integer = parseInteger(args.bytes, counted ? start + 1 : start, end);
+  let offset = -1;
+  if (typeof integer === "number") offset = counted ? integer * bits : integer;
+  // As in Redis the product is taken in 64 bits, and what wraps around may be a position again.
+  if (counted && integer !== null && (typeof integer !== "number" || !Number.isSafeInteger(offset)))
+    offset = Number(BigInt.asIntN(64, (whole(integer) as bigint) * BigInt(bits)));
+  if (offset >= 0 && offset < settings.protoMaxBulkLen * 8) return offset;
+  reply.error(BAD_BIT_OFFSET);
+  return Number.NaN;
 }
 
 /** Whether an amount is a 64-bit integer. */

@@ -4,6 +4,8 @@
  * Invariant: what is not listed here is an unknown command.
  */
 import { aclCommands } from "./acl.ts";
+import { bitFieldCommands } from "./bitmaps-fields.ts";
+import { bitmapCommands } from "./bitmaps.ts";
 import { clientCommands } from "./client.ts";
 import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
@@ -33,6 +35,8 @@ export const commandTable: CommandTable = new CommandTable([
   clusterCommands,
   debugCommands,
   stringCommands,
+  bitmapCommands,
+  bitFieldCommands,
   hashCommands,
   setCommands,
   keyCommands,

@@ -21,6 +21,13 @@ export const inScope: readonly string[] = [
   ...[
     "incrbyfloat",
     "lcs",
+    "setbit",
+    "getbit",
+    "bitcount",
+    "bitpos",
+    "bitop",
+    "bitfield",
+    "bitfield_ro",
     "hset",
     "hmset",
     "hsetnx",
