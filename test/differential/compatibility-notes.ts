@@ -42,11 +42,12 @@ export const notes: Readonly<Record<string, Note>> = {
   "client|unblock": different("always 0, because no command blocks yet"),
 
   // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
-  dump: notYet("the format of Redis's own files"),
-  restore: notYet("the format of Redis's own files"),
-  migrate: refused(
-    "it moves a key from one server to another, and here every region holds all keys",
+  dump: full("the payload of Redis 7.0; members and fields may stand in another order"),
+  restore: different(
+    "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are checked and then ignored; a payload is always checked as a whole, " +
+      "where Redis does so with `sanitize-dump-payload yes`; a field with a deadline of its own is bad data",
   ),
+  migrate: refused("a node opens no connections for clients; `DUMP` and `RESTORE` copy keys"),
   "object|encoding": different(
     "what Redis would choose for the value as it is now; Redis remembers how it got there, so a value that shrank or was appended to may show another",
   ),

@@ -11,6 +11,7 @@ export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
 export const NOT_A_FLOAT = "ERR value is not a valid float";
 export const NO_SUCH_KEY = "ERR no such key";
 export const OVERFLOW = "ERR increment or decrement would overflow";
+export const TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 export const NOAUTH = "NOAUTH Authentication required.";
 export const WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";
 export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled";

@@ -4,7 +4,7 @@
  * Invariant: what is visible here is written anew under the new name, with its deadline, and in the same record the old key is
  * removed as far as this replica has seen it. What another region writes to the old name meanwhile stays under the old name.
  */
-import { HASH, NONE, STRING } from "../crdt/key.ts";
+import { NONE } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -12,6 +12,7 @@ import type { Command } from "./command.ts";
 import { NO_SUCH_KEY, SYNTAX } from "./errors.ts";
 import { databaseAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
+import { readWhole, writeWhole } from "./values.ts";
 
 const SAME_OBJECT = "ERR source and destination objects are the same";
 
@@ -74,37 +75,7 @@ function moveKey(run: Run, from: Place, to: Place): void {
 
 /** Writes what is visible at one place to another, which loses what it had. */
 function copyKey(run: Run, from: Place, to: Place): void {
-  const { deadline } = from;
-  if (from.type === STRING) {
-    const value = valueOf(from);
-    return run.write.set(to, deadline, value, 0, value.length);
-  }
-  const names: Buffer[] = [];
-  const values: Buffer[] = [];
-  from.cells?.each(from.horizonMs, (at) => {
-    const { bytes, nameStart, nameEnd } = from.name(at);
-    names.push(Buffer.from(bytes.subarray(nameStart, nameEnd)));
-    if (from.type !== HASH) return;
-    from.lookCell(run.keyspace, at);
-    values.push(valueOf(from));
-  });
-  if (to.type !== NONE) {
-    run.write.remove(to);
-    run.lookAgain(to);
-  }
-  for (const [i, name] of names.entries()) {
-    const value = values[i];
-    if (value === undefined) run.write.addMember(to, name, 0, name.length);
-    else run.write.setField(to, name, 0, name.length, value, 0, value.length);
-  }
-  if (deadline === Infinity) return;
-  run.lookAgain(to);
-  run.write.expire(to, deadline);
-}
-
-/** A copy of the value a place was read into. */
-function valueOf(place: Place): Buffer {
-  return Buffer.from(place.value.subarray(place.valueStart, place.valueEnd));
+  writeWhole(run, to, readWhole(run, from), from.deadline);
 }
 
 const common = { categories: ["keyspace"], group: "generic" } as const;

@@ -8,11 +8,9 @@ import { NONE, STRING } from "../crdt/key.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
-import { NOT_AN_INTEGER, WRONGTYPE } from "./errors.ts";
+import { NOT_AN_INTEGER, TOO_LONG, WRONGTYPE } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
-
-const TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
 function append(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 1);

@@ -12,6 +12,7 @@ import { CommandTable } from "./command-table.ts";
 import { configCommands } from "./config.ts";
 import { connectionCommands } from "./connection.ts";
 import { debugCommands } from "./debug.ts";
+import { dumpCommands } from "./dump.ts";
 import { expiryCommands } from "./expiry.ts";
 import { hashCommands } from "./hashes.ts";
 import { introspectionCommands } from "./introspection.ts";
@@ -42,4 +43,5 @@ export const commandTable: CommandTable = new CommandTable([
   keyCommands,
   expiryCommands,
   scanCommands,
+  dumpCommands,
 ]);

@@ -1,0 +1,165 @@
+/**
+ * Dump: values in Redis' own format, to and from Redis.
+ *
+ * Invariant: RESTORE writes as other commands do, so a restored value merges with what other regions write at the same time.
+ * A payload that is broken, or of a type that is not stored here, changes nothing.
+ */
+import type { Strings } from "../bytes/strings.ts";
+import { whole } from "../crdt/amount.ts";
+import { NONE } from "../crdt/key.ts";
+import type { Hasher } from "../keyspace/hasher.ts";
+import { decodePayload, encodePayload, isWhole } from "../rdb/payload.ts";
+import type { Value } from "../rdb/value.ts";
+import type { Args } from "../wire/args.ts";
+import type { Reply } from "../wire/reply.ts";
+import type { Command } from "./command.ts";
+import { NOT_AN_INTEGER, SYNTAX, TOO_LONG } from "./errors.ts";
+import { integerAt, roughlyAt } from "./numbers.ts";
+import { deadlineAfter, invalidExpireTime } from "./options.ts";
+import type { Run } from "./run.ts";
+import { isStorable, readWhole, writeWhole } from "./values.ts";
+
+/** What is decompressed may be so many times as long as the longest string that a client may send. */
+const DECOMPRESSED_FACTOR = 16;
+const BAD_DATA = "ERR Bad data format";
+
+function dump(run: Run, args: Args, reply: Reply): void {
+  const place = run.look(args, 1);
+  if (place.type === NONE) reply.nil();
+  else reply.buffer(encodePayload(readWhole(run, place)));
+}
+
+interface RestoreOptions {
+  readonly replace: boolean;
+  readonly absolute: boolean;
+}
+
+/**
+ * Reads the words from argument 4 on; null after the refusal was answered. IDLETIME and FREQ are taken and mean nothing, since
+ * nothing is ever evicted by them.
+ */
+function optionsOf(args: Args, reply: Reply): RestoreOptions | null {
+  let replace = false;
+  let absolute = false;
+  let other = "";
+  for (let i = 4; i < args.count; i++) {
+    const hasValue = i + 1 < args.count;
+    if (args.is(i, "REPLACE")) replace = true;
+    else if (args.is(i, "ABSTTL")) absolute = true;
+    else if (hasValue && other !== "FREQ" && args.is(i, "IDLETIME")) {
+      other = "IDLETIME";
+      if (!isWithin(args, ++i, Infinity, "Invalid IDLETIME value, must be >= 0", reply))
+        return null;
+    } else if (hasValue && other !== "IDLETIME" && args.is(i, "FREQ")) {
+      other = "FREQ";
+      if (!isWithin(args, ++i, 255, "Invalid FREQ value, must be >= 0 and <= 255", reply))
+        return null;
+    } else {
+      reply.error(SYNTAX);
+      return null;
+    }
+  }
+  return { replace, absolute };
+}
+
+function isWithin(args: Args, i: number, most: number, refusal: string, reply: Reply): boolean {
+  const value = roughlyAt(args, i);
+  if (value >= 0 && value <= most) return true;
+  reply.error(Number.isNaN(value) ? NOT_AN_INTEGER : `ERR ${refusal}`);
+  return false;
+}
+
+function restore(run: Run, args: Args, reply: Reply): void {
+  const options = optionsOf(args, reply);
+  if (options === null) return;
+  const place = run.look(args, 1);
+  if (place.type !== NONE && !options.replace)
+    return reply.error("BUSYKEY Target key name already exists.");
+  const deadline = deadlineOf(run, args, options.absolute, reply);
+  if (Number.isNaN(deadline)) return;
+  const payload = args.view(3);
+  if (!isWhole(payload)) return reply.error("ERR DUMP payload version or checksum are wrong");
+  const { protoMaxBulkLen } = run.settings;
+  const value = decodePayload(payload, protoMaxBulkLen * DECOMPRESSED_FACTOR);
+  if (value === null || !areDistinct(value, run.keyspace.hasher)) return reply.error(BAD_DATA);
+  if (!isStorable(value)) return reply.error(`ERR a ${value.type} cannot be stored here yet`);
+  if (value.type === "string" && value.value.length > protoMaxBulkLen) return reply.error(TOO_LONG);
+  if (deadline > run.nowMs) writeWhole(run, place, value, deadline);
+  else if (place.type !== NONE) run.write.remove(place);
+  reply.ok();
+}
+
+/** The deadline from argument 2, Infinity for none; NaN after the refusal was answered. */
+function deadlineOf(run: Run, args: Args, absolute: boolean, reply: Reply): number {
+  const ttl = integerAt(args, 2);
+  if (ttl === null) reply.error(NOT_AN_INTEGER);
+  else if ((whole(ttl) as bigint) < 0n) reply.error("ERR Invalid TTL value, must be >= 0");
+  else if (ttl === 0) return Infinity;
+  else {
+    const deadline = deadlineAfter(ttl, 1, absolute ? 0 : run.nowMs);
+    // Redis answers OK and keeps nothing; nobody who restores a value means that.
+    if (Number.isNaN(deadline)) reply.error(invalidExpireTime("restore"));
+    return deadline;
+  }
+  return Number.NaN;
+}
+
+/** Whether no member or field is there twice. */
+function areDistinct(value: Value, hasher: Hasher): boolean {
+  switch (value.type) {
+    case "set":
+    case "zset":
+      return distinct(value.members, hasher);
+    case "hash":
+      return distinct(value.fields, hasher);
+    default:
+      return true;
+  }
+}
+
+function distinct(names: Strings, hasher: Hasher): boolean {
+  const { bytes, count } = names;
+  // Open addressing, at most half full: index + 1, or 0. A set of strings would take ten times the memory of the names.
+  const bits = 33 - Math.clz32(Math.max(count, 1));
+  const mask = 2 ** bits - 1;
+  const slots = new Uint32Array(mask + 1);
+  for (let i = 0; i < count; i++) {
+    const start = names.start(i);
+    const end = names.end(i);
+    let slot = hasher.hash(0, bytes, start, end) & mask;
+    for (let other = slots[slot] as number; other !== 0; other = slots[slot] as number) {
+      if (names.view(other - 1).equals(bytes.subarray(start, end))) return false;
+      slot = (slot + 1) & mask;
+    }
+    slots[slot] = i + 1;
+  }
+  return true;
+}
+
+const common = { categories: ["keyspace"], group: "generic", since: "2.6.0" } as const;
+
+/** Every command that carries values in Redis' format. */
+export const dumpCommands: readonly Command[] = [
+  {
+    ...common,
+    name: "dump",
+    arity: 2,
+    flags: ["readonly"],
+    keys: [1, 1, 1],
+    complexity: "O(N) for N bytes",
+    summary: "Reads a value in Redis' own format",
+    run: dump,
+  },
+  {
+    ...common,
+    name: "restore",
+    arity: -4,
+    flags: ["write", "denyoom"],
+    categories: ["keyspace", "dangerous"],
+    keys: [1, 1, 1],
+    keyFlags: ["OW", "update"],
+    complexity: "O(N) for N bytes",
+    summary: "Writes a value that DUMP gave, here or in Redis",
+    run: restore,
+  },
+];

@@ -1,0 +1,90 @@
+/**
+ * Values: what a place holds, read whole and written whole: the one way in which COPY, RENAME, MOVE, DUMP and RESTORE carry
+ * values of every type.
+ *
+ * Invariant: what is read is what a reader sees, in memory of its own. What is written is written anew, as by a client, and
+ * whatever the place held is gone, as far as this replica has seen it.
+ */
+import { Strings } from "../bytes/strings.ts";
+import { HASH, NONE, SET, STRING } from "../crdt/key.ts";
+import type { Place } from "../keyspace/place.ts";
+import type { Value } from "../rdb/value.ts";
+import type { Run } from "./run.ts";
+
+/** The value at a place, which must not be NONE. */
+export function readWhole(run: Run, place: Place): Value {
+  switch (place.type) {
+    case STRING:
+      return {
+        type: "string",
+        value: Buffer.from(place.value.subarray(place.valueStart, place.valueEnd)),
+      };
+    case SET: {
+      const members = new Strings();
+      place.cells?.each(place.horizonMs, (at) => {
+        const { bytes, nameStart, nameEnd } = place.name(at);
+        members.push(bytes, nameStart, nameEnd);
+      });
+      return { type: "set", members };
+    }
+    case HASH: {
+      const fields = new Strings();
+      const values = new Strings();
+      place.cells?.each(place.horizonMs, (at) => {
+        const { bytes, nameStart, nameEnd } = place.name(at);
+        fields.push(bytes, nameStart, nameEnd);
+        place.lookCell(run.keyspace, at);
+        values.push(place.value, place.valueStart, place.valueEnd);
+      });
+      return { type: "hash", fields, values };
+    }
+    case NONE:
+      throw new Error("bug: nothing is there to read");
+  }
+}
+
+/** Whether a value is of a type that is stored here. */
+export function isStorable({ type }: Value): boolean {
+  return type === "string" || type === "set" || type === "hash";
+}
+
+/** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
+export function writeWhole(run: Run, place: Place, value: Value, deadline: number): void {
+  if (value.type === "string")
+    return run.write.set(place, deadline, value.value, 0, value.value.length);
+  if (place.type !== NONE) {
+    run.write.remove(place);
+    run.lookAgain(place);
+  }
+  writeParts(run, place, value);
+  if (deadline === Infinity) return;
+  run.lookAgain(place);
+  run.write.expire(place, deadline);
+}
+
+function writeParts(run: Run, place: Place, value: Value): void {
+  switch (value.type) {
+    case "set": {
+      const { members } = value;
+      for (let i = 0; i < members.count; i++)
+        run.write.addMember(place, members.bytes, members.start(i), members.end(i));
+      return;
+    }
+    case "hash": {
+      const { fields, values } = value;
+      for (let i = 0; i < fields.count; i++)
+        run.write.setField(
+          place,
+          fields.bytes,
+          fields.start(i),
+          fields.end(i),
+          values.bytes,
+          values.start(i),
+          values.end(i),
+        );
+      return;
+    }
+    default:
+      throw new Error(`bug: a ${value.type} is not stored here`);
+  }
+}
