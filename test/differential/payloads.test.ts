@@ -141,9 +141,11 @@ function stream(key: string, chance: Chance): Arg[][] {
       key,
       ">",
     ]);
-  for (const id of ids)
-    if (chance.happens(0.1)) commands.push(["XACK", key, "g2", id]);
-    else if (chance.happens(0.1)) commands.push(["XDEL", key, id]);
+  for (const id of ids) {
+    const how = chance.below(10);
+    if (how === 0) commands.push(["XACK", key, "g2", id]);
+    if (how === 1) commands.push(["XDEL", key, id]);
+  }
   if (chance.happens(0.2)) commands.push(["XTRIM", key, "MAXLEN", "3"]);
   if (chance.happens(0.2))
     commands.push(["XSETID", key, "18446744073709551615-18446744073709551615"]);

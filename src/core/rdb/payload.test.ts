@@ -43,7 +43,7 @@ function plain(value: Value): unknown {
     }
     case "zset":
       return list(value.members)
-        .map((member, i) => [member, value.scores[i]])
+        .map((member, i) => `${member} ${String(value.scores[i])}`)
         .sort();
     case "stream":
       return { ...value, pairs: list(value.pairs) };
