@@ -62,19 +62,18 @@ function registerParts(cell: Cell, number: Number): string[] {
 function keyParts(key: Key, number: Number): string[] {
   const parts: string[] = [];
   if (key.cell !== null) parts.push(...cellParts(key.cell, number));
-  if (key.set !== null)
-    each(key.set, (name, cell) => {
-      for (const s of cell.siblings)
-        parts.push(`s ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick}`);
-    });
-  if (key.hash !== null)
-    each(key.hash, (name, cell) => {
+  for (const body of key.bodies)
+    each(body, (name, cell) => {
       for (const s of cell.siblings)
         parts.push(
-          `h ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick} ${s.value.latin1Slice()}`,
+          `${body.tag} ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick} ${s.value.latin1Slice()}`,
         );
-      parts.push(...sums(name, cell, number));
+      parts.push(...sums(`${body.tag} ${name}`, cell, number));
     });
+  for (const g of key.generations)
+    parts.push(
+      `${g.kind.number} ${number(g.origin)}:${g.seq}@${g.ms}.${g.tick} ${g.state.encode().latin1Slice()}`,
+    );
   for (const d of key.deadlines)
     parts.push(`d${number(d.origin)}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
   return parts;

@@ -7,7 +7,9 @@
  * Invariant: the result depends on the set of records and what each had seen. Records are taken in a causal order, so what a removal
  * had seen is here when it comes; floors and flushes are kept for ever and judge what comes later too.
  */
-import { NEVER_MS, DEADLINES, HASH, SET, STRING } from "../../src/core/crdt/key.ts";
+import type { GenerationKind } from "../../src/core/crdt/generation.ts";
+import { COLLECTIONS, DEADLINES, GENERATION, NEVER_MS, STRING } from "../../src/core/crdt/key.ts";
+import { GENERATION_KINDS } from "../../src/core/crdt/generation-kinds.ts";
 import { type CommittedRecord, type Fx, OP } from "./history.ts";
 
 export interface Fact {
@@ -25,13 +27,26 @@ export interface KeyFacts {
   registers: Fact[];
   counts: Fact[];
   deadlines: Fact[];
-  readonly members: Map<string, Fact[]>;
-  readonly fields: Map<string, Fact[]>;
-  readonly fieldCounts: Map<string, Fact[]>;
+  /** Named cells, and what was added to them, by `cellName`. */
+  readonly cells: Map<string, Fact[]>;
+  readonly cellCounts: Map<string, Fact[]>;
+  readonly generations: Map<string, GenerationFacts>;
   /** The highest floor. */
   bornMs: number;
   writtenMs: number;
   writtenTick: number;
+}
+
+/** What was joined to one generation. */
+export interface GenerationFacts {
+  readonly kind: number;
+  readonly born: Fact;
+  readonly payloads: string[];
+}
+
+/** The name of a cell within its key: its type and its own name. */
+function cellName(tag: number, name: string): string {
+  return `${tag} ${name}`;
 }
 
 interface FlushSeen {
@@ -72,31 +87,32 @@ export class Facts {
       case OP.COUNT:
         if (!this.#dead(record, fx) && fx.birthMs > key.bornMs) key.counts.push(factOf(record, fx));
         return;
-      case OP.COUNT_FIELD:
+      case OP.COUNT_CELL:
         if (!this.#dead(record, fx) && fx.birthMs > key.bornMs)
-          listOf(key.fieldCounts, fx.name).push(factOf(record, fx));
+          listOf(key.cellCounts, cellName(fx.tag, fx.name)).push(factOf(record, fx));
         return;
-      case OP.ADD_MEMBER:
-        return this.#put(record, fx, key, key.members, seen);
-      case OP.SET_FIELD:
-        return this.#put(record, fx, key, key.fields, seen);
-      case OP.REMOVE_MEMBER:
-        return drop(key.members, fx.name, seen);
-      case OP.REMOVE_FIELD:
-        return drop(key.fields, fx.name, seen);
+      case OP.PUT_CELL:
+        return this.#put(record, fx, key, seen);
+      case OP.REMOVE_CELL:
+        return drop(key.cells, cellName(fx.tag, fx.name), seen);
+      case OP.JOIN:
+        return this.#join(record, fx, key);
+      case OP.REMOVE_KIND:
+        return dropGenerations(key, (g) => g.kind === fx.mask && seen(g.born));
       case OP.RESET: {
         const reset = (count: Fact): boolean =>
           fx.resets.some(({ origin, upTo }) => origin === count.origin && count.seq <= upTo);
-        if (fx.mask === STRING) key.counts = key.counts.filter((count) => !reset(count));
-        else drop(key.fieldCounts, fx.name, reset);
+        if (fx.tag === STRING) key.counts = key.counts.filter((count) => !reset(count));
+        else drop(key.cellCounts, cellName(fx.tag, fx.name), reset);
         return;
       }
       case OP.REMOVE:
       case OP.REMOVE_BORN: {
         const goes = (fact: Fact): boolean => seen(fact) && fact.ms <= fx.bornMs;
         if ((fx.mask & STRING) !== 0) key.registers = key.registers.filter((r) => !goes(r));
-        if ((fx.mask & SET) !== 0) dropAll(key.members, goes);
-        if ((fx.mask & HASH) !== 0) dropAll(key.fields, goes);
+        for (const tag of COLLECTIONS)
+          if ((fx.mask & tag) !== 0) dropAll(key.cells, goes, cellName(tag, ""));
+        if ((fx.mask & GENERATION) !== 0) dropGenerations(key, (g) => goes(g.born));
         if ((fx.mask & DEADLINES) !== 0) key.deadlines = key.deadlines.filter((d) => !seen(d));
         return;
       }
@@ -110,16 +126,22 @@ export class Facts {
     }
   }
 
-  #put(
-    record: CommittedRecord,
-    fx: Fx,
-    key: KeyFacts,
-    into: Map<string, Fact[]>,
-    seen: (fact: Fact) => boolean,
-  ): void {
+  #put(record: CommittedRecord, fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
     if (this.#dead(record, fx) || record.ms <= key.bornMs) return;
-    drop(into, fx.name, seen);
-    listOf(into, fx.name).push(factOf(record, fx));
+    const name = cellName(fx.tag, fx.name);
+    drop(key.cells, name, seen);
+    listOf(key.cells, name).push(factOf(record, fx));
+  }
+
+  #join(record: CommittedRecord, fx: Fx, key: KeyFacts): void {
+    const name = cellName(fx.mask, fx.generation);
+    const there = key.generations.get(name);
+    if (there !== undefined) there.payloads.push(fx.value);
+    else if (fx.generation === `${record.origin}:${record.seq}`) {
+      if (this.#dead(record, fx) || record.ms <= key.bornMs) return;
+      const born = factOf(record, fx);
+      key.generations.set(name, { kind: fx.mask, born, payloads: [fx.value] });
+    }
   }
 
   #expire(fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
@@ -129,9 +151,9 @@ export class Facts {
       (r) => !seen(r) && compare(r.ms, r.tick, writtenMs, writtenTick) > 0,
     );
     key.counts = key.counts.filter((count) => !born(count));
-    dropAll(key.members, born);
-    dropAll(key.fields, born);
-    dropAll(key.fieldCounts, born);
+    dropAll(key.cells, born);
+    dropAll(key.cellCounts, born);
+    dropGenerations(key, (g) => born(g.born));
     key.deadlines = key.deadlines.filter((d) => !seen(d));
     key.bornMs = Math.max(key.bornMs, bornMs);
     if (compare(writtenMs, writtenTick, key.writtenMs, key.writtenTick) > 0) {
@@ -149,9 +171,9 @@ export class Facts {
       key.registers = key.registers.filter((r) => !born(r));
       key.counts = key.counts.filter((count) => !born(count));
       key.deadlines = key.deadlines.filter((d) => !born(d));
-      dropAll(key.members, born);
-      dropAll(key.fields, born);
-      dropAll(key.fieldCounts, born);
+      dropAll(key.cells, born);
+      dropAll(key.cellCounts, born);
+      dropGenerations(key, (g) => born(g.born));
     }
   }
 
@@ -174,9 +196,9 @@ export class Facts {
         registers: [],
         counts: [],
         deadlines: [],
-        members: new Map(),
-        fields: new Map(),
-        fieldCounts: new Map(),
+        cells: new Map(),
+        cellCounts: new Map(),
+        generations: new Map(),
         bornMs: -1,
         writtenMs: 0,
         writtenTick: 0,
@@ -202,15 +224,24 @@ function keyText(key: KeyFacts): string {
   for (const r of key.registers)
     parts.push(`=${r.origin}:${r.seq}@${r.ms}.${r.tick}~${r.deadline} ${r.value}`);
   parts.push(...sums("", key.counts));
-  for (const [name, facts] of key.members)
-    for (const m of facts) parts.push(`s ${name} ${m.origin}:${m.seq}@${m.ms}.${m.tick}`);
-  for (const [name, facts] of key.fields)
-    for (const f of facts)
-      parts.push(`h ${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
-  for (const [name, facts] of key.fieldCounts) parts.push(...sums(name, facts));
+  for (const [name, facts] of key.cells)
+    for (const f of facts) parts.push(`${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
+  for (const [name, facts] of key.cellCounts) parts.push(...sums(name, facts));
+  for (const { kind, born, payloads } of key.generations.values())
+    parts.push(
+      `${kind} ${born.origin}:${born.seq}@${born.ms}.${born.tick} ${joined(kind, payloads)}`,
+    );
   for (const d of key.deadlines)
     parts.push(`d${d.origin}:${d.seq}@${d.ms}.${d.tick}~${d.deadline}`);
   return parts.toSorted().join(" | ");
+}
+
+/** What payloads come to, in the one form that a state has. */
+function joined(number: number, payloads: readonly string[]): string {
+  const kind = GENERATION_KINDS.get(number) as GenerationKind;
+  const state = kind.create();
+  for (const payload of payloads) state.join(Buffer.from(payload, "latin1"));
+  return state.encode().latin1Slice();
 }
 
 /** What each origin's living increments add up to. */
@@ -223,7 +254,7 @@ function sums(name: string, counts: readonly Fact[]): string[] {
 function factOf(record: CommittedRecord, fx: Fx): Fact {
   return {
     origin: record.origin,
-    seq: fx.op === OP.COUNT || fx.op === OP.COUNT_FIELD ? fx.at : record.seq,
+    seq: fx.op === OP.COUNT || fx.op === OP.COUNT_CELL ? fx.at : record.seq,
     ms: fx.birthMs,
     tick: fx.birthTick,
     value: fx.value,
@@ -249,8 +280,13 @@ function drop(lists: Map<string, Fact[]>, name: string, goes: (fact: Fact) => bo
   else lists.set(name, kept);
 }
 
-function dropAll(lists: Map<string, Fact[]>, goes: (fact: Fact) => boolean): void {
-  for (const name of [...lists.keys()]) drop(lists, name, goes);
+function dropAll(lists: Map<string, Fact[]>, goes: (fact: Fact) => boolean, prefix = ""): void {
+  for (const name of [...lists.keys()]) if (name.startsWith(prefix)) drop(lists, name, goes);
+}
+
+function dropGenerations(key: KeyFacts, goes: (generation: GenerationFacts) => boolean): void {
+  for (const [name, generation] of key.generations)
+    if (goes(generation)) key.generations.delete(name);
 }
 
 function compare(aMs: number, aTick: number, bMs: number, bTick: number): number {

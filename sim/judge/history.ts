@@ -6,6 +6,7 @@
  * bytes. A tail that an origin lost in a crash before anybody heard of it is forgotten here too.
  */
 import { Source } from "../../src/core/bytes/source.ts";
+import { HASH, SET } from "../../src/core/crdt/key.ts";
 
 /** Eras within one record: see `core/crdt/cell.ts`. */
 const STEP = 2 ** -11;
@@ -15,7 +16,9 @@ export interface Fx {
   readonly op: number;
   readonly db: number;
   readonly key: string;
-  /** Member or field. */
+  /** The type whose cells it names; as mask too. */
+  readonly tag: number;
+  /** Member, field, position or id. */
   readonly name: string;
   readonly value: string;
   readonly deadline: number;
@@ -32,17 +35,15 @@ export interface Fx {
   delta: number;
   /** Origin and how far: what a reset takes. */
   readonly resets: readonly { readonly origin: number; readonly upTo: number }[];
+  /** The generation that is joined; its kind is `mask`. */
+  readonly generation: string;
 }
 
+/** What effects do. Members and fields have ops of their own on the wire, which are read as those of any cell. */
 export const OP = {
   SET: 1,
   SET_EXPIRING: 2,
   COUNT: 3,
-  ADD_MEMBER: 4,
-  REMOVE_MEMBER: 5,
-  SET_FIELD: 6,
-  REMOVE_FIELD: 7,
-  COUNT_FIELD: 8,
   RESET: 9,
   REMOVE: 10,
   REMOVE_BORN: 11,
@@ -50,7 +51,21 @@ export const OP = {
   REMOVE_EXPIRED: 13,
   FLUSH: 14,
   NONE: 15,
+  PUT_CELL: 16,
+  REMOVE_CELL: 17,
+  COUNT_CELL: 18,
+  JOIN: 19,
+  REMOVE_KIND: 20,
 } as const;
+
+/** The short ops of sets and hashes: what they are, and of which type. */
+const SHORT = new Map([
+  [4, { op: OP.PUT_CELL, tag: SET }],
+  [5, { op: OP.REMOVE_CELL, tag: SET }],
+  [6, { op: OP.PUT_CELL, tag: HASH }],
+  [7, { op: OP.REMOVE_CELL, tag: HASH }],
+  [8, { op: OP.COUNT_CELL, tag: HASH }],
+]);
 
 export interface CommittedRecord {
   readonly origin: number;
@@ -203,7 +218,8 @@ function readEffects(
   let key = "";
   while (source.left > 0) {
     const head = source.u8();
-    const op = head & 0x3f;
+    const short = SHORT.get(head & 0x3f);
+    const op = short?.op ?? head & 0x3f;
     if (op === OP.NONE) continue;
     if (op === OP.FLUSH) {
       effects.push({ ...blank, op, db: source.varint() - 1, birthMs: ms, birthTick: tick });
@@ -214,6 +230,8 @@ function readEffects(
       key = source.text();
     }
     const fx = { ...blank, op, db, key, birthMs: ms, birthTick: tick, at: seq };
+    if (short !== undefined) fx.tag = short.tag;
+    else if (op >= OP.PUT_CELL && op <= OP.COUNT_CELL) fx.tag = source.u8();
     switch (op) {
       case OP.SET:
         fx.value = source.text();
@@ -225,21 +243,30 @@ function readEffects(
       case OP.COUNT:
         readCount(source, fx, seq, ms);
         break;
-      case OP.COUNT_FIELD:
+      case OP.COUNT_CELL:
         fx.name = source.text();
         readCount(source, fx, seq, ms);
         break;
-      case OP.ADD_MEMBER:
-      case OP.REMOVE_MEMBER:
-      case OP.REMOVE_FIELD:
+      case OP.REMOVE_CELL:
         fx.name = source.text();
         break;
-      case OP.SET_FIELD:
+      case OP.PUT_CELL:
         fx.name = source.text();
+        if (fx.tag !== SET || short === undefined) fx.value = source.text();
+        break;
+      case OP.JOIN: {
+        fx.mask = source.u8();
+        const of = origin.names[source.varint()] as number;
+        const base = of === origin.index ? seq : (deps[of] ?? 0);
+        fx.generation = `${of}:${base - source.varint()}`;
         fx.value = source.text();
         break;
-      case OP.RESET:
+      }
+      case OP.REMOVE_KIND:
         fx.mask = source.u8();
+        break;
+      case OP.RESET:
+        fx.tag = source.u8();
         fx.name = source.text();
         fx.resets = readResets(source, origin, seq, deps);
         break;
@@ -270,8 +297,10 @@ const blank = {
   op: 0,
   db: 0,
   key: "",
+  tag: 0,
   name: "",
   value: "",
+  generation: "",
   deadline: Infinity,
   mask: 0,
   bornMs: Infinity,

@@ -185,7 +185,7 @@ export class Judge implements MachineEvents {
     const intents = waiting.get(record.seq) ?? [];
     waiting.delete(record.seq);
     for (const fx of record.effects) {
-      if (fx.op !== OP.COUNT && fx.op !== OP.COUNT_FIELD) continue;
+      if (fx.op !== OP.COUNT && fx.op !== OP.COUNT_CELL) continue;
       const at = intents.findIndex(({ key, field }) => key === fx.key && field === fx.name);
       if (at < 0)
         return this.fail("I-2", view.machine, `the counter ${fx.key} ${fx.name} moved unasked`);

@@ -29,16 +29,22 @@ export function misread(
 
 function expected(key: KeyFacts, history: History): string | null {
   const isString = key.registers.length + key.counts.length > 0;
-  const isHash = key.fields.size + key.fieldCounts.size > 0;
-  const types = Number(isString) + Number(key.members.size > 0) + Number(isHash);
+  const tags = new Set(
+    [...key.cells.keys(), ...key.cellCounts.keys()].map((name) => parseInt(name, 10)),
+  );
+  const types = Number(isString) + tags.size + Number(key.generations.size > 0);
   const expires = key.deadlines.length > 0 || key.registers.some((r) => r.deadline !== Infinity);
-  if (types > 1 || expires) return null;
+  if (types > 1 || expires || key.generations.size > 0) return null;
   if (isString) return `string ${read(key.registers, key.counts, history)}`;
-  if (key.members.size > 0) return `set ${[...key.members.keys()].toSorted().join(",")}`;
-  if (!isHash) return "none";
-  const names = [...new Set([...key.fields.keys(), ...key.fieldCounts.keys()])];
+  const [tag] = tags;
+  if (tag === undefined) return "none";
+  // The name of a cell begins with its type.
+  const own = (name: string): string => name.slice(name.indexOf(" ") + 1);
+  if (tag === SET) return `set ${[...key.cells.keys()].map(own).toSorted().join(",")}`;
+  if (tag !== HASH) return null;
+  const names = [...new Set([...key.cells.keys(), ...key.cellCounts.keys()])];
   return `hash ${names
-    .map((f) => `${f}=${read(key.fields.get(f) ?? [], key.fieldCounts.get(f) ?? [], history)}`)
+    .map((f) => `${own(f)}=${read(key.cells.get(f) ?? [], key.cellCounts.get(f) ?? [], history)}`)
     .toSorted()
     .join(",")}`;
 }

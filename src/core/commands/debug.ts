@@ -3,13 +3,14 @@
  *
  * Invariant: nothing here can lose data, stop the node, or keep it from serving other clients.
  */
-import { HASH, SET, STRING } from "../crdt/key.ts";
 import { format, parseDecimal } from "../crdt/amount.ts";
+import { NONE } from "../crdt/key.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
 import { NO_SUCH_KEY, NOT_A_FLOAT, quote } from "./errors.ts";
+import { typeName } from "./keys.ts";
 import type { Run } from "./run.ts";
 
 /** Nobody sleeps longer: a typing error must not take a connection away for a day. */
@@ -24,11 +25,6 @@ const eventRow = {
   flags: admin,
   since: "2.8.13",
 } as const;
-const typeNames = new Map<number, string>([
-  [STRING, "string"],
-  [SET, "set"],
-  [HASH, "hash"],
-]);
 
 export const debugCommands: readonly Command[] = [
   container(
@@ -126,8 +122,8 @@ export const debugCommands: readonly Command[] = [
 
 function object(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 2);
-  const type = typeNames.get(place.type);
-  if (type === undefined) return reply.error(NO_SUCH_KEY);
+  const type = typeName(place.type);
+  if (place.type === NONE) return reply.error(NO_SUCH_KEY);
   const kept = place.key === null ? "register" : "object";
   const entries = place.cells === null ? 1 : place.cells.countLive(place.horizonMs);
   reply.status(`Value at:slot-${place.slot} type:${type} kept:${kept} entries:${entries}`);

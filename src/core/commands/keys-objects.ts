@@ -130,8 +130,8 @@ function usage(run: Run, args: Args, reply: Reply): void {
   if (key !== null) {
     bytes += KEY_BYTES + DEADLINE_BYTES * (key.deadlines.length + key.floors.length);
     if (key.cell !== null) bytes += cellBytes(key.cell);
-    for (const cells of [key.set, key.hash])
-      if (cells !== null) bytes += cellsBytes(cells, samples);
+    for (const body of key.bodies) bytes += cellsBytes(body, samples);
+    for (const { state } of key.generations) bytes += state.bytes;
   }
   reply.int(Math.round(bytes));
 }

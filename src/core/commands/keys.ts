@@ -4,7 +4,7 @@
  * Invariant: a removal takes what this replica has seen, so what another region writes meanwhile survives it. FLUSHALL and
  * FLUSHDB alone take everything that was written up to their time, seen or not.
  */
-import { HASH, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import { DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, type Type, ZSET } from "../crdt/key.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -36,14 +36,22 @@ function type(run: Run, args: Args, reply: Reply): void {
 }
 
 /** The name of a type, as TYPE tells it. */
-export function typeName(tag: Tag): string {
-  switch (tag) {
+export function typeName(of: Type): string {
+  switch (of) {
     case STRING:
       return "string";
     case SET:
       return "set";
     case HASH:
       return "hash";
+    case ZSET:
+      return "zset";
+    case LIST:
+      return "list";
+    case STREAM:
+      return "stream";
+    case DOCUMENT:
+      return "ReJSON-RL";
     case NONE:
       return "none";
   }

@@ -1,8 +1,11 @@
 /**
- * Cells: names → cells, the body of a set (members, whose cells hold nothing but their dots) and of a hash (fields).
+ * Cells: names → cells, the body of a collection: the members of a set (whose cells hold nothing but their dots), the fields of a
+ * hash, the members of a sorted set with their scores, the positions of a list, the ids of a stream.
  *
  * Invariant: `count` is the number of cells that are live when nothing has expired. A cell that is one register lies packed in
  * the table; only concurrent siblings and counters become `Cell` objects, and go back once they are one register again.
+ *
+ * The types that have an order keep their living cells in an `Order` too.
  *
  * Nothing remembers removed members: the record that removed them covers their dots, and delivery is causal.
  */
@@ -12,6 +15,8 @@ import type { Heap } from "../keyspace/heap.ts";
 import type { Amount } from "./amount.ts";
 import { Cell, type Reset } from "./cell.ts";
 import type { Context } from "./context.ts";
+import type { Collection } from "./key.ts";
+import type { Order } from "./order.ts";
 
 /** The resets one removal carries for one named cell. */
 export interface NamedResets {
@@ -25,15 +30,26 @@ const NO_RESETS: readonly Reset[] = [];
 const glance = new TableEntry();
 
 export class Cells {
+  readonly tag: Collection;
   readonly table: Table<Cell>;
+  /** The living cells in order, for the types that have one. */
+  readonly order: Order | null;
   readonly #hasher: Hasher;
   /** Live cells, expiry aside. */
   count = 0;
   /** No cell was born later. */
   newestMs = 0;
 
-  constructor(heap: Heap, hasher: Hasher) {
+  /** `orderOf` makes the order of a type that has one. */
+  constructor(
+    tag: Collection,
+    heap: Heap,
+    hasher: Hasher,
+    orderOf: ((table: Table<Cell>) => Order) | null,
+  ) {
+    this.tag = tag;
     this.table = new Table(heap);
+    this.order = orderOf === null ? null : orderOf(this.table);
     this.#hasher = hasher;
   }
 
@@ -87,10 +103,11 @@ export class Cells {
       if (glance.kind === OBJECT) cell = table.object(glance);
       else if (!context.covers(glance.origin, glance.seq)) cell = cellOf(glance);
     }
+    this.#leave(at);
     if (cell === null) {
       if (at < 0) this.count++;
       const { origin, seq, ms, tick } = context;
-      table.putRegister(
+      const put = table.putRegister(
         at,
         hash,
         0,
@@ -106,6 +123,7 @@ export class Cells {
         valueStart,
         valueEnd,
       );
+      this.#enter(put);
       return at < 0;
     }
     const wasLive = at >= 0 && cell.live();
@@ -130,6 +148,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
+    this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
     cell.add(context.origin, seq, sum, eraStart, eraMs, eraTick);
@@ -153,11 +172,13 @@ export class Cells {
       this.table.load(at, glance);
       if (glance.kind !== OBJECT && resets.length === 0) {
         if (glance.ms > horizonMs || !context.covers(glance.origin, glance.seq)) return;
+        this.#leave(at);
         this.table.removeAt(at);
         this.count--;
         return;
       }
     }
+    this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
     cell.dropSeen(context, horizonMs);
@@ -214,6 +235,7 @@ export class Cells {
     const at = this.table.find(hash, 0, name, 0, name.length);
     const cell = at < 0 ? null : this.table.objectAt(at);
     if (cell === null) return;
+    this.#leave(at);
     cell.collect(resets);
     this.#store(at, hash, name, 0, name.length, cell);
   }
@@ -232,12 +254,25 @@ export class Cells {
     for (const sibling of cell.siblings) this.newestMs = Math.max(this.newestMs, sibling.ms);
     for (const era of cell.eras) this.newestMs = Math.max(this.newestMs, era.startMs);
     if (cell.live()) this.count++;
+    this.#leave(at);
     this.#store(at, hash, name, 0, name.length, cell);
   }
 
   free(): void {
+    this.order?.clear();
     this.table.clear();
     this.count = 0;
+  }
+
+  /** What lies at a position is about to change or to go: it leaves the order as what it still is. */
+  #leave(at: number): void {
+    if (this.order !== null && at >= 0 && this.liveAt(at, -1))
+      this.order.remove(this.table.refAt(at));
+  }
+
+  /** What lies at a position is new or has changed. */
+  #enter(at: number): void {
+    if (this.order !== null && this.liveAt(at, -1)) this.order.insert(this.table.refAt(at));
   }
 
   /** The cell at a position as an object; a new one for −1. */
@@ -247,7 +282,7 @@ export class Cells {
     return glance.kind === OBJECT ? this.table.object(glance) : cellOf(glance);
   }
 
-  /** Stores a cell in the smallest form it has. */
+  /** Stores a cell, which has left the order, in the smallest form it has. */
   #store(at: number, hash: number, name: Uint8Array, start: number, end: number, cell: Cell): void {
     if (cell.empty) {
       if (at >= 0) this.table.removeAt(at);
@@ -255,12 +290,12 @@ export class Cells {
     }
     const only = cell.siblings[0];
     if (only === undefined || cell.siblings.length > 1 || cell.eras.length > 0) {
-      if (at < 0 || this.table.objectAt(at) !== cell)
-        this.table.putObject(at, hash, 0, name, start, end, cell);
+      const isThere = at >= 0 && this.table.objectAt(at) === cell;
+      this.#enter(isThere ? at : this.table.putObject(at, hash, 0, name, start, end, cell));
       return;
     }
     const { origin, seq, ms, tick, deadline, value } = only;
-    this.table.putRegister(
+    const put = this.table.putRegister(
       at,
       hash,
       0,
@@ -276,6 +311,7 @@ export class Cells {
       0,
       value.length,
     );
+    this.#enter(put);
   }
 
   #count(wasLive: boolean, isLive: boolean): void {
@@ -290,6 +326,7 @@ export class Cells {
       this.table.load(at, entry);
       const cell = entry.kind === OBJECT ? this.table.object(entry) : null;
       const wasLive = cell?.live() ?? false;
+      if (cell !== null) this.#leave(at);
       const gone = drop(entry);
       if (cell !== null) this.#count(wasLive, cell.live());
       else if (gone) this.count--;
@@ -300,8 +337,10 @@ export class Cells {
       const hash = this.#hasher.hash(0, name, 0, name.length);
       const at = this.table.find(hash, 0, name, 0, name.length);
       const cell = this.table.objectAt(at);
-      if (cell === null) this.table.removeAt(at);
-      else this.#store(at, hash, name, 0, name.length, cell);
+      if (cell === null) {
+        this.#leave(at);
+        this.table.removeAt(at);
+      } else this.#store(at, hash, name, 0, name.length, cell);
     }
   }
 }

@@ -4,25 +4,50 @@
  * Invariant: the state is a function of the records applied. What a reader sees is a function of the state, the time and the
  * conflict policy; reading changes nothing, an expired key included.
  *
+ *   cell         the string
+ *   bodies       the collections: one `Cells` for each type that holds some
+ *   generations  what is joined and never removed in part: HyperLogLogs, documents
  *   deadlines   siblings of EXPIRE and PERSIST; among concurrent ones the longest wins
- *   floors      what an expiry left behind until every replica has it: whatever was born under it is dead on arrival, or a
- *               concurrent addition would outlive the key and, its deadline gone, live for ever
+ *   floors       what an expiry left behind until every replica has it: whatever was born under it is dead on arrival, or a
+ *                concurrent addition would outlive the key and, its deadline gone, live for ever
  */
 import { compareStamps } from "../clock/stamp.ts";
 import type { Cell, Sibling } from "./cell.ts";
 import type { Cells } from "./cells.ts";
 import type { Context } from "./context.ts";
+import type { Generation } from "./generation.ts";
 
 /** The types of values, as one bit each: a mask of them names what an effect touches. */
 export const NONE = 0;
 export const STRING = 1;
 export const SET = 2;
 export const HASH = 4;
+export const ZSET = 8;
+export const LIST = 0x10;
+export const STREAM = 0x20;
+/** Values without removable parts: what a reader sees of them, a string or a document, is their kind's affair. */
+export const GENERATION = 0x40;
 /** In a mask: the key's deadlines. */
 export const DEADLINES = 0x80;
 export const EVERYTHING = 0xff;
+/** A document, as a reader sees it; it is held as a generation, so it is no bit of a mask. */
+export const DOCUMENT = 0x100;
 
-export type Tag = typeof NONE | typeof STRING | typeof SET | typeof HASH;
+/** The types whose body is cells by name. */
+export const COLLECTIONS = [SET, HASH, ZSET, LIST, STREAM] as const;
+export type Collection = (typeof COLLECTIONS)[number];
+/** What a key holds. */
+export type Tag = typeof NONE | typeof STRING | Collection | typeof GENERATION;
+/** What a reader sees. */
+export type Type = typeof NONE | typeof STRING | Collection | typeof DOCUMENT;
+/** As masks. */
+const IN_BODIES = SET | HASH | ZSET | LIST | STREAM;
+/** The types in which additions sum up, so that removing them takes resets. */
+export const COUNTING = STRING | HASH | ZSET;
+
+export function isCollection(type: number): type is Collection {
+  return (type & IN_BODIES) !== 0;
+}
 
 /** The deadline of PERSIST, on the wire and in comparisons longer than any other. */
 export const NEVER_MS = 2 ** 48 - 1;
@@ -47,10 +72,14 @@ export interface Floor {
   readonly writtenTick: number;
 }
 
+/** Most keys have one body or none, and hardly any a generation. */
+const NO_BODIES: readonly Cells[] = [];
+const NO_GENERATIONS: readonly Generation[] = [];
+
 export class Key {
   cell: Cell | null = null;
-  set: Cells | null = null;
-  hash: Cells | null = null;
+  bodies: readonly Cells[] = NO_BODIES;
+  generations: readonly Generation[] = NO_GENERATIONS;
   deadlines: Deadline[] = [];
   floors: Floor[] = [];
   /** Whether the keyspace counts it as a key, as one with a deadline, and as one that expiry must look at. */
@@ -60,15 +89,15 @@ export class Key {
 
   /** The types that hold living entries, expiry aside. */
   get tags(): number {
-    return (
-      (this.cell?.live() ? STRING : 0) |
-      (this.set !== null && this.set.count > 0 ? SET : 0) |
-      (this.hash !== null && this.hash.count > 0 ? HASH : 0)
-    );
+    let tags = this.cell?.live() ? STRING : 0;
+    for (const body of this.bodies) if (body.count > 0) tags |= body.tag;
+    return this.generations.length > 0 ? tags | GENERATION : tags;
   }
 
-  cells(tag: Tag): Cells | null {
-    return tag === SET ? this.set : tag === HASH ? this.hash : null;
+  /** The body of a type, or null when it holds none. */
+  cells(tag: number): Cells | null {
+    for (const body of this.bodies) if (body.tag === tag) return body;
+    return null;
   }
 
   /** When a string's register expires: a later EXPIRE or PERSIST overrules the deadline that came with the value. */
@@ -99,7 +128,7 @@ export class Key {
         last = Math.max(last, this.siblingDeadline(sibling));
       if (this.cell.counting()) last = Math.max(last, this.deadline(STRING));
     }
-    if ((tags & (SET | HASH)) !== 0) last = Math.max(last, this.deadline(SET));
+    if ((tags & ~STRING) !== 0) last = Math.max(last, this.deadline(NONE));
     if (last >= 0) return last;
     if (this.deadlines.length === 0) return Infinity;
     // Deadlines without values are what removals elsewhere had not seen. Those that pass stay until then; a PERSIST needs not.
@@ -112,7 +141,8 @@ export class Key {
   survives(tag: number, nowMs: number): boolean {
     const deadline = this.deadline(tag);
     const horizonMs = deadline > nowMs ? -1 : horizonOf(deadline);
-    if (tag !== STRING) return (this.cells(tag as Tag)?.countLive(horizonMs) ?? 0) > 0;
+    if (tag === GENERATION) return this.generations.some(({ ms }) => ms > horizonMs);
+    if (tag !== STRING) return (this.cells(tag)?.countLive(horizonMs) ?? 0) > 0;
     if (this.cell === null) return false;
     for (const sibling of this.cell.siblings)
       if (this.siblingDeadline(sibling) > nowMs) return true;
@@ -140,8 +170,8 @@ export class Key {
 
   dropUnderFloors(): void {
     for (const { bornMs, writtenMs, writtenTick } of this.floors) {
-      this.set?.dropBorn(bornMs, 0xffff);
-      this.hash?.dropBorn(bornMs, 0xffff);
+      for (const body of this.bodies) body.dropBorn(bornMs, 0xffff);
+      this.#dropGenerations(({ ms }) => ms <= bornMs);
       if (this.cell === null) continue;
       this.cell.siblings = this.cell.siblings.filter(
         (s) => compareStamps(s.ms, s.tick, writtenMs, writtenTick) > 0,
@@ -158,23 +188,35 @@ export class Key {
 
   /** Drops everything born at or before a stamp: FLUSHALL's horizon. */
   dropBorn(ms: number, tick: number): void {
-    this.set?.dropBorn(ms, tick);
-    this.hash?.dropBorn(ms, tick);
+    for (const body of this.bodies) body.dropBorn(ms, tick);
+    this.#dropGenerations((g) => compareStamps(g.ms, g.tick, ms, tick) <= 0);
     this.cell?.dropBorn(ms, tick);
     this.deadlines = this.deadlines.filter((d) => compareStamps(d.ms, d.tick, ms, tick) > 0);
+  }
+
+  /** Removes the generations the record has seen, of one kind or (0) of all, that were born up to `horizonMs`. */
+  removeGenerations(context: Context, kind: number, horizonMs = Infinity): void {
+    this.#dropGenerations(
+      (g) =>
+        (kind === 0 || g.kind.number === kind) &&
+        g.ms <= horizonMs &&
+        context.covers(g.origin, g.seq),
+    );
+  }
+
+  #dropGenerations(goes: (generation: Generation) => boolean): void {
+    if (this.generations.length > 0)
+      this.generations = this.generations.filter((generation) => !goes(generation));
   }
 
   /** Gives the memory of its parts back and keeps those that still hold something. */
   tidy(): void {
     if (this.cell?.empty) this.cell = null;
-    if (this.set !== null && this.set.table.size === 0) {
-      this.set.free();
-      this.set = null;
-    }
-    if (this.hash !== null && this.hash.table.size === 0) {
-      this.hash.free();
-      this.hash = null;
-    }
+    for (const body of this.bodies)
+      if (body.table.size === 0) {
+        body.free();
+        this.bodies = this.bodies.filter((other) => other !== body);
+      }
     // Without anything that could expire, the deadlines that were seen decide nothing any more. They stay all the same:
     // a replica that has not seen the removal of the values may not differ from one that has.
   }
@@ -182,8 +224,8 @@ export class Key {
   get empty(): boolean {
     return (
       this.cell === null &&
-      this.set === null &&
-      this.hash === null &&
+      this.bodies.length === 0 &&
+      this.generations.length === 0 &&
       this.deadlines.length === 0 &&
       this.floors.length === 0
     );

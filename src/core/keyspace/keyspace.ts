@@ -13,8 +13,12 @@ import { compareStamps } from "../clock/stamp.ts";
 import type { Origins } from "../clock/origins.ts";
 import { Cell } from "../crdt/cell.ts";
 import { Cells, cellOf } from "../crdt/cells.ts";
-import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
+import { type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
+import { Order } from "../crdt/order.ts";
 import { Policies } from "../crdt/policy.ts";
+import { scoreOf } from "../crdt/score.ts";
 import type { Hasher } from "./hasher.ts";
 import { Heap } from "./heap.ts";
 import type { Place } from "./place.ts";
@@ -42,6 +46,8 @@ export class Keyspace {
   readonly hasher: Hasher;
   readonly origins: Origins;
   policies = new Policies();
+  /** The kinds of generations this replica knows, by number. */
+  kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS;
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   readonly #keys: number[] = [];
@@ -133,8 +139,8 @@ export class Keyspace {
     const { cell } = key;
     const alone =
       cell !== null &&
-      key.set === null &&
-      key.hash === null &&
+      key.bodies.length === 0 &&
+      key.generations.length === 0 &&
       key.deadlines.length === 0 &&
       key.floors.length === 0;
     const only = alone && cell.eras.length === 0 && cell.siblings.length === 1 && cell.siblings[0];
@@ -193,11 +199,34 @@ export class Keyspace {
     if (this.onTouch !== null) this.onTouch(place);
   }
 
-  /** The members or fields of a key, made if there are none yet. */
-  cells(key: Key, tag: Tag): Cells {
-    if (tag === SET) return (key.set ??= new Cells(this.heap, this.hasher));
-    assert(tag === HASH, "a tag with cells");
-    return (key.hash ??= new Cells(this.heap, this.hasher));
+  /** The body of a key for a type, made if there is none yet. */
+  cells(key: Key, tag: Collection): Cells {
+    const there = key.cells(tag);
+    if (there !== null) return there;
+    const cells = new Cells(tag, this.heap, this.hasher, this.#orderOf(tag));
+    key.bodies = [...key.bodies, cells];
+    return cells;
+  }
+
+  #orderOf(tag: Collection): ((table: Table<Cell>) => Order) | null {
+    if (tag === LIST || tag === STREAM) return () => new Order(this.heap, null);
+    return tag === ZSET ? (table) => this.#byScore(table, -1) : null;
+  }
+
+  #byScore(table: Table<Cell>, horizonMs: number): Order {
+    return new Order(this.heap, (entry) => scoreOf(this.origins, table, entry, horizonMs));
+  }
+
+  /**
+   * What a reader sees of a body's order: without the entries born up to `horizonMs`, which are expired and not yet removed. That
+   * hardly ever happens, so it may cost a walk over everything.
+   */
+  orderFrom(cells: Cells, horizonMs: number): Order | null {
+    const { order, table } = cells;
+    if (order === null || horizonMs < 0) return order;
+    const seen = cells.tag === ZSET ? this.#byScore(table, horizonMs) : new Order(this.heap, null);
+    cells.each(horizonMs, (at) => seen.insert(table.refAt(at)));
+    return seen;
   }
 
   cell(key: Key): Cell {

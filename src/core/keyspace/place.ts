@@ -7,12 +7,26 @@
 import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
 import type { Cell, Sibling } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { HASH, horizonOf, type Key, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { Generation, GenerationKind } from "../crdt/generation.ts";
+import {
+  COLLECTIONS,
+  GENERATION,
+  horizonOf,
+  isCollection,
+  type Key,
+  NONE,
+  STRING,
+  type Tag,
+  type Type,
+} from "../crdt/key.ts";
+import type { Order } from "../crdt/order.ts";
 import { type Policy, wins } from "../crdt/policy.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { Ref } from "./heap.ts";
 import { COUNTER, Entry, OBJECT, type Table } from "./table.ts";
 
 const nothing = Buffer.alloc(0);
+const NO_GENERATIONS: readonly Generation[] = [];
 
 export class Place {
   db = 0;
@@ -26,7 +40,7 @@ export class Place {
   at = -1;
 
   /** What a reader sees: its type, or NONE. */
-  type: Tag = NONE;
+  type: Type = NONE;
   /** The key as an object; null when it is a packed register or absent. */
   key: Key | null = null;
   /** Whether something lies here that a write has to clear away first: expired values, or another type's after a conflict. */
@@ -39,9 +53,15 @@ export class Place {
   valueEnd = 0;
   /** STRING of a key that is an object: the sibling that is shown, if the value is not a counter alone. */
   winner: Sibling | null = null;
-  /** SET, HASH: the members or fields, of which those born up to `horizonMs` are expired. */
+  /** Collections: the members, fields, …, of which those born up to `horizonMs` are expired. */
   cells: Cells | null = null;
+  /** Sorted sets, lists and streams: what is not expired of them, in order. */
+  order: Order | null = null;
   horizonMs = -1;
+  /** What is seen is of this kind of generation; null when it is none. */
+  kind: GenerationKind | null = null;
+  /** The living generations of that kind. */
+  generations: readonly Generation[] = NO_GENERATIONS;
 
   readonly #entry = new Entry();
   readonly #number = Buffer.alloc(1100);
@@ -54,7 +74,10 @@ export class Place {
     this.deadline = Infinity;
     this.winner = null;
     this.cells = null;
+    this.order = null;
     this.horizonMs = -1;
+    this.kind = null;
+    this.generations = NO_GENERATIONS;
     if (this.at < 0) return;
     const entry = this.#entry;
     this.table.load(this.at, entry);
@@ -93,25 +116,52 @@ export class Place {
 
   #lookInto(keyspace: Keyspace, key: Key, nowMs: number): void {
     const tags = key.tags;
-    let type: Tag = NONE;
-    if (tags === STRING || tags === SET || tags === HASH)
-      type = key.survives(tags, nowMs) ? tags : NONE;
-    else if (tags !== 0) type = newestType(keyspace, key, tags, nowMs);
-    this.stale = type !== tags || (type === NONE && key.deadlines.length > 0);
-    this.type = type;
-    if (type === NONE) return;
-    this.deadline = key.deadline(type);
+    let tag: Tag = NONE;
+    if ((tags & (tags - 1)) === 0)
+      tag = tags !== 0 && key.survives(tags, nowMs) ? (tags as Tag) : NONE;
+    else tag = newestTag(keyspace, key, tags, nowMs);
+    this.stale = tag !== tags || (tag === NONE && key.deadlines.length > 0);
+    if (tag === NONE) return;
+    this.deadline = key.deadline(tag);
     if (this.deadline <= nowMs) {
       // What was born after the deadline lives on without one.
       this.horizonMs = horizonOf(this.deadline);
       this.deadline = Infinity;
       this.stale = true;
     }
-    if (type === STRING) {
+    if (tag === GENERATION) return this.#lookGenerations(keyspace, key);
+    this.type = tag;
+    if (tag === STRING) {
       const policy = keyspace.policies.of(this.bytes, this.start, this.end);
       this.winner = this.#read(keyspace, key.cell as Cell, policy, nowMs, key, this.horizonMs);
       if (this.winner !== null) this.deadline = key.siblingDeadline(this.winner);
-    } else this.cells = key.cells(type);
+      return;
+    }
+    const cells = key.cells(tag) as Cells;
+    this.cells = cells;
+    this.order = keyspace.orderFrom(cells, this.horizonMs);
+  }
+
+  /** Several generations of the kind of the newest are read as one. */
+  #lookGenerations(keyspace: Keyspace, key: Key): void {
+    const living = key.generations.filter(({ ms }) => ms > this.horizonMs);
+    const newest = living.reduce((a, b) =>
+      keyspace.origins.after(a.ms, a.tick, a.origin, b.ms, b.tick, b.origin) ? a : b,
+    );
+    const { kind } = newest;
+    this.kind = kind;
+    this.type = kind.type;
+    this.generations = living.filter((generation) => generation.kind === kind);
+    if (this.generations.length < living.length) this.stale = true;
+    if (kind.type !== STRING) return;
+    let { state } = newest;
+    if (this.generations.length > 1) {
+      state = kind.create();
+      for (const generation of this.generations) state.join(generation.state.encode());
+    }
+    this.value = state.text();
+    this.valueStart = 0;
+    this.valueEnd = this.value.length;
   }
 
   /** The deadline of the packed register here, expired or not. */
@@ -129,9 +179,14 @@ export class Place {
 
   /** Reads the field at a position of `cells` into `value`; false when no reader sees one. */
   lookCell(keyspace: Keyspace, at: number): boolean {
+    return this.lookRef(keyspace, (this.cells as Cells).table.refAt(at));
+  }
+
+  /** As `lookCell`, of the cell at a reference. */
+  lookRef(keyspace: Keyspace, ref: Ref): boolean {
     const cells = this.cells as Cells;
     const entry = this.#entry;
-    cells.table.load(at, entry);
+    entry.load(keyspace.heap, ref);
     if (entry.kind === OBJECT) {
       const cell = cells.table.object(entry);
       if (!cell.live(this.horizonMs)) return false;
@@ -187,10 +242,16 @@ export class Place {
     (this.cells as Cells).table.load(at, this.#entry);
     return this.#entry;
   }
+
+  /** As `name`, of the cell at a reference. */
+  nameOf(ref: Ref): Entry {
+    this.#entry.load((this.cells as Cells).table.heap, ref);
+    return this.#entry;
+  }
 }
 
 /** Among several living types, the one with the newest living entry. */
-function newestType(keyspace: Keyspace, key: Key, tags: number, nowMs: number): Tag {
+function newestTag(keyspace: Keyspace, key: Key, tags: number, nowMs: number): Tag {
   let type: Tag = NONE;
   let ms = -1;
   let tick = 0;
@@ -211,12 +272,16 @@ function newestType(keyspace: Keyspace, key: Key, tags: number, nowMs: number): 
       if (era.seq > era.resetSeq && era.startMs > horizonMs)
         consider(tag, era.startMs, era.startTick, era.origin);
   };
-  for (const tag of [STRING, SET, HASH] as const) {
+  for (const tag of [STRING, ...COLLECTIONS, GENERATION] as const) {
     if ((tags & tag) === 0 || !key.survives(tag, nowMs)) continue;
     const deadline = key.deadline(tag);
     const horizonMs = deadline <= nowMs ? horizonOf(deadline) : -1;
     if (tag === STRING) {
       considerCell(tag, key.cell as Cell, horizonMs);
+      continue;
+    }
+    if (!isCollection(tag)) {
+      for (const g of key.generations) if (g.ms > horizonMs) consider(tag, g.ms, g.tick, g.origin);
       continue;
     }
     const cells = key.cells(tag) as Cells;

@@ -158,6 +158,11 @@ export class Table<T extends object> {
     return this.#objects.length - this.#freeObjects.length;
   }
 
+  /** Where the entry at a position lies in the heap: it stays there until it is put again or removed. */
+  refAt(at: number): Ref {
+    return this.#buckets[at * 2 + 1] as number;
+  }
+
   /** What lies at a position: REGISTER, COUNTER or OBJECT. */
   kindAt(at: number): number {
     const ref = this.#buckets[at * 2 + 1] as number;

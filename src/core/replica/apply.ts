@@ -9,7 +9,8 @@
 import type { Amount } from "../crdt/amount.ts";
 import type { Reset } from "../crdt/cell.ts";
 import { Context } from "../crdt/context.ts";
-import { DEADLINES, HASH, SET, STRING, type Tag } from "../crdt/key.ts";
+import { type Collection, DEADLINES, GENERATION, HASH, SET, STRING } from "../crdt/key.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
@@ -141,9 +142,25 @@ export class Applier {
     return created;
   }
 
+  /** Writes a cell of another collection. Returns whether no reader saw one there before. */
+  putCell(
+    place: Place,
+    tag: Collection,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    const created = this.#put(place, tag, name, nameStart, nameEnd, value, start, end);
+    this.keyspace.touch(place);
+    return created;
+  }
+
   #put(
     place: Place,
-    tag: Tag,
+    tag: Collection,
     name: Buffer,
     nameStart: number,
     nameEnd: number,
@@ -164,9 +181,10 @@ export class Applier {
     return created;
   }
 
-  /** Adds to the counter of a hash's field. */
-  countField(
+  /** Adds to the counter of a named cell: a hash's field or a sorted set's member. */
+  countCell(
     place: Place,
+    tag: Collection,
     name: Buffer,
     nameStart: number,
     nameEnd: number,
@@ -180,13 +198,13 @@ export class Applier {
     const key = this.keyspace.open(place);
     if (!key.underFloor(startMs))
       this.keyspace
-        .cells(key, HASH)
+        .cells(key, tag)
         .add(this.context, name, nameStart, nameEnd, seq, sum, start, startMs, startTick);
     this.keyspace.close(place, key);
   }
 
   /** Removes what the record has seen of one member or field. */
-  removeCell(place: Place, tag: Tag, name: Buffer, start: number, end: number): void {
+  removeCell(place: Place, tag: Collection, name: Buffer, start: number, end: number): void {
     if (place.at < 0) return;
     const key = this.keyspace.open(place);
     key.cells(tag)?.remove(this.context, name, start, end, []);
@@ -194,7 +212,12 @@ export class Applier {
   }
 
   /** Resets a counter as far as the record has seen it: of the string itself, or of a field. */
-  reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
+  reset(
+    place: Place,
+    tag: typeof STRING | Collection,
+    name: Buffer,
+    resets: readonly Reset[],
+  ): void {
     const { keyspace, context } = this;
     const key = keyspace.open(place);
     if (tag === STRING) keyspace.cell(key).reset(resets);
@@ -222,10 +245,37 @@ export class Applier {
     }
     const key = keyspace.open(place);
     if ((mask & STRING) !== 0) key.cell?.dropSeen(context, horizonMs);
-    if ((mask & SET) !== 0) key.set?.removeSeen(context, [], horizonMs);
-    if ((mask & HASH) !== 0) key.hash?.removeSeen(context, [], horizonMs);
+    for (const body of key.bodies)
+      if ((mask & body.tag) !== 0) body.removeSeen(context, [], horizonMs);
+    if ((mask & GENERATION) !== 0) key.removeGenerations(context, 0, horizonMs);
     if ((mask & DEADLINES) !== 0) key.dropDeadlines(context);
     keyspace.close(place, key);
+  }
+
+  /** Adds to the generation (origin, seq), or creates it if that is this record. */
+  join(place: Place, kind: GenerationKind, origin: number, seq: number, payload: Buffer): void {
+    const { keyspace, context } = this;
+    const key = keyspace.open(place);
+    const there = key.generations.find(
+      (g) => g.kind === kind && g.origin === origin && g.seq === seq,
+    );
+    if (there !== undefined) there.state.join(payload);
+    else if (origin === context.origin && seq === context.seq) {
+      const { ms, tick } = context;
+      if (this.#flushed(place) || key.underFloor(ms)) return;
+      const state = kind.create();
+      state.join(payload);
+      key.generations = [...key.generations, { kind, origin, seq, ms, tick, state }];
+    } else return;
+    keyspace.close(place, key);
+  }
+
+  /** Removes the generations of one kind that the record has seen. */
+  removeKind(place: Place, kind: number): void {
+    if (place.at < 0) return;
+    const key = this.keyspace.open(place);
+    key.removeGenerations(this.context, kind);
+    this.keyspace.close(place, key);
   }
 
   /** Sets the deadline of a key, `NEVER_MS` for none. */
@@ -241,8 +291,8 @@ export class Applier {
     const { origin, seq } = this.context;
     const key = this.keyspace.open(place);
     key.cell?.dropSeen(this.context);
-    key.set?.removeSeen(this.context, [], bornMs);
-    key.hash?.removeSeen(this.context, [], bornMs);
+    for (const body of key.bodies) body.removeSeen(this.context, [], bornMs);
+    key.removeGenerations(this.context, 0, bornMs);
     key.dropDeadlines(this.context);
     key.raiseFloor({ origin, seq, bornMs, writtenMs, writtenTick });
     this.keyspace.close(place, key);

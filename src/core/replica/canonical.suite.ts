@@ -9,7 +9,8 @@ import { originName } from "../clock/origins.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { HASH, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import { COLLECTIONS, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { Order } from "../crdt/order.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -25,8 +26,13 @@ export function canonical(keyspace: Keyspace): string {
       .toSorted();
     const parts = [
       cellText(keyspace, key.cell),
-      cellsText(keyspace, key.set),
-      cellsText(keyspace, key.hash),
+      ...COLLECTIONS.map((tag) => cellsText(keyspace, key.cells(tag))),
+      ...key.generations
+        .map(
+          (g) =>
+            `${g.kind.name} ${by(g.origin)}:${g.seq}@${g.ms}.${g.tick} ${g.state.encode().latin1Slice()}`,
+        )
+        .toSorted(),
       deadlines.join(" "),
     ];
     if (parts.some((part) => part !== ""))
@@ -68,7 +74,15 @@ function cellsText(keyspace: Keyspace, cells: Cells | null): string {
     if (text !== "") texts.push(`${name}{${text}}`);
   });
   assert.equal(cells.count, live, "the count of living members or fields is a recount");
+  if (cells.order !== null) checkOrder(cells.order, live);
   return texts.toSorted().join(" ");
+}
+
+/** An order holds every living cell once, and finds each at its rank. */
+function checkOrder(order: Order, live: number): void {
+  assert.equal(order.size, live, "the order holds what lives");
+  let rank = 0;
+  order.each(0, live, false, (ref) => assert.equal(order.rank(ref), rank++, "a rank is a place"));
 }
 
 /** Every entry's name. */
@@ -125,7 +139,6 @@ export function checkCounts(keyspace: Keyspace): void {
     if (tags === NONE) continue;
     keys[db] = (keys[db] ?? 0) + 1;
     if (key.deadline(tags) !== Infinity) expiring[db] = (expiring[db] ?? 0) + 1;
-    assert.ok((tags & ~(STRING | SET | HASH)) === 0);
   }
   for (let db = 0; db < Math.max(keys.length, keyspace.databases); db++) {
     assert.equal(keyspace.keys(db), keys[db] ?? 0, `keys in database ${db}`);

@@ -16,16 +16,17 @@ import { Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
-import { HASH, Key, SET, type Tag } from "../crdt/key.ts";
+import type { Generation } from "../crdt/generation.ts";
+import { HASH, Key, SET } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT } from "../keyspace/table.ts";
-import { readDb } from "./effect.ts";
+import { readCollection, readCounting, readDb, readKind } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
 
-const VERSION = 1;
+const VERSION = 2;
 /** Entries in a slice: what is written between two turns. */
 const SLICE_ENTRIES = 1024;
 const NEVER = 2 ** 48 - 1;
@@ -123,8 +124,11 @@ export class CheckpointLoader {
   #readHeader(source: Source): void {
     const replica = this.#replica;
     const version = source.u8();
-    if (version !== VERSION)
-      throw new Malformed(`the checkpoint has format ${version}, this version reads ${VERSION}`);
+    // Format 1 had nothing but strings, sets and hashes.
+    if (version === 0 || version > VERSION)
+      throw new Malformed(
+        `the checkpoint has format ${version}, this version reads 1 to ${VERSION}`,
+      );
     this.#readOrigins(source);
     this.position = source.varint();
     replica.applied.join(this.#readVector(source));
@@ -153,7 +157,7 @@ export class CheckpointLoader {
     const kind = source.u8();
     if (kind === 0) return { origin, seq, db, key, what: { kind: "floor" } };
     if (kind === 1) return { origin, seq, db, key, what: { kind: "flush" } };
-    const tag = source.u8() as Tag;
+    const tag = readCounting(source);
     const name = Buffer.from(source.view());
     const resets: Reset[] = [];
     for (let left = source.varint(); left > 0; left--)
@@ -199,7 +203,22 @@ export class CheckpointLoader {
           writtenMs: source.u48(),
           writtenTick: source.u16(),
         });
+    if ((parts & 32) !== 0)
+      for (let left = source.varint(); left > 0; left--)
+        this.#cells(source, keyspace.cells(key, readCollection(source)));
+    if ((parts & 64) !== 0)
+      for (let left = source.varint(); left > 0; left--)
+        key.generations = [...key.generations, this.#generation(source)];
     keyspace.settle(place, key);
+  }
+
+  #generation(source: Source): Generation {
+    const kind = readKind(source, this.#replica.keyspace.kinds);
+    const origin = this.#number(source);
+    const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+    const state = kind.create();
+    state.join(source.view());
+    return { kind, origin, seq, ms, tick, state };
   }
 
   #cells(source: Source, cells: Cells): void {
@@ -299,13 +318,18 @@ function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
     else writeRegister(sink, entry);
     return;
   }
-  const { cell, set, hash, deadlines, floors } = key;
+  const { cell, deadlines, floors, generations } = key;
+  const set = key.cells(SET);
+  const hash = key.cells(HASH);
+  const others = key.bodies.filter((body) => body !== set && body !== hash);
   sink.u8(
     (cell === null ? 0 : 1) |
       (set === null ? 0 : 2) |
       (hash === null ? 0 : 4) |
       (deadlines.length === 0 ? 0 : 8) |
-      (floors.length === 0 ? 0 : 16),
+      (floors.length === 0 ? 0 : 16) |
+      (others.length === 0 ? 0 : 32) |
+      (generations.length === 0 ? 0 : 64),
   );
   if (cell !== null) writeCell(sink, cell);
   if (set !== null) writeCells(sink, set);
@@ -325,6 +349,21 @@ function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
     sink.u48(bornMs);
     sink.u48(writtenMs);
     sink.u16(writtenTick);
+  }
+  if (others.length > 0) sink.varint(others.length);
+  for (const body of others) {
+    sink.u8(body.tag);
+    writeCells(sink, body);
+  }
+  if (generations.length > 0) sink.varint(generations.length);
+  for (const { kind, origin, seq, ms, tick, state } of generations) {
+    sink.u8(kind.number);
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.u48(ms);
+    sink.u16(tick);
+    const payload = state.encode();
+    sink.bytes(payload, 0, payload.length);
   }
 }
 

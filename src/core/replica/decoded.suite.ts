@@ -11,7 +11,9 @@ export interface DecodedEffect {
   readonly op: string;
   readonly db: number;
   readonly key: string;
-  /** Member or field. */
+  /** The type whose cells it names. */
+  readonly tag?: number;
+  /** Member, field, position or id. */
   readonly name?: string;
   readonly value?: string;
   readonly deadline?: number;
@@ -26,8 +28,10 @@ export interface DecodedEffect {
   readonly start?: string;
   readonly startMs?: number;
   readonly startTick?: number;
+  /** JOIN, REMOVE_KIND. */
+  readonly kind?: number;
+  readonly generation?: string;
   /** RESET. */
-  readonly tag?: number;
   readonly resets?: readonly {
     readonly origin: string;
     readonly upTo: string;
@@ -50,11 +54,11 @@ const OPS = [
   "SET",
   "SET_EXPIRING",
   "COUNT",
-  "ADD_MEMBER",
-  "REMOVE_MEMBER",
-  "SET_FIELD",
-  "REMOVE_FIELD",
-  "COUNT_FIELD",
+  "PUT_CELL",
+  "REMOVE_CELL",
+  "PUT_CELL",
+  "REMOVE_CELL",
+  "COUNT_CELL",
   "RESET",
   "REMOVE",
   "REMOVE_BORN",
@@ -62,7 +66,20 @@ const OPS = [
   "REMOVE_EXPIRED",
   "FLUSH",
   "NONE",
+  "PUT_CELL",
+  "REMOVE_CELL",
+  "COUNT_CELL",
+  "JOIN",
+  "REMOVE_KIND",
 ];
+/** The ops that sets and hashes have of their own: op → type. Others name theirs. */
+const SHORT_TAGS = new Map([
+  [4, 2],
+  [5, 2],
+  [6, 4],
+  [7, 4],
+  [8, 4],
+]);
 
 interface Stream {
   seq: number;
@@ -143,13 +160,23 @@ export class Decoder {
         db = (head & 0x40) === 0 ? 0 : source.varint();
         key = source.text();
       }
-      effects.push({ op, db, key, ...payload(op, source, stream, origin) });
+      const short = SHORT_TAGS.get(head & 0x3f);
+      const tag = short ?? (op.endsWith("_CELL") ? source.u8() : undefined);
+      const named = tag === undefined ? {} : { tag };
+      const hasValue = op === "PUT_CELL" && (head & 0x3f) !== 4;
+      effects.push({ op, db, key, ...named, ...payload(op, source, stream, origin, hasValue) });
     }
     return { origin, seq, ms, tick, deps: new Map(stream.deps), effects };
   }
 }
 
-function payload(op: string, source: Source, stream: Stream, origin: string): object {
+function payload(
+  op: string,
+  source: Source,
+  stream: Stream,
+  origin: string,
+  hasValue: boolean,
+): object {
   const { seq, ms, tick } = stream;
   const era = (): object => {
     const sum = amount(source);
@@ -166,14 +193,20 @@ function payload(op: string, source: Source, stream: Stream, origin: string): ob
       return { deadline: source.u48(), value: source.text() };
     case "COUNT":
       return era();
-    case "COUNT_FIELD":
+    case "COUNT_CELL":
       return { name: source.text(), ...era() };
-    case "ADD_MEMBER":
-    case "REMOVE_MEMBER":
-    case "REMOVE_FIELD":
+    case "REMOVE_CELL":
       return { name: source.text() };
-    case "SET_FIELD":
-      return { name: source.text(), value: source.text() };
+    case "PUT_CELL":
+      return hasValue ? { name: source.text(), value: source.text() } : { name: source.text() };
+    case "JOIN": {
+      const kind = source.u8();
+      const of = stream.names[source.varint()] as string;
+      const base = of === origin ? seq : (stream.deps.get(of) as number);
+      return { kind, generation: `${of}:${base - source.varint()}`, value: source.text() };
+    }
+    case "REMOVE_KIND":
+      return { kind: source.u8() };
     case "RESET": {
       const tag = source.u8();
       const name = source.text();

@@ -145,7 +145,7 @@ export class Delivery {
     record.read(source, lineage);
     if (!record.deliverable(this.#applied) || this.#isAhead()) return false;
     const effects = source.at;
-    checkEffects(source, record, lineage, seq);
+    checkEffects(source, record, lineage, seq, this.#applier.keyspace.kinds);
     source.at = effects;
     this.#commit(lineage, seq, source);
     this.#records.relay(origin, seq, bytes, at, end);

@@ -8,7 +8,7 @@
  */
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount } from "../crdt/amount.ts";
-import { HASH, STRING } from "../crdt/key.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
 import type { RecordReader } from "./record.ts";
@@ -19,6 +19,7 @@ export function checkEffects(
   record: RecordReader,
   lineage: Lineage,
   seq: number,
+  kinds: ReadonlyMap<number, GenerationKind>,
 ): void {
   let located = false;
   while (source.at < source.end) {
@@ -33,7 +34,7 @@ export function checkEffects(
         skipBytes(source);
         located = true;
       } else if (!located) throw new Malformed("the first effect of a record names no key");
-      checkPayload(op, source, record, lineage, seq);
+      checkPayload(op, source, record, lineage, seq, kinds);
     }
   }
 }
@@ -44,6 +45,7 @@ function checkPayload(
   record: RecordReader,
   lineage: Lineage,
   seq: number,
+  kinds: ReadonlyMap<number, GenerationKind>,
 ): void {
   switch (op) {
     case effect.OP_SET_FIELD:
@@ -63,6 +65,24 @@ function checkPayload(
     case effect.OP_COUNT_FIELD:
       skipBytes(source);
       return checkEra(source, record.ms, seq);
+    case effect.OP_PUT_CELL:
+      effect.readCollection(source);
+      skipBytes(source);
+      skipBytes(source);
+      return;
+    case effect.OP_REMOVE_CELL:
+      effect.readCollection(source);
+      skipBytes(source);
+      return;
+    case effect.OP_COUNT_CELL:
+      effect.readCollection(source);
+      skipBytes(source);
+      return checkEra(source, record.ms, seq);
+    case effect.OP_JOIN:
+      return checkJoin(source, record, lineage, seq, kinds);
+    case effect.OP_REMOVE_KIND:
+      effect.readKind(source, kinds);
+      return;
     case effect.OP_COUNT:
       return checkEra(source, record.ms, seq);
     case effect.OP_RESET:
@@ -88,6 +108,21 @@ function skipBytes(source: Source): void {
   source.skip(source.varint());
 }
 
+function checkJoin(
+  source: Source,
+  record: RecordReader,
+  lineage: Lineage,
+  seq: number,
+  kinds: ReadonlyMap<number, GenerationKind>,
+): void {
+  const kind = effect.readKind(source, kinds);
+  const number = record.origin(lineage, source.varint());
+  if (number < 0) throw new Malformed("a join names an origin nobody introduced");
+  if (source.varint() >= record.dependency(lineage, number, seq))
+    throw new Malformed("a join names a record before its origin's first");
+  kind.check(source.view());
+}
+
 function checkEra(source: Source, ms: number, seq: number): void {
   readAmount(source);
   effect.readSteps(source);
@@ -98,8 +133,7 @@ function checkEra(source: Source, ms: number, seq: number): void {
 }
 
 function checkResets(source: Source, record: RecordReader, lineage: Lineage, seq: number): void {
-  const tag = source.u8();
-  if (tag !== STRING && tag !== HASH) throw new Malformed(`type ${tag} has no counters`);
+  effect.readCounting(source);
   skipBytes(source);
   for (let left = source.varint(); left > 0; left--) {
     const number = record.origin(lineage, source.varint());

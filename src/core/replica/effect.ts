@@ -13,7 +13,16 @@ import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { ERA_STEP, type Reset } from "../crdt/cell.ts";
-import { EVERYTHING, HASH, SET, STRING, type Tag } from "../crdt/key.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import {
+  type Collection,
+  COUNTING,
+  EVERYTHING,
+  HASH,
+  isCollection,
+  SET,
+  STRING,
+} from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Applier } from "./apply.ts";
 import type { Lineage } from "./lineage.ts";
@@ -51,6 +60,16 @@ export const OP_REMOVE_EXPIRED = 13;
 export const OP_FLUSH = 14;
 /** Nothing; has no key. */
 export const OP_NONE = 15;
+/** tag u8, name, value: sets and hashes have shorter ones. */
+export const OP_PUT_CELL = 16;
+/** tag u8, name */
+export const OP_REMOVE_CELL = 17;
+/** tag u8, name, era */
+export const OP_COUNT_CELL = 18;
+/** kind u8, dot, payload */
+export const OP_JOIN = 19;
+/** kind u8 */
+export const OP_REMOVE_KIND = 20;
 
 const nothing = Buffer.alloc(0);
 
@@ -77,6 +96,33 @@ export function readSteps(source: Source): number {
   const steps = source.varint();
   if (steps >= 1 / ERA_STEP) throw new Malformed("an era's step is out of bounds");
   return steps;
+}
+
+/** A type that is cells by name. */
+export function readCollection(source: Source): Collection {
+  const tag = source.u8();
+  if (!isCollection(tag) || (tag & (tag - 1)) !== 0)
+    throw new Malformed(`type ${tag} holds no cells`);
+  return tag;
+}
+
+/** A type that has counters. */
+export function readCounting(source: Source): typeof STRING | Collection {
+  const tag = source.u8();
+  if ((tag & COUNTING) === 0 || (tag & (tag - 1)) !== 0)
+    throw new Malformed(`type ${tag} has no counters`);
+  return tag as typeof STRING | Collection;
+}
+
+export function readKind(
+  source: Source,
+  kinds: ReadonlyMap<number, GenerationKind>,
+): GenerationKind {
+  const number = source.u8();
+  const kind = kinds.get(number);
+  if (kind === undefined)
+    throw new Malformed(`this version knows no generations of kind ${number}`);
+  return kind;
 }
 
 export function readDb(source: Source): number {
@@ -173,11 +219,44 @@ export class EffectReader {
         applier.putField(place, bytes, name, name + nameLength, bytes, start, start + length);
         return;
       }
+      case OP_PUT_CELL: {
+        const tag = readCollection(source);
+        const nameLength = source.varint();
+        const name = source.skip(nameLength);
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.putCell(place, tag, bytes, name, name + nameLength, bytes, start, start + length);
+        return;
+      }
+      case OP_REMOVE_CELL: {
+        const tag = readCollection(source);
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.removeCell(place, tag, bytes, start, start + length);
+        return;
+      }
+      case OP_COUNT_CELL: {
+        const tag = readCollection(source);
+        const length = source.varint();
+        const start = source.skip(length);
+        this.#readEra(source, tag, bytes, start, start + length);
+        return;
+      }
+      case OP_JOIN: {
+        const kind = readKind(source, applier.keyspace.kinds);
+        const origin = lineage.numbers[source.varint()];
+        if (origin === undefined) throw new Malformed("a join names an origin nobody introduced");
+        const seq = lineage.deps.get(origin) - source.varint();
+        applier.join(place, kind, origin, seq, source.view());
+        return;
+      }
+      case OP_REMOVE_KIND:
+        applier.removeKind(place, source.u8());
+        return;
       case OP_RESET: {
-        const tag = source.u8();
-        if (tag !== STRING && tag !== HASH) throw new Malformed(`type ${tag} has no counters`);
+        const tag = readCounting(source);
         const name = source.view();
-        applier.reset(place, tag as Tag, name, readResets(source, lineage));
+        applier.reset(place, tag, name, readResets(source, lineage));
         return;
       }
       case OP_REMOVE:
@@ -202,7 +281,13 @@ export class EffectReader {
     }
   }
 
-  #readEra(source: Source, tag: Tag, name: Buffer, start: number, end: number): void {
+  #readEra(
+    source: Source,
+    tag: typeof STRING | Collection,
+    name: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const { seq, ms, tick } = this.#applier.context;
     const sum = readAmount(source);
     const steps = readSteps(source);
@@ -216,8 +301,9 @@ export class EffectReader {
     const at = seq + steps * ERA_STEP;
     if (tag === STRING) this.#applier.count(this.#place, at, sum, eraStart, startMs, startTick);
     else
-      this.#applier.countField(
+      this.#applier.countCell(
         this.#place,
+        tag,
         name,
         start,
         end,

@@ -10,14 +10,14 @@
  */
 import type { Reset } from "../crdt/cell.ts";
 import type { Context } from "../crdt/context.ts";
-import { STRING, type Tag } from "../crdt/key.ts";
+import { type Collection, STRING } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 
 type What =
   | {
       readonly kind: "resets";
-      readonly tag: Tag;
+      readonly tag: typeof STRING | Collection;
       readonly name: Buffer;
       readonly resets: readonly Reset[];
     }
@@ -49,7 +49,7 @@ export class Garbage {
   addResets(
     context: Context,
     place: Place,
-    tag: Tag,
+    tag: typeof STRING | Collection,
     name: Buffer,
     resets: readonly Reset[],
   ): void {

@@ -12,7 +12,7 @@ export function checkNoLeftovers(replica: Replica): void {
     assert.deepEqual(key.floors, [], "no floor is left");
     for (const era of key.cell?.eras ?? [])
       assert.ok(era.seq > era.resetSeq, `${db}:${name.toString()} keeps a reset for nothing`);
-    for (const cells of [key.set, key.hash]) if (cells !== null) checkCells(cells);
+    for (const body of key.bodies) checkCells(body);
   }
 }
 

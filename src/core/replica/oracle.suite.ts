@@ -7,8 +7,8 @@
 import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
-const TAGS = [1, 2, 4];
-const [STRING, SET, HASH, DEADLINES] = [1, 2, 4, 0x80];
+const TAGS = [1, 2, 4, 8, 0x10, 0x20];
+const [STRING, SET, HASH, DEADLINES] = [1, 2, 4, 0x80] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -24,10 +24,10 @@ export type Covers = (origin: string, seq: number) => boolean;
 
 interface Living {
   readonly registers: readonly Fact[];
-  readonly members: ReadonlyMap<string, readonly Fact[]>;
-  readonly fields: ReadonlyMap<string, readonly Fact[]>;
   readonly counts: readonly Fact[];
-  readonly fieldCounts: ReadonlyMap<string, readonly Fact[]>;
+  /** Of every collection: registers and additions. */
+  readonly cells: readonly Fact[];
+  readonly cellCounts: readonly Fact[];
   readonly deadlines: readonly Fact[];
 }
 
@@ -39,7 +39,7 @@ export class Oracle {
   add(record: DecodedRecord, deltas: readonly number[]): void {
     let counted = 0;
     record.effects.forEach((effect, index) => {
-      const isCount = effect.op === "COUNT" || effect.op === "COUNT_FIELD";
+      const isCount = effect.op === "COUNT" || effect.op === "COUNT_CELL";
       const fact = { record, index, effect, delta: isCount ? (deltas[counted++] as number) : 0 };
       if (effect.op === "FLUSH") this.#flushes.push(fact);
       else {
@@ -90,22 +90,12 @@ export class Oracle {
     const living = facts.filter(
       (fact) => !flushes.some((f) => flushed(f, fact)) && !facts.some((by) => removes(by, fact)),
     );
-    const named = (op: string): Map<string, Fact[]> => {
-      const found = new Map<string, Fact[]>();
-      for (const fact of living)
-        if (fact.effect.op === op) {
-          const key = fact.effect.name as string;
-          found.set(key, [...(found.get(key) ?? []), fact]);
-        }
-      return found;
-    };
     const only = (...ops: string[]): Fact[] => living.filter((f) => ops.includes(f.effect.op));
     return {
       registers: only("SET", "SET_EXPIRING"),
-      members: named("ADD_MEMBER"),
-      fields: named("SET_FIELD"),
       counts: only("COUNT"),
-      fieldCounts: named("COUNT_FIELD"),
+      cells: only("PUT_CELL"),
+      cellCounts: only("COUNT_CELL"),
       deadlines: only("EXPIRE"),
     };
   }
@@ -150,7 +140,7 @@ function removes(by: Fact, fact: Fact): boolean {
   const { op } = fact.effect;
   const birth = birthOf(fact);
   const isRegister = op === "SET" || op === "SET_EXPIRING";
-  const isCount = op === "COUNT" || op === "COUNT_FIELD";
+  const isCount = op === "COUNT" || op === "COUNT_CELL";
   if (effect.op === "REMOVE_EXPIRED") {
     // The floor: seen or not.
     const { ms, tick } = fact.record;
@@ -162,22 +152,19 @@ function removes(by: Fact, fact: Fact): boolean {
     if (!isRegister && op !== "EXPIRE" && birth.ms <= (effect.horizonMs as number)) return true;
   }
   if (!observes(by, fact)) return false;
-  const sameName = effect.name === fact.effect.name;
+  const sameName = effect.name === fact.effect.name && effect.tag === fact.effect.tag;
   switch (effect.op) {
     case "SET":
     case "SET_EXPIRING":
       return isRegister || op === "EXPIRE";
-    case "ADD_MEMBER":
-    case "REMOVE_MEMBER":
-      return op === "ADD_MEMBER" && sameName;
-    case "SET_FIELD":
-    case "REMOVE_FIELD":
-      return op === "SET_FIELD" && sameName;
+    case "PUT_CELL":
+    case "REMOVE_CELL":
+      return op === "PUT_CELL" && sameName;
     case "EXPIRE":
       return op === "EXPIRE";
     case "RESET": {
-      if (!isCount || effect.tag !== (op === "COUNT" ? STRING : HASH)) return false;
-      if (effect.tag === HASH && !sameName) return false;
+      if (!isCount || effect.tag !== (op === "COUNT" ? STRING : fact.effect.tag)) return false;
+      if (op === "COUNT_CELL" && !sameName) return false;
       return (effect.resets ?? []).some((reset) => reset.origin === fact.record.origin);
     }
     case "REMOVE_EXPIRED":
@@ -185,9 +172,9 @@ function removes(by: Fact, fact: Fact): boolean {
     case "REMOVE":
     case "REMOVE_BORN": {
       const mask = effect.mask as number;
-      if (op === "EXPIRE") return (mask & (DEADLINES as number)) !== 0;
-      const tag = isRegister ? STRING : op === "ADD_MEMBER" ? SET : op === "SET_FIELD" ? HASH : 0;
-      return (mask & (tag as number)) !== 0 && birth.ms <= (effect.horizonMs as number);
+      if (op === "EXPIRE") return (mask & DEADLINES) !== 0;
+      const tag = isRegister ? STRING : op === "PUT_CELL" ? (fact.effect.tag as number) : 0;
+      return (mask & tag) !== 0 && birth.ms <= (effect.horizonMs as number);
     }
     default:
       return false;
@@ -204,9 +191,7 @@ function bornIn(living: Living, tag: number): Birth[] {
   const facts =
     tag === STRING
       ? [...living.registers, ...living.counts]
-      : tag === SET
-        ? [...living.members.values()].flat()
-        : [...living.fields.values(), ...living.fieldCounts.values()].flat();
+      : [...living.cells, ...living.cellCounts].filter(({ effect }) => effect.tag === tag);
   return facts.map((fact) => ({ ...birthOf(fact), fact }));
 }
 
@@ -254,20 +239,22 @@ function read(living: Living, tag: number, nowMs: number): string {
     const winner = winnerOf(registers);
     return `string ${value} until ${winner === null ? until : deadlineOf(living, winner)}`;
   }
-  if (tag === SET) {
-    const names = [...living.members].filter(([, facts]) => facts.some(visible));
-    return `set ${names
-      .map(([name]) => name)
-      .toSorted()
-      .join(",")} until ${until}`;
+  const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
+  const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
+  const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
+    if (tag === SET) return name;
+    return `${name}=${valueOf(registers.get(name) ?? [], counts.get(name) ?? [])}`;
+  });
+  return `${tag === SET ? "set" : tag === HASH ? "hash" : `cells of ${tag}`} ${cells.toSorted().join(",")} until ${until}`;
+}
+
+function named(facts: readonly Fact[]): Map<string, Fact[]> {
+  const found = new Map<string, Fact[]>();
+  for (const fact of facts) {
+    const name = fact.effect.name as string;
+    found.set(name, [...(found.get(name) ?? []), fact]);
   }
-  const fields: string[] = [];
-  for (const name of new Set([...living.fields.keys(), ...living.fieldCounts.keys()])) {
-    const registers = (living.fields.get(name) ?? []).filter(visible);
-    const counts = (living.fieldCounts.get(name) ?? []).filter(visible);
-    if (registers.length + counts.length > 0) fields.push(`${name}=${valueOf(registers, counts)}`);
-  }
-  return `hash ${fields.toSorted().join(",")} until ${until}`;
+  return found;
 }
 
 function winnerOf(registers: readonly Fact[]): Fact | null {

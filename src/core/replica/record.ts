@@ -64,6 +64,15 @@ export class RecordSink {
     this.#introduced.push(origin);
   }
 
+  /** Writes a dot this replica has applied, relative to the dependencies the record will have. */
+  dot(sink: Sink, lineage: Lineage, applied: Vector, origin: number, seq: number): void {
+    lineage.deps.raise(lineage.number, applied.get(lineage.number));
+    this.#introduce(lineage, origin);
+    this.#depend(lineage, origin, applied.get(origin));
+    sink.varint(lineage.reference(origin));
+    sink.varint(lineage.deps.get(origin) - seq);
+  }
+
   /** Writes resets; they are relative to the dependencies the record will have. */
   resets(sink: Sink, lineage: Lineage, applied: Vector, resets: readonly Reset[]): void {
     lineage.deps.raise(lineage.number, applied.get(lineage.number));

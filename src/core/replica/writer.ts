@@ -12,11 +12,16 @@ import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
 import type { HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
+import type { Cells } from "../crdt/cells.ts";
 import { add, type Amount, format, writeAmount } from "../crdt/amount.ts";
 import { type Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
+  type Collection,
+  COUNTING,
   DEADLINES,
   EVERYTHING,
+  GENERATION,
   HASH,
   horizonOf,
   type Key,
@@ -25,6 +30,7 @@ import {
   SET,
   STRING,
   type Tag,
+  type Type,
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -150,7 +156,7 @@ export class Writer {
     end: number,
   ): boolean {
     this.#prepare(place, HASH);
-    const counted = this.#resetField(place, name, nameStart, nameEnd);
+    const counted = this.#resetNamed(place, HASH, name, nameStart, nameEnd);
     this.#head(effect.OP_SET_FIELD, place);
     this.#effects.bytes(name, nameStart, nameEnd);
     this.#effects.bytes(value, start, end);
@@ -160,7 +166,7 @@ export class Writer {
 
   removeField(place: Place, name: Buffer, start: number, end: number): void {
     this.#prepare(place, HASH);
-    this.#resetField(place, name, start, end);
+    this.#resetNamed(place, HASH, name, start, end);
     this.#head(effect.OP_REMOVE_FIELD, place);
     this.#effects.bytes(name, start, end);
     this.#applier.removeCell(place, HASH, name, start, end);
@@ -168,7 +174,7 @@ export class Writer {
 
   countField(place: Place, name: Buffer, start: number, end: number, delta: Amount): void {
     this.#prepare(place, HASH);
-    const cells = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
+    const cells = bodyAt(place, HASH);
     const at = cells?.find(name, start, end) ?? -1;
     const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
     const era = this.#nextEra(cell, delta);
@@ -180,8 +186,9 @@ export class Writer {
     this.#head(effect.OP_COUNT_FIELD, place);
     this.#effects.bytes(name, start, end);
     this.#era(era);
-    this.#applier.countField(
+    this.#applier.countCell(
       place,
+      HASH,
       name,
       start,
       end,
@@ -193,6 +200,89 @@ export class Writer {
     );
   }
 
+  /**
+   * Writes a cell of a sorted set, a list or a stream; sets and hashes have methods of their own. Returns whether no reader saw one
+   * there before.
+   */
+  putCell(
+    place: Place,
+    tag: Collection,
+    name: Buffer,
+    nameStart: number,
+    nameEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    this.#prepare(place, tag);
+    const counted = this.#resetNamed(place, tag, name, nameStart, nameEnd);
+    this.#head(effect.OP_PUT_CELL, place);
+    this.#effects.u8(tag);
+    this.#effects.bytes(name, nameStart, nameEnd);
+    this.#effects.bytes(value, start, end);
+    const created = this.#applier.putCell(place, tag, name, nameStart, nameEnd, value, start, end);
+    return created && !counted;
+  }
+
+  removeCell(place: Place, tag: Collection, name: Buffer, start: number, end: number): void {
+    this.#prepare(place, tag);
+    this.#resetNamed(place, tag, name, start, end);
+    this.#head(effect.OP_REMOVE_CELL, place);
+    this.#effects.u8(tag);
+    this.#effects.bytes(name, start, end);
+    this.#applier.removeCell(place, tag, name, start, end);
+  }
+
+  /** Adds to a named cell; false when this record has no eras left for it: it must be written as it then is. */
+  countCell(
+    place: Place,
+    tag: Collection,
+    name: Buffer,
+    start: number,
+    end: number,
+    delta: Amount,
+  ): boolean {
+    this.#prepare(place, tag);
+    const cells = bodyAt(place, tag);
+    const at = cells?.find(name, start, end) ?? -1;
+    const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
+    const era = this.#nextEra(cell, delta);
+    if (era === null) return false;
+    this.#head(effect.OP_COUNT_CELL, place);
+    this.#effects.u8(tag);
+    this.#effects.bytes(name, start, end);
+    this.#era(era);
+    this.#applier.countCell(
+      place,
+      tag,
+      name,
+      start,
+      end,
+      era.seq,
+      era.sum,
+      era.start,
+      era.startMs,
+      era.startTick,
+    );
+    return true;
+  }
+
+  /** Adds to a generation that is seen at the place, the first by default; begins one when none of the kind is. */
+  join(
+    place: Place,
+    kind: GenerationKind,
+    payload: Buffer,
+    generation: Generation | undefined = place.kind === kind ? place.generations[0] : undefined,
+  ): void {
+    this.#prepare(place, kind.type, kind);
+    const { origin, seq } = generation ?? this.#applier.context;
+    this.#head(effect.OP_JOIN, place);
+    this.#effects.u8(kind.number);
+    this.#records.dot(this.#effects, this.#lineage, this.#applied, origin, seq);
+    this.#effects.bytes(payload, 0, payload.length);
+    this.#applier.join(place, kind, origin, seq, payload);
+  }
+
   /** Removes a key with everything it holds. */
   remove(place: Place): void {
     this.#begin();
@@ -202,7 +292,7 @@ export class Writer {
   /** Sets a key's deadline (milliseconds since 1970), or removes it with `NEVER_MS`. */
   expire(place: Place, deadline: number): void {
     assert(deadline >= 0 && deadline <= NEVER_MS, "a deadline has 48 bits");
-    this.#prepare(place, place.type);
+    this.#prepare(place, place.type, place.kind);
     if (place.type === STRING) this.#dropExpired(place);
     this.#head(effect.OP_EXPIRE, place);
     this.#effects.u48(deadline);
@@ -236,7 +326,7 @@ export class Writer {
     const key = place.key;
     if (key === null) born = horizonOf(place.registerDeadline());
     else {
-      for (const tag of [STRING, SET, HASH])
+      for (const tag of [NONE, STRING])
         if (key.deadline(tag) !== Infinity) born = Math.max(born, horizonOf(key.deadline(tag)));
       // After a PERSIST a string that is still on its way may have no deadline at all.
       if (key.deadline(NONE) !== Infinity)
@@ -291,18 +381,30 @@ export class Writer {
   }
 
   /** Begins a record if need be, and clears away what expired or lost a type conflict, since this write has seen it. */
-  #prepare(place: Place, type: Tag): void {
+  #prepare(place: Place, type: Type, kind: GenerationKind | null = null): void {
     this.#begin();
     if (!place.stale) return;
     place.stale = false;
     const key = place.key;
     if (place.type === NONE || key === null) this.#remove(place, key, EVERYTHING, Infinity);
     else {
-      const others = key.tags & ~type;
-      if (place.horizonMs >= 0) this.#remove(place, key, type | DEADLINES, place.horizonMs);
+      const tag = kind === null ? type : GENERATION;
+      const others = key.tags & ~tag;
+      if (place.horizonMs >= 0) this.#remove(place, key, tag | DEADLINES, place.horizonMs);
       if (others !== 0) this.#remove(place, key, others, Infinity);
+      if (kind !== null) this.#removeOtherKinds(place, key, kind);
     }
     place.key = place.at < 0 ? null : place.table.objectAt(place.at);
+  }
+
+  #removeOtherKinds(place: Place, key: Key, kind: GenerationKind): void {
+    const others = new Set(key.generations.map((generation) => generation.kind));
+    others.delete(kind);
+    for (const { number } of others) {
+      this.#head(effect.OP_REMOVE_KIND, place);
+      this.#effects.u8(number);
+      this.#applier.removeKind(place, number);
+    }
   }
 
   #remove(place: Place, key: Key | null, mask: number, horizonMs: number): void {
@@ -320,9 +422,10 @@ export class Writer {
 
   #resetAll(place: Place, key: Key, mask: number, horizonMs: number): void {
     if ((mask & STRING) !== 0) this.#resetCell(place, key.cell, horizonMs);
-    if ((mask & HASH) === 0 || key.hash === null) return;
-    for (const { name, resets } of key.hash.resets(horizonMs))
-      this.#reset(place, HASH, name, resets);
+    for (const body of key.bodies)
+      if ((mask & body.tag & COUNTING) !== 0)
+        for (const { name, resets } of body.resets(horizonMs))
+          this.#reset(place, body.tag, name, resets);
   }
 
   /** A packed counter as a key: what removes it has to reset it. */
@@ -336,16 +439,21 @@ export class Writer {
     this.#reset(place, STRING, nothing, cell.resets(horizonMs));
   }
 
-  /** Resets a field's counter; returns whether there was one to reset. */
-  #resetField(place: Place, name: Buffer, start: number, end: number): boolean {
-    const hash = place.at < 0 ? null : (place.table.objectAt(place.at)?.hash ?? null);
-    const resets = hash?.resetsOf(name, start, end) ?? [];
+  /** Resets a named cell's counter; returns whether there was one to reset. */
+  #resetNamed(place: Place, tag: Collection, name: Buffer, start: number, end: number): boolean {
+    if ((tag & COUNTING) === 0) return false;
+    const resets = bodyAt(place, tag)?.resetsOf(name, start, end) ?? [];
     if (resets.length === 0) return false;
-    this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+    this.#reset(place, tag, Buffer.from(name.subarray(start, end)), resets);
     return true;
   }
 
-  #reset(place: Place, tag: Tag, name: Buffer, resets: readonly Reset[]): void {
+  #reset(
+    place: Place,
+    tag: typeof STRING | Collection,
+    name: Buffer,
+    resets: readonly Reset[],
+  ): void {
     if (resets.length === 0) return;
     this.#head(effect.OP_RESET, place);
     this.#effects.u8(tag);
@@ -417,6 +525,11 @@ export class Writer {
     }
     effects.bytes(place.bytes, place.start, place.end);
   }
+}
+
+/** The body of a type at a place, without a look at whether a reader sees it. */
+function bodyAt(place: Place, tag: Collection): Cells | null {
+  return place.at < 0 ? null : (place.table.objectAt(place.at)?.cells(tag) ?? null);
 }
 
 interface NextEra {

@@ -1,0 +1,356 @@
+/**
+ * Order: the living cells of a sorted set, a list or a stream in order, with their ranks: a counted B+ tree of heap references.
+ *
+ *   branch   children, and how many entries lie below
+ *   leaf     refs, beside each its score when the order has scores
+ *
+ * Entries are compared by score, then by the bytes of their names; names are read where they lie, so the tree copies none.
+ *
+ * Invariant: it holds exactly the references that were inserted and not removed, and an entry's name and score do not change while it
+ * is in: whoever changes one removes it before and inserts it after. Finding, inserting, removing and ranks take O(log n).
+ */
+import { assert } from "../assert.ts";
+import type { Heap, Ref } from "../keyspace/heap.ts";
+import { Entry } from "../keyspace/table.ts";
+
+/** Entries in a leaf and children of a branch, at most. */
+const WIDTH = 128;
+/** Neighbours that hold no more than this together become one. */
+const NARROW = WIDTH / 2;
+
+/** Gives the score of the entry at a reference. */
+export type ScoreOf = (entry: Entry) => number;
+
+class Node {
+  /** Entries below. */
+  size = 0;
+  /** A branch's; null for a leaf. */
+  children: Node[] | null = null;
+  refs: Int32Array;
+  scores: Float64Array | null;
+
+  constructor(refs: Int32Array, scores: Float64Array | null) {
+    this.refs = refs;
+    this.scores = scores;
+  }
+}
+
+const noRefs = new Int32Array(0);
+const entry = new Entry();
+
+export class Order {
+  readonly heap: Heap;
+  readonly #scoreOf: ScoreOf | null;
+  #root: Node;
+  /** What is looked for. */
+  #score = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  /** −1: any name. */
+  #end = -1;
+
+  constructor(heap: Heap, scoreOf: ScoreOf | null) {
+    this.heap = heap;
+    this.#scoreOf = scoreOf;
+    this.#root = this.#leaf(8);
+  }
+
+  get size(): number {
+    return this.#root.size;
+  }
+
+  clear(): void {
+    this.#root = this.#leaf(8);
+  }
+
+  insert(ref: Ref): void {
+    this.#seek(ref);
+    const split = this.#insertInto(this.#root, ref);
+    if (split === null) return;
+    const root = new Node(noRefs, null);
+    root.children = [this.#root, split];
+    root.size = this.#root.size + split.size;
+    this.#root = root;
+  }
+
+  remove(ref: Ref): void {
+    this.#seek(ref);
+    this.#removeFrom(this.#root, ref);
+    while (this.#root.children !== null && this.#root.children.length === 1)
+      this.#root = this.#root.children[0] as Node;
+    if (this.#root.size === 0) this.clear();
+  }
+
+  /** The reference at a rank in [0, size). */
+  at(rank: number): Ref {
+    assert(rank >= 0 && rank < this.size, "a rank lies within the order");
+    let node = this.#root;
+    let left = rank;
+    while (node.children !== null) {
+      let i = 0;
+      while (left >= (node.children[i] as Node).size) left -= (node.children[i++] as Node).size;
+      node = node.children[i] as Node;
+    }
+    return node.refs[left] as Ref;
+  }
+
+  /** The rank of an entry that is in. */
+  rank(ref: Ref): number {
+    this.#seek(ref);
+    return this.#before(false);
+  }
+
+  /** How many entries have a score below `score`, or (`through`) up to it. */
+  belowScore(score: number, through: boolean): number {
+    this.#score = score;
+    this.#end = -1;
+    return this.#before(through);
+  }
+
+  /** How many entries have a name before these bytes, or (`through`) up to them; scores, if any, must all be equal. */
+  belowName(bytes: Uint8Array, start: number, end: number, through: boolean): number {
+    if (this.size === 0) return 0;
+    if (this.#scoreOf !== null) this.#score = this.#scoreAt(this.at(0));
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    return this.#before(through);
+  }
+
+  /** Visits `count` entries from a rank on, upwards or downwards; the visitor must not change the cells. */
+  each(from: number, count: number, down: boolean, visit: (ref: Ref) => void): void {
+    if (count <= 0) return;
+    const first = down ? from - count + 1 : from;
+    assert(first >= 0 && first + count <= this.size, "the ranks lie within the order");
+    eachOf(this.#root, first, first + count, down, visit);
+  }
+
+  // ── below ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #leaf(capacity: number): Node {
+    const scores = this.#scoreOf === null ? null : new Float64Array(capacity);
+    return new Node(new Int32Array(capacity), scores);
+  }
+
+  #scoreAt(ref: Ref): number {
+    entry.load(this.heap, ref);
+    return (this.#scoreOf as ScoreOf)(entry);
+  }
+
+  /** Looks for the place of an entry. */
+  #seek(ref: Ref): void {
+    entry.load(this.heap, ref);
+    this.#bytes = entry.bytes;
+    this.#start = entry.nameStart;
+    this.#end = entry.nameEnd;
+    if (this.#scoreOf !== null) this.#score = this.#scoreOf(entry);
+  }
+
+  /** Compares the entry at `i` of a leaf with what is looked for. */
+  #compare(leaf: Node, i: number): number {
+    if (leaf.scores !== null) {
+      const score = leaf.scores[i] as number;
+      if (score !== this.#score) return score < this.#score ? -1 : 1;
+    }
+    if (this.#end < 0) return 0;
+    const { heap } = this;
+    const ref = leaf.refs[i] as Ref;
+    const page = heap.page(ref);
+    entry.load(heap, ref);
+    return compareBytes(
+      page.bytes,
+      entry.nameStart,
+      entry.nameEnd,
+      this.#bytes,
+      this.#start,
+      this.#end,
+    );
+  }
+
+  /** How many entries come before what is looked for, or (`through`) are not after it. */
+  #before(through: boolean): number {
+    let node = this.#root;
+    let count = 0;
+    while (node.children !== null) {
+      const i = this.#childFor(node.children, through);
+      for (let j = 0; j < i; j++) count += (node.children[j] as Node).size;
+      node = node.children[i] as Node;
+    }
+    return count + this.#placeIn(node, through);
+  }
+
+  /** The last child whose first entry comes before what is looked for (or is it); the first child if none does. */
+  #childFor(children: readonly Node[], through: boolean): number {
+    let low = 0;
+    let high = children.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      const order = this.#compare(leftmost(children[middle] as Node), 0);
+      if (order < 0 || (through && order === 0)) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #placeIn(leaf: Node, through: boolean): number {
+    let low = 0;
+    let high = leaf.size;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = this.#compare(leaf, middle);
+      if (order < 0 || (through && order === 0)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Inserts below a node; returns the node that was split off to its right, or null. */
+  #insertInto(node: Node, ref: Ref): Node | null {
+    const { children } = node;
+    if (children === null) return this.#insertIntoLeaf(node, ref);
+    const i = this.#childFor(children, true);
+    const split = this.#insertInto(children[i] as Node, ref);
+    node.size++;
+    if (split === null) return null;
+    children.splice(i + 1, 0, split);
+    if (children.length <= WIDTH) return null;
+    const right = new Node(noRefs, null);
+    // At the end, where lists and streams grow, the left half stays full.
+    right.children = children.splice(i + 1 === WIDTH ? WIDTH : WIDTH / 2);
+    right.size = sizeOf(right.children);
+    node.size -= right.size;
+    return right;
+  }
+
+  #insertIntoLeaf(leaf: Node, ref: Ref): Node | null {
+    const at = this.#placeIn(leaf, false);
+    const score = this.#score;
+    if (leaf.size < WIDTH) {
+      this.#put(leaf, at, ref, score);
+      return null;
+    }
+    const cut = at === WIDTH ? WIDTH : WIDTH / 2;
+    const right = this.#leaf(WIDTH);
+    right.size = WIDTH - cut;
+    right.refs.set(leaf.refs.subarray(cut));
+    right.scores?.set((leaf.scores as Float64Array).subarray(cut));
+    leaf.size = cut;
+    if (at < cut || (at === cut && cut < WIDTH)) this.#put(leaf, at, ref, score);
+    else this.#put(right, at - cut, ref, score);
+    return right;
+  }
+
+  #put(leaf: Node, at: number, ref: Ref, score: number): void {
+    if (leaf.size === leaf.refs.length) grow(leaf, Math.min(WIDTH, leaf.size * 2));
+    leaf.refs.copyWithin(at + 1, at, leaf.size);
+    leaf.refs[at] = ref;
+    if (leaf.scores !== null) {
+      leaf.scores.copyWithin(at + 1, at, leaf.size);
+      leaf.scores[at] = score;
+    }
+    leaf.size++;
+  }
+
+  #removeFrom(node: Node, ref: Ref): void {
+    const { children } = node;
+    if (children === null) {
+      const at = this.#placeIn(node, false);
+      assert(at < node.size && node.refs[at] === ref, "what leaves the order was in it");
+      node.refs.copyWithin(at, at + 1, node.size);
+      node.scores?.copyWithin(at, at + 1, node.size);
+      node.size--;
+      return;
+    }
+    const i = this.#childFor(children, true);
+    const child = children[i] as Node;
+    this.#removeFrom(child, ref);
+    node.size--;
+    if (child.size === 0) children.splice(i, 1);
+    else if (width(child) < NARROW / 2) {
+      if (i + 1 < children.length) merge(children, i);
+      else if (i > 0) merge(children, i - 1);
+    }
+  }
+}
+
+function eachOf(
+  node: Node,
+  from: number,
+  to: number,
+  down: boolean,
+  visit: (ref: Ref) => void,
+): void {
+  if (node.children === null) {
+    if (down) for (let i = to - 1; i >= from; i--) visit(node.refs[i] as Ref);
+    else for (let i = from; i < to; i++) visit(node.refs[i] as Ref);
+    return;
+  }
+  let begin = down ? node.size : 0;
+  const { length } = node.children;
+  for (let n = 0; n < length; n++) {
+    const child = node.children[down ? length - 1 - n : n] as Node;
+    if (down) begin -= child.size;
+    const first = Math.max(from, begin);
+    const last = Math.min(to, begin + child.size);
+    if (first < last) eachOf(child, first - begin, last - begin, down, visit);
+    if (!down) begin += child.size;
+    if (down ? begin <= from : begin >= to) return;
+  }
+}
+
+function leftmost(node: Node): Node {
+  let leaf = node;
+  while (leaf.children !== null) leaf = leaf.children[0] as Node;
+  return leaf;
+}
+
+function sizeOf(nodes: readonly Node[]): number {
+  let size = 0;
+  for (const node of nodes) size += node.size;
+  return size;
+}
+
+function width(node: Node): number {
+  return node.children === null ? node.size : node.children.length;
+}
+
+/** Makes a child and its right neighbour one, if they are narrow enough together. */
+function merge(children: Node[], i: number): void {
+  const left = children[i] as Node;
+  const right = children[i + 1] as Node;
+  if (width(left) + width(right) > NARROW) return;
+  if (left.children !== null) left.children.push(...(right.children as Node[]));
+  else {
+    if (left.size + right.size > left.refs.length) grow(left, WIDTH);
+    left.refs.set(right.refs.subarray(0, right.size), left.size);
+    left.scores?.set((right.scores as Float64Array).subarray(0, right.size), left.size);
+  }
+  left.size += right.size;
+  children.splice(i + 1, 1);
+}
+
+function grow(leaf: Node, capacity: number): void {
+  const refs = new Int32Array(capacity);
+  refs.set(leaf.refs.subarray(0, leaf.size));
+  leaf.refs = refs;
+  if (leaf.scores === null) return;
+  const scores = new Float64Array(capacity);
+  scores.set(leaf.scores.subarray(0, leaf.size));
+  leaf.scores = scores;
+}
+
+function compareBytes(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[aStart + i] as number) - (b[bStart + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return aEnd - aStart - (bEnd - bStart);
+}
