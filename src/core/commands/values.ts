@@ -40,6 +40,8 @@ export function readWhole(run: Run, place: Place): Value {
     }
     case NONE:
       throw new Error("bug: nothing is there to read");
+    default:
+      throw new Error(`bug: type ${place.type} is not read here`);
   }
 }
 
