@@ -29,7 +29,6 @@ import {
   NONE,
   SET,
   STRING,
-  type Tag,
   type Type,
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
