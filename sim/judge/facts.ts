@@ -49,6 +49,10 @@ function cellName(tag: number, name: string): string {
   return `${tag} ${name}`;
 }
 
+/** The store's own data: no flush takes it. */
+const INTERNAL_DB = 16_384;
+const INTERNAL = `${INTERNAL_DB}:`;
+
 interface FlushSeen {
   readonly db: number;
   readonly ms: number;
@@ -168,6 +172,7 @@ export class Facts {
     const born = (fact: Fact): boolean => compare(fact.ms, fact.tick, ms, tick) <= 0;
     for (const [name, key] of this.keys) {
       if (fx.db >= 0 && !name.startsWith(`${fx.db}:`)) continue;
+      if (name.startsWith(INTERNAL)) continue;
       key.registers = key.registers.filter((r) => !born(r));
       key.counts = key.counts.filter((count) => !born(count));
       key.deadlines = key.deadlines.filter((d) => !born(d));
@@ -182,6 +187,7 @@ export class Facts {
     for (const flush of this.#flushes)
       if (
         flush.record !== record &&
+        fx.db !== INTERNAL_DB &&
         (flush.db < 0 || flush.db === fx.db) &&
         compare(fx.birthMs, fx.birthTick, flush.ms, flush.tick) <= 0
       )

@@ -83,6 +83,6 @@ test("every row is complete: what COMMAND DOCS and COMMAND INFO need is there", 
     assert.ok(command.summary.length > 0 && command.group.length > 0, name);
     assert.ok(command.complexity.length > 0, name);
     assert.doesNotMatch(command.summary, /\.$/, `${name}: HELP adds the full stop`);
-    assert.match(command.name, /^[a-z][a-z_-]*$/, name);
+    assert.match(command.name, /^[a-z][a-z._-]*$/, name);
   }
 });

@@ -5,6 +5,7 @@ import { Vector } from "../clock/vector.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { Applier } from "../replica/apply.ts";
+import type { ConflictBounds } from "../replica/conflict-feed.ts";
 import { Delivery } from "../replica/delivery.ts";
 import { Garbage } from "../replica/garbage.ts";
 import { RecordSink } from "../replica/record.ts";
@@ -58,8 +59,14 @@ export class Region {
     return reply.sink.view().latin1Slice();
   }
 
+  /** How much of its own losses the region keeps. */
+  set bounds(bounds: ConflictBounds) {
+    this.#run.conflicts.bounds = bounds;
+  }
+
   /** Everything written or received since the last time, as it goes to peers. */
   take(): Buffer | null {
+    this.#run.conflicts.settle(this.nowMs);
     if (this.#records.empty) return null;
     const block = Buffer.from(this.#records.take());
     this.#records.clear();
@@ -69,6 +76,7 @@ export class Region {
   receive(block: Buffer | null): void {
     if (block === null) return;
     this.#delivery.nowMs = this.nowMs;
+    this.#run.write.nowMs = this.nowMs;
     this.#delivery.receive(1, block, 1, block.length);
   }
 }
@@ -78,7 +86,10 @@ export function exchange(a: Region, b: Region): void {
   const [fromA, fromB] = [a.take(), b.take()];
   b.receive(fromA);
   a.receive(fromB);
-  // What was received is offered on; both have it already.
+  // What was received is offered on, and with it what was seen to be lost.
+  const [lostByA, lostByB] = [a.take(), b.take()];
+  b.receive(lostByA);
+  a.receive(lostByB);
   a.take();
   b.take();
 }

@@ -11,6 +11,7 @@
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { NONE } from "../crdt/key.ts";
 import { Place } from "../keyspace/place.ts";
+import { ConflictFeed } from "../replica/conflict-feed.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { CommandStats } from "./command-stats.ts";
@@ -36,6 +37,8 @@ export class Run {
   readonly write: Writer;
   readonly settings: Settings;
   readonly node: NodePort;
+  /** What was lost against concurrent writes. */
+  readonly conflicts: ConflictFeed;
   /** Every client, by id. */
   readonly sessions = new Map<number, Session>();
   /** Who watches a key: the name as `watchName` gives it. */
@@ -75,6 +78,7 @@ export class Run {
     this.write = write;
     this.settings = settings;
     this.node = node;
+    this.conflicts = new ConflictFeed(keyspace, write);
     this.#chance = chance | 1;
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
   }

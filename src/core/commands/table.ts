@@ -10,6 +10,7 @@ import { clientCommands } from "./client.ts";
 import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
 import { configCommands } from "./config.ts";
+import { conflictCommands } from "./conflicts.ts";
 import { connectionCommands } from "./connection.ts";
 import { debugCommands } from "./debug.ts";
 import { dumpCommands } from "./dump.ts";
@@ -17,10 +18,12 @@ import { expiryCommands } from "./expiry.ts";
 import { hashCommands } from "./hashes.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { keyCommands } from "./keys.ts";
+import { keyspaceCommands } from "./keyspaces.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
 import { setCommands } from "./sets.ts";
+import { siblingCommands } from "./siblings.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
@@ -44,4 +47,7 @@ export const commandTable: CommandTable = new CommandTable([
   expiryCommands,
   scanCommands,
   dumpCommands,
+  conflictCommands,
+  siblingCommands,
+  keyspaceCommands,
 ]);

@@ -17,6 +17,12 @@
 import { add, type Amount, subtract } from "./amount.ts";
 import type { Context } from "./context.ts";
 
+/** The name of a write: by whom, and its how-manyeth record. */
+export interface Dot {
+  readonly origin: number;
+  readonly seq: number;
+}
+
 export interface Sibling {
   readonly origin: number;
   readonly seq: number;
@@ -98,6 +104,16 @@ export class Cell {
   put(context: Context, deadline: number, value: Buffer): void {
     this.dropSeen(context);
     const { origin, seq, ms, tick } = context;
+    this.siblings.push({ origin, seq, ms, tick, deadline, value });
+  }
+
+  /** A write that replaces exactly the writes named; the others stay, although it comes after them. */
+  resolve(context: Context, dots: readonly Dot[], deadline: number, value: Buffer): void {
+    const { origin, seq, ms, tick } = context;
+    const goes = (s: Sibling): boolean =>
+      (s.origin === origin && s.seq === seq) ||
+      dots.some((dot) => dot.origin === s.origin && dot.seq === s.seq);
+    this.siblings = this.siblings.filter((sibling) => !goes(sibling));
     this.siblings.push({ origin, seq, ms, tick, deadline, value });
   }
 

@@ -13,7 +13,7 @@ import { COUNTER, type Entry, Entry as TableEntry, OBJECT, Table } from "../keys
 import type { Hasher } from "../keyspace/hasher.ts";
 import type { Heap } from "../keyspace/heap.ts";
 import type { Amount } from "./amount.ts";
-import { Cell, type Reset } from "./cell.ts";
+import { Cell, type Dot, type Reset } from "./cell.ts";
 import type { Context } from "./context.ts";
 import type { Collection } from "./key.ts";
 import type { Order } from "./order.ts";
@@ -39,6 +39,8 @@ export class Cells {
   count = 0;
   /** No cell was born later. */
   newestMs = 0;
+  /** What the last `put` or `add` wrote to, unless it lies packed: then nobody else wrote there at the same time. */
+  touched: Cell | null = null;
 
   /** `orderOf` makes the order of a type that has one. */
   constructor(
@@ -104,6 +106,7 @@ export class Cells {
       else if (!context.covers(glance.origin, glance.seq)) cell = cellOf(glance);
     }
     this.#leave(at);
+    this.touched = cell;
     if (cell === null) {
       if (at < 0) this.count++;
       const { origin, seq, ms, tick } = context;
@@ -133,6 +136,19 @@ export class Cells {
     return !wasLive;
   }
 
+  /** Writes a register in place of exactly the writes named. */
+  resolve(context: Context, name: Buffer, dots: readonly Dot[], value: Buffer): void {
+    const hash = this.#hasher.hash(0, name, 0, name.length);
+    const at = this.table.find(hash, 0, name, 0, name.length);
+    if (context.ms > this.newestMs) this.newestMs = context.ms;
+    const cell = this.#cell(at);
+    const wasLive = cell.live();
+    cell.resolve(context, dots, Infinity, value);
+    this.touched = cell;
+    this.#count(wasLive, cell.live());
+    this.#store(at, hash, name, 0, name.length, cell);
+  }
+
   /** Adds to a counter: the era of `origin` as it is now. */
   add(
     context: Context,
@@ -152,6 +168,7 @@ export class Cells {
     const cell = this.#cell(at);
     const wasLive = cell.live();
     cell.add(context.origin, seq, sum, eraStart, eraMs, eraTick);
+    this.touched = cell;
     this.#count(wasLive, cell.live());
     this.#store(at, hash, name, start, end, cell);
   }

@@ -100,6 +100,11 @@ export class Key {
     return null;
   }
 
+  /** Whether it may hold more than one type: only while two regions disagree about it. */
+  get isMixed(): boolean {
+    return (this.cell === null ? 0 : 1) + this.bodies.length + this.generations.length > 1;
+  }
+
   /** When a string's register expires: a later EXPIRE or PERSIST overrules the deadline that came with the value. */
   siblingDeadline(sibling: Sibling): number {
     let later = -1;

@@ -7,9 +7,10 @@
 import type { Origins } from "../clock/origins.ts";
 import type { Sibling } from "./cell.ts";
 
-export type Policy = "lww" | "fww" | "max" | "min";
+export const POLICIES = ["lww", "fww", "siblings", "max", "min"] as const;
+export type Policy = (typeof POLICIES)[number];
 
-/** Whether `a` is shown rather than `b`. */
+/** Whether `a` is shown rather than `b`; with `siblings` a reader who does not ask for all of them sees the last writer's. */
 export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): boolean {
   if (policy === "max" || policy === "min") {
     const order = Buffer.compare(a.value, b.value) || a.value.length - b.value.length;
@@ -27,23 +28,57 @@ export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): 
   return policy === "fww" ? !later : later;
 }
 
-/** The policy of each keyspace: the longest matching prefix decides. */
-export class Policies {
-  readonly #prefixes: { prefix: Buffer; conflict: Policy }[];
+export interface KeyspacePolicy {
+  readonly prefix: string;
+  readonly conflict: Policy;
+}
 
-  constructor(keyspaces: readonly { prefix: string; conflict: Policy }[] = []) {
-    this.#prefixes = keyspaces
-      .map(({ prefix, conflict }) => ({ prefix: Buffer.from(prefix), conflict }))
-      .toSorted((a, b) => b.prefix.length - a.prefix.length);
+/** The policy of each keyspace: the longest matching prefix decides, and `lww` where none does. */
+export class Policies {
+  /** Longest first. Prefixes are text of one byte a character. */
+  #keyspaces: { readonly prefix: Buffer; readonly name: string; readonly conflict: Policy }[] = [];
+
+  /** Prefixes are UTF-8, as they stand in a configuration. */
+  constructor(keyspaces: readonly KeyspacePolicy[] = []) {
+    for (const { prefix, conflict } of keyspaces)
+      this.set(Buffer.from(prefix).latin1Slice(), conflict);
   }
 
   of(bytes: Uint8Array, start: number, end: number): Policy {
-    for (const { prefix, conflict } of this.#prefixes) {
+    return this.#find(bytes, start, end)?.conflict ?? "lww";
+  }
+
+  /** The prefix that decides about a key, one byte a character; empty when none does. */
+  prefixOf(bytes: Uint8Array, start: number, end: number): string {
+    return this.#find(bytes, start, end)?.name ?? "";
+  }
+
+  #find(bytes: Uint8Array, start: number, end: number): { name: string; conflict: Policy } | null {
+    for (const keyspace of this.#keyspaces) {
+      const { prefix } = keyspace;
       if (prefix.length > end - start) continue;
       let i = 0;
       while (i < prefix.length && prefix[i] === bytes[start + i]) i++;
-      if (i === prefix.length) return conflict;
+      if (i === prefix.length) return keyspace;
     }
-    return "lww";
+    return null;
+  }
+
+  /** Every prefix, the longest first. */
+  list(): { prefix: string; conflict: Policy }[] {
+    return this.#keyspaces.map(({ name, conflict }) => ({ prefix: name, conflict }));
+  }
+
+  set(prefix: string, conflict: Policy): void {
+    this.delete(prefix);
+    this.#keyspaces.push({ prefix: Buffer.from(prefix, "latin1"), name: prefix, conflict });
+    this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
+  }
+
+  /** Whether the prefix was there. */
+  delete(prefix: string): boolean {
+    const { length } = this.#keyspaces;
+    this.#keyspaces = this.#keyspaces.filter(({ name }) => name !== prefix);
+    return this.#keyspaces.length < length;
   }
 }

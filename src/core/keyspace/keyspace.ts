@@ -31,6 +31,12 @@ const SHARD_SHIFT = 6;
 /** A walk's cursor: the shard above, the hash below. */
 const SHARD_UNIT = 2 ** 32;
 
+/**
+ * The database of the store's own data (the conflict feed): replicated, logged and collected as any other, and in a table of its
+ * own, so that no command meets it. Clients' databases have smaller numbers.
+ */
+export const INTERNAL_DB = 16_384;
+
 /** FLUSHALL or FLUSHDB until it is stable: what was born at or before the stamp is dead on arrival. */
 export interface Flush {
   readonly origin: number;
@@ -48,6 +54,7 @@ export class Keyspace {
   policies = new Policies();
   /** The kinds of generations this replica knows, by number. */
   kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS;
+  /** The tables of clients' databases, and behind them that of `INTERNAL_DB`. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   readonly #keys: number[] = [];
@@ -61,7 +68,7 @@ export class Keyspace {
   constructor(origins: Origins, hasher: Hasher) {
     this.origins = origins;
     this.hasher = hasher;
-    this.shards = Array.from({ length: SHARDS }, () => new Table<Key>(this.heap));
+    this.shards = Array.from({ length: SHARDS + 1 }, () => new Table<Key>(this.heap));
   }
 
   /** Keys in a database, those that have expired and await removal included. */
@@ -72,6 +79,11 @@ export class Keyspace {
   /** Keys with a deadline in a database. */
   expiring(db: number): number {
     return this.#expiring[db] ?? 0;
+  }
+
+  /** The table of `INTERNAL_DB`. */
+  get internal(): Table<Key> {
+    return this.shards[SHARDS] as Table<Key>;
   }
 
   /** Databases that have ever held a key, by number. */
@@ -87,7 +99,8 @@ export class Keyspace {
     place.end = end;
     place.slot = slotOf(bytes, start, end);
     place.hash = this.hasher.hash(db, bytes, start, end);
-    place.table = this.shards[place.slot >>> SHARD_SHIFT] as Table<Key>;
+    const shard = db === INTERNAL_DB ? SHARDS : place.slot >>> SHARD_SHIFT;
+    place.table = this.shards[shard] as Table<Key>;
     place.at = place.table.find(place.hash, db, bytes, start, end);
   }
 
@@ -185,6 +198,7 @@ export class Keyspace {
 
   /** Changes the counts of a database. */
   count(db: number, keys: number, expiring: number): void {
+    if (db === INTERNAL_DB) return;
     while (db >= this.#keys.length) {
       this.#keys.push(0);
       this.#expiring.push(0);
@@ -240,7 +254,7 @@ export class Keyspace {
   flushed(db: number, ms: number, tick: number, origin: number, seq: number): boolean {
     for (const flush of this.flushes)
       if (
-        (flush.db < 0 || flush.db === db) &&
+        (flush.db < 0 ? db !== INTERNAL_DB : flush.db === db) &&
         compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
         (flush.origin !== origin || flush.seq !== seq)
       )
@@ -255,6 +269,7 @@ export class Keyspace {
     if (!this.flushes.some((f) => f.origin === origin && f.seq === seq && f.db === flush.db))
       this.flushes.push(flush);
     for (const table of this.shards) {
+      if (table === this.internal) continue;
       const names: { db: number; name: Buffer }[] = [];
       table.each((at) => {
         table.load(at, this.#entry);
@@ -279,7 +294,7 @@ export class Keyspace {
     let shard = Math.floor(cursor / SHARD_UNIT);
     let hash = cursor % SHARD_UNIT;
     let left = count;
-    while (shard < SHARDS) {
+    while (shard <= SHARDS) {
       const table = this.shards[shard] as Table<Key>;
       if (table.size > 0) {
         hash = table.walk(hash, left, (at) => {
@@ -292,14 +307,15 @@ export class Keyspace {
       hash = 0;
       if (left <= 0) break;
     }
-    return shard < SHARDS ? shard * SHARD_UNIT : 0;
+    return shard <= SHARDS ? shard * SHARD_UNIT : 0;
   }
 
-  /** Some entry, chosen by `chance` in [0, 1), for RANDOMKEY; null when the keyspace is empty. */
+  /** Some entry of a client's, chosen by `chance` in [0, 1), for RANDOMKEY; null when there is none. */
   some(chance: number): { table: Table<Key>; at: number } | null {
-    const total = this.shards.reduce((sum, table) => sum + table.size, 0);
+    const shards = this.shards.slice(0, SHARDS);
+    const total = shards.reduce((sum, table) => sum + table.size, 0);
     let pick = Math.floor(chance * total);
-    for (const table of this.shards) {
+    for (const table of shards) {
       if (pick < table.size) return { table, at: table.some(pick / table.size) };
       pick -= table.size;
     }

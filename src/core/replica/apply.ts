@@ -7,13 +7,14 @@
  * `context` names the record being applied: its dot, stamp and dependencies. Every method expects `place` located.
  */
 import type { Amount } from "../crdt/amount.ts";
-import type { Reset } from "../crdt/cell.ts";
+import type { Cell, Dot, Reset } from "../crdt/cell.ts";
 import { Context } from "../crdt/context.ts";
 import { type Collection, DEADLINES, GENERATION, HASH, SET, STRING } from "../crdt/key.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
+import { Conflicts } from "./conflicts.ts";
 import type { Garbage } from "./garbage.ts";
 
 const nothing = Buffer.alloc(0);
@@ -21,12 +22,14 @@ const nothing = Buffer.alloc(0);
 export class Applier {
   readonly keyspace: Keyspace;
   readonly garbage: Garbage;
+  readonly conflicts: Conflicts;
   context = new Context();
   readonly #entry = new Entry();
 
   constructor(keyspace: Keyspace, garbage: Garbage) {
     this.keyspace = keyspace;
     this.garbage = garbage;
+    this.conflicts = new Conflicts(keyspace);
   }
 
   /** Writes a string: replaces the values and deadlines the record has seen. */
@@ -69,9 +72,12 @@ export class Applier {
   #setObject(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
     const key = this.keyspace.open(place);
     key.dropDeadlines(this.context);
-    this.keyspace.cell(key).put(this.context, deadline, Buffer.from(value.subarray(start, end)));
+    const cell = this.keyspace.cell(key);
+    cell.put(this.context, deadline, Buffer.from(value.subarray(start, end)));
     key.dropUnderFloors();
+    this.conflicts.cell(this.context, place, STRING, nothing, 0, 0, cell);
     this.keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
   }
 
   /** Adds to a string's counter. */
@@ -106,9 +112,13 @@ export class Applier {
       return;
     }
     const key = this.keyspace.open(place);
-    if (!key.underFloor(startMs))
-      this.keyspace.cell(key).add(this.context.origin, seq, sum, start, startMs, startTick);
+    if (!key.underFloor(startMs)) {
+      const cell = this.keyspace.cell(key);
+      cell.add(this.context.origin, seq, sum, start, startMs, startTick);
+      this.conflicts.cell(this.context, place, STRING, nothing, 0, 0, cell);
+    }
     this.keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
   }
 
   /** Whether the key is nothing yet, or a packed counter of the record's own origin that this addition moves on. */
@@ -174,10 +184,14 @@ export class Applier {
     if (key.underFloor(context.ms)) return false;
     const cells = keyspace.cells(key, tag);
     const created = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
+    // A member is there or not: that two added it is no conflict.
+    if (cells.touched !== null && tag !== SET)
+      this.conflicts.cell(context, place, tag, name, nameStart, nameEnd, cells.touched);
     // One entry more changes nothing about a key that lives and has no deadline of any kind.
     const lasting = key.counted && !key.countedExpirable && key.deadlines.length === 0;
     const settled = lasting && place.table.objectAt(place.at) === key;
     if (!settled) keyspace.settle(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
     return created;
   }
 
@@ -196,11 +210,42 @@ export class Applier {
   ): void {
     if (this.#eraFlushed(place, start, startMs, startTick)) return;
     const key = this.keyspace.open(place);
-    if (!key.underFloor(startMs))
-      this.keyspace
-        .cells(key, tag)
-        .add(this.context, name, nameStart, nameEnd, seq, sum, start, startMs, startTick);
+    if (!key.underFloor(startMs)) {
+      const cells = this.keyspace.cells(key, tag);
+      cells.add(this.context, name, nameStart, nameEnd, seq, sum, start, startMs, startTick);
+      if (cells.touched !== null)
+        this.conflicts.cell(this.context, place, tag, name, nameStart, nameEnd, cells.touched);
+    }
     this.keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
+  }
+
+  /** Writes a string or a field in place of exactly the concurrent values named. */
+  resolve(
+    place: Place,
+    tag: typeof STRING | typeof HASH,
+    name: Buffer,
+    dots: readonly Dot[],
+    value: Buffer,
+  ): void {
+    if (this.#flushed(place)) return;
+    const { keyspace, context } = this;
+    const key = keyspace.open(place);
+    let cell: Cell | null;
+    if (tag === STRING) {
+      cell = keyspace.cell(key);
+      key.dropDeadlines(context);
+      cell.resolve(context, dots, Infinity, value);
+      key.dropUnderFloors();
+    } else {
+      if (key.underFloor(context.ms)) return;
+      const cells = keyspace.cells(key, tag);
+      cells.resolve(context, name, dots, value);
+      cell = cells.touched;
+    }
+    if (cell !== null) this.conflicts.cell(context, place, tag, name, 0, name.length, cell);
+    keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
   }
 
   /** Removes what the record has seen of one member or field. */
@@ -268,6 +313,7 @@ export class Applier {
       key.generations = [...key.generations, { kind, origin, seq, ms, tick, state }];
     } else return;
     keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
   }
 
   /** Removes the generations of one kind that the record has seen. */

@@ -170,6 +170,7 @@ export class Delivery {
     const own = this.#applier.context;
     this.#applier.context = context;
     this.#effects.apply(source, lineage);
+    this.#applier.conflicts.recordApplied(context);
     this.#applier.context = own;
     this.#applied.raise(lineage.number, seq);
     this.appliedCount++;

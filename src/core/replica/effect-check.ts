@@ -87,6 +87,8 @@ function checkPayload(
       return checkEra(source, record.ms, seq);
     case effect.OP_RESET:
       return checkResets(source, record, lineage, seq);
+    case effect.OP_RESOLVE:
+      return checkResolve(source, record, lineage, seq);
     case effect.OP_REMOVE:
       source.skip(1);
       return;
@@ -141,4 +143,16 @@ function checkResets(source: Source, record: RecordReader, lineage: Lineage, seq
     effect.readEraSeq(source, record.dependency(lineage, number, seq));
     readAmount(source);
   }
+}
+
+function checkResolve(source: Source, record: RecordReader, lineage: Lineage, seq: number): void {
+  effect.readRegisterTag(source);
+  skipBytes(source);
+  for (let left = source.varint(); left > 0; left--) {
+    const number = record.origin(lineage, source.varint());
+    if (number < 0) throw new Malformed("a dot names an origin nobody introduced");
+    if (source.varint() >= record.dependency(lineage, number, seq))
+      throw new Malformed("a dot lies before its origin's first record");
+  }
+  skipBytes(source);
 }

@@ -12,7 +12,7 @@
 import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
-import { ERA_STEP, type Reset } from "../crdt/cell.ts";
+import { type Dot, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import {
   type Collection,
@@ -70,6 +70,8 @@ export const OP_COUNT_CELL = 18;
 export const OP_JOIN = 19;
 /** kind u8 */
 export const OP_REMOVE_KIND = 20;
+/** tag u8, name, dots, value */
+export const OP_RESOLVE = 48;
 
 const nothing = Buffer.alloc(0);
 
@@ -267,6 +269,13 @@ export class EffectReader {
         applier.remove(place, mask & EVERYTHING, source.u48());
         return;
       }
+      case OP_RESOLVE: {
+        const tag = readRegisterTag(source);
+        const name = source.view();
+        const dots = readDots(source, lineage);
+        applier.resolve(place, tag, name, dots, Buffer.from(source.view()));
+        return;
+      }
       case OP_EXPIRE:
         applier.expire(place, source.u48());
         return;
@@ -314,6 +323,23 @@ export class EffectReader {
         startTick,
       );
   }
+}
+
+/** A type whose values are registers. */
+export function readRegisterTag(source: Source): typeof STRING | typeof HASH {
+  const tag = source.u8();
+  if (tag !== STRING && tag !== HASH) throw new Malformed(`type ${tag} has no concurrent values`);
+  return tag;
+}
+
+function readDots(source: Source, lineage: Lineage): Dot[] {
+  const dots: Dot[] = [];
+  for (let count = source.varint(); count > 0; count--) {
+    const origin = lineage.numbers[source.varint()];
+    if (origin === undefined) throw new Malformed("a dot names an origin nobody introduced");
+    dots.push({ origin, seq: lineage.deps.get(origin) - source.varint() });
+  }
+  return dots;
 }
 
 function readResets(source: Source, lineage: Lineage): Reset[] {

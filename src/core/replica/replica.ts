@@ -25,6 +25,7 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Applier } from "./apply.ts";
 import { Ceiling } from "./ceiling.ts";
+import { heirOf } from "./conflicts.ts";
 import { Delivery } from "./delivery.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
@@ -117,6 +118,9 @@ export class Replica {
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
     this.exchange = new Exchange(this, options);
     this.index.begin(0, this.applied);
+    this.writer.conflicts.answersFor = (member) =>
+      member === this.member ||
+      (!options.members.includes(member) && heirOf(member, options.members) === this.member);
   }
 
   /** A turn begins: physical time (anchored), the wall clock clients are told, and the monotonic clock, in milliseconds. */
@@ -149,6 +153,11 @@ export class Replica {
   }
 
   // ── the log ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Records what the turn's records have shown to be lost against concurrent writes; before `takeBlock`. */
+  settleConflicts(): void {
+    if (this.#mayWrite) this.run.conflicts.settle(this.nowMs);
+  }
 
   /** The records of the turns since the last call as one block, or null. Valid until the next command or frame. */
   takeBlock(): Buffer | null {
@@ -207,6 +216,7 @@ export class Replica {
   replayed(): void {
     this.durable.join(this.applied);
     this.writer.become(this.delivery.lineage(this.me));
+    this.run.conflicts.start(this.member);
   }
 
   /** A block that lets stamps begin exactly here after a clean stop. */

@@ -14,7 +14,7 @@ import type { HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
 import { add, type Amount, format, writeAmount } from "../crdt/amount.ts";
-import { type Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import { type Cell, type Dot, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
   type Collection,
@@ -35,6 +35,7 @@ import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry } from "../keyspace/table.ts";
 import type { Applier } from "./apply.ts";
+import type { Conflicts } from "./conflicts.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
 import type { RecordSink } from "./record.ts";
@@ -77,6 +78,15 @@ export class Writer {
     this.#applied = applied;
     this.#records = records;
     this.#lineage = lineage;
+    const { conflicts, keyspace } = applier;
+    const me = keyspace.origins.get(lineage.number).member;
+    conflicts.applied = applied;
+    conflicts.answersFor = (member) => member === me;
+  }
+
+  /** What was lost against concurrent writes. */
+  get conflicts(): Conflicts {
+    return this.#applier.conflicts;
   }
 
   /** Writes under another incarnation from now on. */
@@ -282,6 +292,33 @@ export class Writer {
     this.#applier.join(place, kind, origin, seq, payload);
   }
 
+  /** Whether this replica has applied a record. */
+  hasApplied(origin: number, seq: number): boolean {
+    return this.#applied.covers(origin, seq);
+  }
+
+  /** Writes a string or a field in place of exactly the concurrent values named; all of them are applied here. */
+  resolve(
+    place: Place,
+    tag: typeof STRING | typeof HASH,
+    name: Buffer,
+    dots: readonly Dot[],
+    value: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    this.#prepare(place, tag);
+    this.#head(effect.OP_RESOLVE, place);
+    const effects = this.#effects;
+    effects.u8(tag);
+    effects.bytes(name, 0, name.length);
+    effects.varint(dots.length);
+    for (const { origin, seq } of dots)
+      this.#records.dot(effects, this.#lineage, this.#applied, origin, seq);
+    effects.bytes(value, start, end);
+    this.#applier.resolve(place, tag, name, dots, Buffer.from(value.subarray(start, end)));
+  }
+
   /** Removes a key with everything it holds. */
   remove(place: Place): void {
     this.#begin();
@@ -357,6 +394,7 @@ export class Writer {
   commit(): number {
     const seq = this.#seq;
     if (seq === 0) return 0;
+    this.#applier.conflicts.recordApplied(this.#applier.context);
     this.#records.append(this.#lineage, this.#applier.context, this.#applied, this.#effects);
     this.#effects.clear();
     this.#seq = 0;
