@@ -192,3 +192,54 @@ function read(table: Table<Thing>, name: number, hash: number): string | undefin
   const value = entry.bytes.latin1Slice(entry.valueStart, entry.valueEnd);
   return entry.deadline === Infinity ? value : `${value} until ${entry.deadline}`;
 }
+
+test("a table of many segments agrees with a Map while it grows and shrinks, and a walk misses nothing that stays", () => {
+  const heap = new Heap();
+  const table = new Table<Thing>(heap);
+  const hashOf = kinds["with hashes of their own"];
+  const model = new Map<number, string>();
+  const stays = (name: number): boolean => name % 7 === 0;
+  const check = (): void => {
+    assert.equal(table.size, model.size);
+    for (let name = 0; name < 40_000; name += 13)
+      assert.equal(read(table, name, hashOf(name)), model.get(name));
+  };
+  for (let name = 0; name < 40_000; name += 7)
+    put(table, name, hashOf(name), name % 2 === 0 ? "register" : "object", `${name}`, model);
+  const seen: string[] = [];
+  let at = 0;
+  // Everything else comes in the first half of the walk and goes again in the second.
+  const total = 40_000;
+  for (let step = 0; at < WALK_END; step++) {
+    at = table.walk(at, 37, (position) => seen.push(nameAt(table, position)));
+    for (let i = 0; i < 60; i++) {
+      const name = (step * 60 + i) % total;
+      if (stays(name)) continue;
+      const op = step * 60 < total ? "register" : "remove";
+      put(table, name, hashOf(name), op, `${name}`, model);
+    }
+    if (step % 300 === 0) check();
+  }
+  check();
+  const wanted = Array.from({ length: total }, (_, name) => name)
+    .filter(stays)
+    .map((name) => `name:${name}`);
+  const walked = seen.filter((name) => stays(Number(name.slice(5))));
+  assert.deepEqual(walked.toSorted(), wanted.toSorted());
+  for (let name = 0; name < total; name++)
+    if (model.has(name)) put(table, name, hashOf(name), "remove", "", model);
+  assert.equal(table.size, 0);
+  assert.equal(heap.usedBytes, 0);
+});
+
+test("a table nobody needs any more is freed a segment at a time", () => {
+  const heap = new Heap();
+  const table = new Table<Thing>(heap);
+  const hashOf = kinds["with hashes of their own"];
+  for (let name = 0; name < 40_000; name++)
+    put(table, name, hashOf(name), "register", "value", new Map());
+  let slices = 0;
+  for (; table.size > 0; slices++) assert.ok(table.clearSome() <= 4096);
+  assert.ok(slices >= 10);
+  assert.equal(heap.usedBytes, 0);
+});

@@ -1,18 +1,23 @@
 /**
  * Table: names (bytes) → entries, compared and hashed where they lie.
  *
- *   buckets   [hash, ref] pairs, open addressing, a name's home is given by the top bits of its hash
- *   entry     u32 name length | u8 kind, u8 flags, u16 db |                                              (in the heap)
- *             register: f64 seq | f64 ms | u32 value length | u16 tick, u16 origin | [f64 deadline] | name | value
- *             counter:  f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 start | f64 sum | name
- *             object:   i32 index | u32 - | name
+ *   directory  top bits of a hash → its segment
+ *   segment    [hash, ref] pairs, open addressing, a name's home is given by the next bits of its hash
+ *   entry      u32 name length | u8 kind, u8 flags, u16 db |                                              (in the heap)
+ *              register: f64 seq | f64 ms | u32 value length | u16 tick, u16 origin | [f64 deadline] | name | value
+ *              counter:  f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 start | f64 sum | name
+ *              object:   i32 index | u32 - | name
  *
  * An entry is a packed register (one value with its dot and stamp, the common case), a packed counter (one origin's era of safe
  * integers, never reset) or, when that is not enough, an object. The keyspace is such tables (key → register, counter or `Key`),
  * and so are sets and hashes (member or field → register or `Cell`).
  *
- * Invariant: entries lie between their home bucket and the next empty one. So `walk` can cut the table by hash, and a walk that
- * stops and goes on later sees every entry that was there all the time exactly once, however the table grew or shrank between.
+ * Invariant: entries lie between their home bucket and the next empty one, and segments in the order of their hashes. So `walk`
+ * can cut the table by hash, and a walk that stops and goes on later sees every entry that was there all the time exactly once,
+ * however the table grew or shrank between.
+ *
+ * A segment that is full splits in two, and two that are nearly empty become one (extendible hashing: Fagin et al. 1979). So a
+ * table of many millions grows by a few thousand entries at a time, and no write ever waits for all of them.
  *
  * A position returned by `find` is valid until the table changes.
  */
@@ -29,6 +34,12 @@ const DEADLINE_BYTES = 8;
 const OBJECT_BYTES = 16;
 const COUNTER_BYTES = 48;
 const CAPACITY_MIN = 4;
+/** Buckets of a segment, at most. */
+const SEGMENT_BITS = 12;
+const CAPACITY_MAX = 1 << SEGMENT_BITS;
+const BUCKET_MASK = CAPACITY_MAX - 1;
+/** Positions have 32 bits. */
+const DEPTH_MAX = 32 - SEGMENT_BITS;
 
 /** The end of a walk: one more than the largest hash. */
 export const WALK_END = 2 ** 32;
@@ -108,12 +119,76 @@ export class Entry {
   }
 }
 
+/** The buckets of all names whose hashes begin with the same `depth` bits. */
+class Segment {
+  buckets: Int32Array;
+  capacity: number;
+  /** `(hash << depth) >>> shift` is the home bucket. */
+  shift: number;
+  depth: number;
+  /** Where in the directory it is first: its number there. */
+  first: number;
+  size = 0;
+
+  constructor(capacity: number, depth: number, first: number) {
+    this.buckets = new Int32Array(capacity * 2);
+    this.capacity = capacity;
+    this.shift = Math.clz32(capacity) + 1;
+    this.depth = depth;
+    this.first = first;
+  }
+
+  insert(hash: number, ref: Ref): number {
+    const { buckets } = this;
+    const mask = this.capacity - 1;
+    let at = (hash << this.depth) >>> this.shift;
+    while (buckets[at * 2 + 1] !== 0) at = (at + 1) & mask;
+    buckets[at * 2] = hash;
+    buckets[at * 2 + 1] = ref;
+    this.size++;
+    return at;
+  }
+
+  resize(capacity: number): void {
+    const old = this.buckets;
+    this.capacity = capacity;
+    this.shift = Math.clz32(capacity) + 1;
+    this.buckets = new Int32Array(capacity * 2);
+    this.size = 0;
+    this.take(old);
+  }
+
+  /** Inserts the pairs of other buckets. */
+  take(buckets: Int32Array): void {
+    for (let i = 0; i < buckets.length; i += 2)
+      if (buckets[i + 1] !== 0) this.insert(buckets[i] as number, buckets[i + 1] as number);
+  }
+
+  /** Moves entries back into a bucket that became empty, so that none is cut off from its home. */
+  closeGap(at: number): void {
+    const { buckets, depth, shift } = this;
+    const mask = this.capacity - 1;
+    let gap = at;
+    for (let next = (gap + 1) & mask; buckets[next * 2 + 1] !== 0; next = (next + 1) & mask) {
+      const home = ((buckets[next * 2] as number) << depth) >>> shift;
+      if (((next - home) & mask) < ((next - gap) & mask)) continue;
+      buckets[gap * 2] = buckets[next * 2] as number;
+      buckets[gap * 2 + 1] = buckets[next * 2 + 1] as number;
+      gap = next;
+    }
+    buckets[gap * 2] = 0;
+    buckets[gap * 2 + 1] = 0;
+    this.size--;
+  }
+}
+
 export class Table<T extends object> {
   readonly heap: Heap;
-  #buckets = new Int32Array(CAPACITY_MIN * 2);
-  #capacity = CAPACITY_MIN;
-  /** `hash >>> shift` is the home bucket. */
-  #shift = 30;
+  /** The only segment, while there is but one; most tables are small. */
+  #only: Segment | null = new Segment(CAPACITY_MIN, 0, 0);
+  #directory: Segment[] = [];
+  /** The directory has 2^depth entries. */
+  #depth = 0;
   readonly #objects: (T | undefined)[] = [];
   readonly #freeObjects: number[] = [];
   /** Entries, of either kind. */
@@ -125,11 +200,12 @@ export class Table<T extends object> {
 
   /** The position of a name, or −1. */
   find(hash: number, db: number, bytes: Uint8Array, start: number, end: number): number {
-    const buckets = this.#buckets;
-    const mask = this.#capacity - 1;
+    const segment = this.#only ?? this.#segmentOf(hash);
+    const { buckets } = segment;
+    const mask = segment.capacity - 1;
     const wanted = hash | 0;
     const length = end - start;
-    for (let at = hash >>> this.#shift; ; at = (at + 1) & mask) {
+    for (let at = (hash << segment.depth) >>> segment.shift; ; at = (at + 1) & mask) {
       const ref = buckets[at * 2 + 1] as number;
       if (ref === 0) return -1;
       if ((buckets[at * 2] as number) !== wanted) continue;
@@ -145,12 +221,21 @@ export class Table<T extends object> {
         from++;
         k++;
       }
-      if (k === end) return at;
+      if (k === end) return segment.first * CAPACITY_MAX + at;
     }
   }
 
+  #segmentOf(hash: number): Segment {
+    return this.#directory[hash >>> (32 - this.#depth)] as Segment;
+  }
+
+  /** The segment in which a position lies. */
+  #segmentAt(at: number): Segment {
+    return this.#only ?? (this.#directory[at >>> SEGMENT_BITS] as Segment);
+  }
+
   load(at: number, entry: Entry): void {
-    entry.load(this.heap, this.#buckets[at * 2 + 1] as number);
+    entry.load(this.heap, this.refAt(at));
   }
 
   /** How many of the entries are objects. */
@@ -160,18 +245,18 @@ export class Table<T extends object> {
 
   /** Where the entry at a position lies in the heap: it stays there until it is put again or removed. */
   refAt(at: number): Ref {
-    return this.#buckets[at * 2 + 1] as number;
+    return this.#segmentAt(at).buckets[(at & BUCKET_MASK) * 2 + 1] as number;
   }
 
   /** What lies at a position: REGISTER, COUNTER or OBJECT. */
   kindAt(at: number): number {
-    const ref = this.#buckets[at * 2 + 1] as number;
+    const ref = this.refAt(at);
     return (this.heap.page(ref).i32[(this.heap.offset(ref) >> 2) + 1] as number) & 0xff;
   }
 
   /** The object at a position, or null when something packed lies there. */
   objectAt(at: number): T | null {
-    const ref = this.#buckets[at * 2 + 1] as number;
+    const ref = this.refAt(at);
     const page = this.heap.page(ref);
     const i = this.heap.offset(ref) >> 2;
     if (((page.i32[i + 1] as number) & 0xff) !== OBJECT) return null;
@@ -206,7 +291,7 @@ export class Table<T extends object> {
     const head = REGISTER | (flags << 8) | (db << 16);
     const bytes = headBytes(head) + nameLength + valueLength;
     const place = this.#place(at, hash, bytes);
-    const ref = this.#buckets[place * 2 + 1] as number;
+    const ref = this.refAt(place);
     const page = this.heap.page(ref);
     const offset = this.heap.offset(ref);
     const i = offset >> 2;
@@ -241,7 +326,7 @@ export class Table<T extends object> {
   ): number {
     const nameLength = nameEnd - nameStart;
     const place = this.#place(at, hash, COUNTER_BYTES + nameLength);
-    const ref = this.#buckets[place * 2 + 1] as number;
+    const ref = this.refAt(place);
     const page = this.heap.page(ref);
     const offset = this.heap.offset(ref);
     const i = offset >> 2;
@@ -270,7 +355,7 @@ export class Table<T extends object> {
   ): number {
     const nameLength = nameEnd - nameStart;
     const place = this.#place(at, hash, OBJECT_BYTES + nameLength);
-    const ref = this.#buckets[place * 2 + 1] as number;
+    const ref = this.refAt(place);
     const page = this.heap.page(ref);
     const offset = this.heap.offset(ref);
     const i = offset >> 2;
@@ -289,18 +374,80 @@ export class Table<T extends object> {
    */
   #place(at: number, hash: number, bytes: number): number {
     if (at >= 0) {
-      const ref = this.#buckets[at * 2 + 1] as number;
+      const ref = this.refAt(at);
       const old = this.#release(ref);
       if ((old + 15) >>> 4 === (bytes + 15) >>> 4) return at;
       // The name may be read from the old block below (a register becoming an object), so it is freed, not overwritten.
       this.heap.free(ref, old);
-      this.#buckets[at * 2 + 1] = this.heap.allocate(bytes);
+      this.#segmentAt(at).buckets[(at & BUCKET_MASK) * 2 + 1] = this.heap.allocate(bytes);
       return at;
     }
-    if ((this.size + 1) * 4 > this.#capacity * 3) this.#resize(this.#capacity * 2);
+    let segment = this.#only ?? this.#segmentOf(hash);
+    while ((segment.size + 1) * 4 > segment.capacity * 3)
+      if (segment.capacity < CAPACITY_MAX) segment.resize(segment.capacity * 2);
+      else {
+        this.#split(segment);
+        segment = this.#segmentOf(hash);
+      }
     const ref = this.heap.allocate(bytes);
     this.size++;
-    return this.#insert(hash | 0, ref);
+    return segment.first * CAPACITY_MAX + segment.insert(hash | 0, ref);
+  }
+
+  /** Makes two segments of a full one: by the next bit of the hash. */
+  #split(segment: Segment): void {
+    assert(segment.depth < DEPTH_MAX, "hashes are spread");
+    if (this.#only !== null) {
+      this.#only = null;
+      this.#directory = [segment];
+    }
+    if (segment.depth === this.#depth) {
+      this.#depth++;
+      const doubled: Segment[] = [];
+      for (const one of this.#directory) doubled.push(one, one);
+      this.#directory = doubled;
+      for (let i = 0; i < doubled.length; i++) {
+        const one = doubled[i] as Segment;
+        if (i === 0 || doubled[i - 1] !== one) one.first = i;
+      }
+    }
+    const depth = segment.depth + 1;
+    const span = 1 << (this.#depth - depth);
+    const low = new Segment(CAPACITY_MAX, depth, segment.first);
+    const high = new Segment(CAPACITY_MAX, depth, segment.first + span);
+    const { buckets } = segment;
+    for (let i = 0; i < buckets.length; i += 2) {
+      if (buckets[i + 1] === 0) continue;
+      const hash = buckets[i] as number;
+      const half = ((hash << segment.depth) & 0x80000000) === 0 ? low : high;
+      half.insert(hash, buckets[i + 1] as number);
+    }
+    this.#enter(low);
+    this.#enter(high);
+  }
+
+  /** Puts a segment into the directory, wherever its hashes lead. */
+  #enter(segment: Segment): void {
+    const span = 1 << (this.#depth - segment.depth);
+    this.#directory.fill(segment, segment.first, segment.first + span);
+  }
+
+  /** Gives room back after a removal. */
+  #shrink(segment: Segment): void {
+    const { size, capacity, depth } = segment;
+    if (capacity <= 64 || size * 8 >= capacity) return;
+    if (depth === 0) return segment.resize(capacity / 2);
+    const span = 1 << (this.#depth - depth);
+    const other = this.#directory[segment.first ^ span] as Segment;
+    if (other.depth !== depth || (size + other.size) * 8 > CAPACITY_MAX * 3) return;
+    const both = new Segment(CAPACITY_MAX, depth - 1, Math.min(segment.first, other.first));
+    both.take(segment.buckets);
+    both.take(other.buckets);
+    if (depth > 1) return this.#enter(both);
+    this.#only = both;
+    this.#directory = [];
+    this.#depth = 0;
+    both.first = 0;
   }
 
   /** Lets go of the object of an entry, if it has one; returns the entry's bytes. */
@@ -316,62 +463,49 @@ export class Table<T extends object> {
     return OBJECT_BYTES + (page.i32[i] as number);
   }
 
-  #insert(hash: number, ref: Ref): number {
-    const buckets = this.#buckets;
-    const mask = this.#capacity - 1;
-    let at = hash >>> this.#shift;
-    while (buckets[at * 2 + 1] !== 0) at = (at + 1) & mask;
-    buckets[at * 2] = hash;
-    buckets[at * 2 + 1] = ref;
-    return at;
-  }
-
-  #resize(capacity: number): void {
-    const old = this.#buckets;
-    this.#capacity = capacity;
-    this.#shift = Math.clz32(capacity) + 1;
-    this.#buckets = new Int32Array(capacity * 2);
-    for (let i = 0; i < old.length; i += 2)
-      if (old[i + 1] !== 0) this.#insert(old[i] as number, old[i + 1] as number);
-  }
-
   /** Removes the entry at a position. */
   removeAt(at: number): void {
-    const ref = this.#buckets[at * 2 + 1] as number;
+    const segment = this.#segmentAt(at);
+    const ref = this.refAt(at);
     this.heap.free(ref, this.#release(ref));
     this.size--;
-    this.#closeGap(at);
-    if (this.#capacity > 64 && this.size * 8 < this.#capacity) this.#resize(this.#capacity / 2);
-  }
-
-  /** Moves entries back into a bucket that became empty, so that none is cut off from its home. */
-  #closeGap(at: number): void {
-    const buckets = this.#buckets;
-    const mask = this.#capacity - 1;
-    let gap = at;
-    for (let next = (gap + 1) & mask; buckets[next * 2 + 1] !== 0; next = (next + 1) & mask) {
-      const home = (buckets[next * 2] as number) >>> this.#shift;
-      if (((next - home) & mask) < ((next - gap) & mask)) continue;
-      buckets[gap * 2] = buckets[next * 2] as number;
-      buckets[gap * 2 + 1] = buckets[next * 2 + 1] as number;
-      gap = next;
-    }
-    buckets[gap * 2] = 0;
-    buckets[gap * 2 + 1] = 0;
+    segment.closeGap(at & BUCKET_MASK);
+    this.#shrink(segment);
   }
 
   /** Frees everything. */
   clear(): void {
-    for (let i = 1; i < this.#buckets.length; i += 2) {
-      const ref = this.#buckets[i] as number;
-      if (ref !== 0) this.heap.free(ref, this.#release(ref));
-    }
-    this.#buckets = new Int32Array(CAPACITY_MIN * 2);
-    this.#capacity = CAPACITY_MIN;
-    this.#shift = 30;
+    for (const segment of this.#segments())
+      for (let i = 1; i < segment.buckets.length; i += 2) {
+        const ref = segment.buckets[i] as number;
+        if (ref !== 0) this.heap.free(ref, this.#release(ref));
+      }
+    this.#only = new Segment(CAPACITY_MIN, 0, 0);
+    this.#directory = [];
+    this.#depth = 0;
     this.#objects.length = 0;
     this.#freeObjects.length = 0;
     this.size = 0;
+  }
+
+  /** Frees what lies in one segment, the last; returns how many entries that were. For tables nobody looks into any more. */
+  clearSome(): number {
+    const segment = this.#only ?? (this.#directory.at(-1) as Segment);
+    const { size } = segment;
+    for (let i = 1; i < segment.buckets.length; i += 2) {
+      const ref = segment.buckets[i] as number;
+      if (ref !== 0) this.heap.free(ref, this.#release(ref));
+    }
+    this.size -= size;
+    if (this.#only === null) this.#directory.length = segment.first;
+    if (this.size === 0) this.clear();
+    return size;
+  }
+
+  /** Every segment once, in the order of hashes. */
+  #segments(): Segment[] {
+    if (this.#only !== null) return [this.#only];
+    return this.#directory.filter((segment, i) => segment.first === i);
   }
 
   /**
@@ -379,35 +513,68 @@ export class Table<T extends object> {
    * on from, `WALK_END` at the end. `visit` gets positions and must not change the table (collect names, then change).
    */
   walk(from: number, count: number, visit: (at: number) => void): number {
-    const width = 2 ** this.#shift;
-    const first = Math.floor(from / width);
-    const to = Math.min(WALK_END, (first + Math.max(1, count)) * width);
-    const mask = this.#capacity - 1;
-    const lastHome = Math.ceil(to / width) - 1;
-    for (let step = 0; step < this.#capacity; step++) {
-      const at = (first + step) & mask;
-      if (this.#buckets[at * 2 + 1] === 0) {
-        if (first + step >= lastHome) break;
-        continue;
-      }
-      const hash = (this.#buckets[at * 2] as number) >>> 0;
-      if (hash >= from && hash < to) visit(at);
+    let next = from;
+    for (let left = Math.max(1, count); left > 0 && next < WALK_END;) {
+      const segment = this.#only ?? this.#segmentOf(next);
+      const width = 2 ** (segment.shift - segment.depth);
+      const first = Math.floor(next / width) & (segment.capacity - 1);
+      const buckets = Math.min(left, segment.capacity - first);
+      const to = (Math.floor(next / width) + buckets) * width;
+      walkSegment(segment, first, buckets, next, to, visit);
+      left -= buckets;
+      next = to;
     }
-    return to;
+    return next;
   }
 
   /** Visits every entry; see `walk`. */
   each(visit: (at: number) => void): void {
-    for (let at = 0; at < this.#capacity; at++) if (this.#buckets[at * 2 + 1] !== 0) visit(at);
+    if (this.#only !== null) return eachOf(this.#only, visit);
+    for (const segment of this.#segments()) eachOf(segment, visit);
   }
 
   /** The position of some entry, chosen by `chance` in [0, 1); −1 when there is none. */
   some(chance: number): number {
     if (this.size === 0) return -1;
-    let at = Math.floor(chance * this.#capacity);
-    while (this.#buckets[at * 2 + 1] === 0) at = (at + 1) & (this.#capacity - 1);
-    return at;
+    const hash = Math.floor(chance * WALK_END);
+    let segment = this.#only ?? this.#segmentOf(hash);
+    let at = (hash << segment.depth) >>> segment.shift;
+    while (segment.size === 0) {
+      const next = segment.first + (1 << (this.#depth - segment.depth));
+      segment = this.#directory[next % this.#directory.length] as Segment;
+      at = 0;
+    }
+    while (segment.buckets[at * 2 + 1] === 0) at = (at + 1) & (segment.capacity - 1);
+    return segment.first * CAPACITY_MAX + at;
   }
+}
+
+/** Visits the entries of a segment with hashes in [from, to), whose homes are `count` buckets from `first` on. */
+function walkSegment(
+  segment: Segment,
+  first: number,
+  count: number,
+  from: number,
+  to: number,
+  visit: (at: number) => void,
+): void {
+  const { buckets, capacity } = segment;
+  const mask = capacity - 1;
+  for (let step = 0; step < capacity; step++) {
+    const at = (first + step) & mask;
+    if (buckets[at * 2 + 1] === 0) {
+      if (step >= count - 1) return;
+      continue;
+    }
+    const hash = (buckets[at * 2] as number) >>> 0;
+    if (hash >= from && hash < to) visit(segment.first * CAPACITY_MAX + at);
+  }
+}
+
+function eachOf(segment: Segment, visit: (at: number) => void): void {
+  const { buckets, capacity, first } = segment;
+  for (let at = 0; at < capacity; at++)
+    if (buckets[at * 2 + 1] !== 0) visit(first * CAPACITY_MAX + at);
 }
 
 function headBytes(head: number): number {
