@@ -44,10 +44,14 @@ export const notes: Readonly<Record<string, Note>> = {
   // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
   dump: full("the payload of Redis 7.0; members and fields may stand in another order"),
   restore: different(
-    "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are checked and then ignored; a payload is always checked as a whole, " +
+    "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are checked and then ignored; a time to live beyond 64 bits is refused, where Redis answers `OK` and keeps nothing; a payload is always checked as a whole, " +
       "where Redis does so with `sanitize-dump-payload yes`; a field with a deadline of its own is bad data",
   ),
   migrate: refused("a node opens no connections for clients; `DUMP` and `RESTORE` copy keys"),
+  sort: different(
+    "`STORE` is refused until there are lists; text is ordered byte by byte, as Redis does in the locale `C`",
+  ),
+  sort_ro: full("text is ordered byte by byte, as Redis does in the locale `C`"),
   "object|encoding": different(
     "what Redis would choose for the value as it is now; Redis remembers how it got there, so a value that shrank or was appended to may show another",
   ),

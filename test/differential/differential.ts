@@ -15,6 +15,7 @@ import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
 import { furnished, keys } from "./families/keys.ts";
 import { inScope } from "./families/scope.ts";
+import { moving } from "./families/moving.ts";
 import { protocol } from "./families/protocol.ts";
 import { sets } from "./families/sets.ts";
 import { strings } from "./families/strings.ts";
@@ -77,6 +78,7 @@ const PORTION = 1_000;
 export const specs: readonly Spec[] = [
   ...strings,
   ...bitmaps,
+  ...moving,
   ...hashes,
   ...sets,
   ...keys,

@@ -31,6 +31,12 @@ export class Strings {
     return this.bytes.subarray(this.start(i), this.end(i));
   }
 
+  /** Whether string `i` is lower (negative), the same (0) or higher than string `k`, byte by byte. */
+  compare(i: number, k: number): number {
+    const { bytes } = this;
+    return bytes.compare(bytes, this.start(k), this.end(k), this.start(i), this.end(i));
+  }
+
   push(bytes: Uint8Array, start: number, end: number): void {
     this.#sink.raw(bytes, start, end);
     this.#ends.push(this.#sink.length);

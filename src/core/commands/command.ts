@@ -32,6 +32,23 @@ export type Flag =
   | "no_multi"
   | "movablekeys";
 
+/** Keys that no range of arguments says, as COMMAND INFO tells of them. */
+export interface LooseKeys {
+  /** How they are used, in the words of COMMAND INFO. */
+  readonly keyFlags: readonly string[];
+  /** Whether the rule does not find all of them. */
+  readonly incomplete?: boolean;
+  /**
+   * The word before them and the argument from which on it stands (negative: from the end, and backwards), then the last key
+   * (negative: from the end), step and limit; absent when only the command itself can find them.
+   */
+  readonly behind?: {
+    readonly word: string;
+    readonly from: number;
+    readonly range: readonly [last: number, step: number, limit: number];
+  };
+}
+
 export interface Command {
   /** In lower case; a subcommand's own name, such as `setname`. */
   readonly name: string;
@@ -42,6 +59,9 @@ export interface Command {
   readonly keys: readonly [first: number, last: number, step: number];
   /** The argument that says how many keys follow it, beside those that first, last and step say. */
   readonly keyCount?: number;
+  /** When the rest of the arguments decides where keys are: the positions of all, those that `keys` says included. */
+  readonly findKeys?: (args: Args) => number[];
+  readonly looseKeys?: readonly LooseKeys[];
   /** ACL categories beside those that the flags imply, such as `string`. */
   readonly categories: readonly string[];
   readonly group: string;

@@ -136,6 +136,22 @@ function distinct(names: Strings, hasher: Hasher): boolean {
   return true;
 }
 
+/** The keys of MIGRATE: the one in argument 3, or when that is empty all that follow KEYS. */
+function migrateKeys(args: Args): number[] {
+  for (let i = 6; i < args.count; i++) {
+    if (!args.is(i, "KEYS")) continue;
+    const rest = Array.from({ length: args.count - i - 1 }, (_, k) => i + 1 + k);
+    return args.length(3) === 0 ? rest : [];
+  }
+  return [3];
+}
+
+function migrate(_run: Run, _args: Args, reply: Reply): void {
+  reply.error(
+    "ERR MIGRATE is not available: a node opens no connections for clients. Copy keys with DUMP and RESTORE",
+  );
+}
+
 const common = { categories: ["keyspace"], group: "generic", since: "2.6.0" } as const;
 
 /** Every command that carries values in Redis' format. */
@@ -161,5 +177,25 @@ export const dumpCommands: readonly Command[] = [
     complexity: "O(N) for N bytes",
     summary: "Writes a value that DUMP gave, here or in Redis",
     run: restore,
+  },
+  {
+    ...common,
+    name: "migrate",
+    arity: -6,
+    flags: ["write", "movablekeys"],
+    categories: ["keyspace", "dangerous"],
+    keys: [3, 3, 1],
+    keyFlags: ["RW", "access", "delete"],
+    findKeys: migrateKeys,
+    looseKeys: [
+      {
+        keyFlags: ["RW", "access", "delete"],
+        incomplete: true,
+        behind: { word: "KEYS", from: -2, range: [-1, 1, 0] },
+      },
+    ],
+    complexity: "O(1)",
+    summary: "Refused: a node opens no connections for clients",
+    run: migrate,
   },
 ];

@@ -9,11 +9,12 @@ import { roughlyAt } from "./numbers.ts";
 
 /** Whether a command can have keys at all. */
 export function hasKeys(command: Command): boolean {
-  return command.keyCount !== undefined || command.keys[0] !== 0;
+  return command.keyCount !== undefined || command.keys[0] !== 0 || command.findKeys !== undefined;
 }
 
 /** The positions of the keys in a command whose arity is right; none when its arguments do not say them. */
 export function keyPositions(command: Command, args: Args): number[] {
+  if (command.findKeys !== undefined) return command.findKeys(args);
   const [first, last, step] = command.keys;
   const { keyCount } = command;
   const positions: number[] = [];
@@ -29,7 +30,8 @@ export function keyPositions(command: Command, args: Args): number[] {
 
 /** How a command uses its keys, or from `index` 1 on those behind the first, in the words of COMMAND INFO. */
 export function keyFlagsOf(command: Command, index = 0): readonly string[] {
-  if (index > 0 && command.laterKeyFlags !== undefined) return command.laterKeyFlags;
+  const later = command.laterKeyFlags ?? command.looseKeys?.at(-1)?.keyFlags;
+  if (index > 0 && later !== undefined) return later;
   if (command.keyFlags !== undefined) return command.keyFlags;
   return command.flags.includes("write") ? ["RW", "update"] : ["RO", "access"];
 }

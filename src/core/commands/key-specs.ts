@@ -8,14 +8,15 @@
  * Invariant: the specifications say the same positions as `keyPositions` finds.
  */
 import type { Reply } from "../wire/reply.ts";
-import type { Command } from "./command.ts";
+import type { Command, LooseKeys } from "./command.ts";
 import { keyFlagsOf } from "./key-positions.ts";
 
 export function writeKeySpecs(command: Command, reply: Reply): void {
   const [first, last, step] = command.keys;
   const { keyCount, laterKeyFlags } = command;
   const ranges = first === 0 ? 0 : laterKeyFlags === undefined ? 1 : 2;
-  reply.set(ranges + (keyCount === undefined ? 0 : 1));
+  const { looseKeys = [] } = command;
+  reply.set(ranges + (keyCount === undefined ? 0 : 1) + looseKeys.length);
   if (ranges === 1) range(command, 0, first, last < 0 ? last : last - first, step, reply);
   if (ranges === 2) {
     const second = first + step;
@@ -23,6 +24,7 @@ export function writeKeySpecs(command: Command, reply: Reply): void {
     range(command, 1, second, last < 0 ? last : last - second, step, reply);
   }
   if (keyCount !== undefined) counted(command, ranges, keyCount, reply);
+  for (const keys of looseKeys) loose(keys, reply);
 }
 
 /** The `index`-th specification: keys from argument `first` on; `last` counts from there or, when negative, from the end. */
@@ -35,10 +37,14 @@ function range(
   reply: Reply,
 ): void {
   begin(command, index, first, reply);
+  findRange(last, step, 0, reply);
+}
+
+function findRange(last: number, step: number, limit: number, reply: Reply): void {
   find("range", 3, reply);
   number("lastkey", last, reply);
   number("keystep", step, reply);
-  number("limit", 0, reply);
+  number("limit", limit, reply);
 }
 
 function counted(command: Command, index: number, at: number, reply: Reply): void {
@@ -49,21 +55,36 @@ function counted(command: Command, index: number, at: number, reply: Reply): voi
   number("keystep", 1, reply);
 }
 
+function loose({ keyFlags, incomplete, behind }: LooseKeys, reply: Reply): void {
+  reply.map(3);
+  reply.text("flags");
+  statuses(incomplete === true ? [...keyFlags, "incomplete"] : keyFlags, reply);
+  if (behind === undefined) {
+    phase("begin_search", "unknown", 0, reply);
+    return find("unknown", 0, reply);
+  }
+  phase("begin_search", "keyword", 2, reply);
+  reply.text("keyword");
+  reply.text(behind.word);
+  number("startfrom", behind.from, reply);
+  findRange(...behind.range, reply);
+}
+
 function begin(command: Command, index: number, at: number, reply: Reply): void {
   reply.map(3);
   reply.text("flags");
   statuses(keyFlagsOf(command, index), reply);
-  reply.text("begin_search");
-  reply.map(2);
-  reply.text("type");
-  reply.text("index");
-  reply.text("spec");
-  reply.map(1);
+  phase("begin_search", "index", 1, reply);
   number("index", at, reply);
 }
 
 function find(type: string, fields: number, reply: Reply): void {
-  reply.text("find_keys");
+  phase("find_keys", type, fields, reply);
+}
+
+/** One of the two steps in which keys are found; its fields follow. */
+function phase(name: string, type: string, fields: number, reply: Reply): void {
+  reply.text(name);
   reply.map(2);
   reply.text("type");
   reply.text(type);

@@ -24,6 +24,7 @@ import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
 import { setCommands } from "./sets.ts";
 import { siblingCommands } from "./siblings.ts";
+import { sortCommands } from "./sort.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
@@ -50,4 +51,5 @@ export const commandTable: CommandTable = new CommandTable([
   conflictCommands,
   siblingCommands,
   keyspaceCommands,
+  sortCommands,
 ]);

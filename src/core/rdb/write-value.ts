@@ -101,10 +101,7 @@ function integersOf(members: Strings): bigint[] | null {
 
 function writeSortedSet({ members, scores }: SortedSetValue, sink: RdbSink): void {
   const order = Uint32Array.from(scores.keys());
-  order.sort(
-    (a, b) =>
-      compare(scores[a] as number, scores[b] as number) || members.view(a).compare(members.view(b)),
-  );
+  order.sort((a, b) => compare(scores[a] as number, scores[b] as number) || members.compare(a, b));
   if (members.count <= ZSET_PACK_MAX_MEMBERS && allShort(members)) {
     const pack = new ListpackSink();
     for (const i of order) {

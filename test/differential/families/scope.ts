@@ -64,5 +64,5 @@ export const inScope: readonly string[] = [
   ...["pttl", "expiretime", "pexpiretime", "persist", "rename", "renamenx", "copy", "move", "keys"],
   ...["scan", "randomkey", "dbsize", "object", "flushdb", "flushall", "multi", "exec", "discard"],
   ...["watch", "unwatch", "ping", "echo", "hello", "auth", "select", "reset", "quit", "client"],
-  ...["command", "config", "time"],
+  ...["command", "config", "time", "dump", "restore", "sort", "sort_ro"],
 ];
