@@ -70,6 +70,15 @@ const sections: Record<string, Section> = {
     ["records_made", s.records.made],
     ["records_applied", s.records.applied],
     ["records_waiting", s.records.pending],
+    ["conflicts_seen", s.conflicts.seen.reduce((sum, { count }) => sum + count, 0)],
+    ["conflicts_recorded", s.conflicts.recorded],
+    ["conflicts_dropped", s.conflicts.dropped],
+    ["conflict_entries", s.conflicts.entries],
+    ["conflict_resolver_failures", s.conflicts.resolverFailures],
+    ...s.conflicts.seen.map(({ prefix, policy, count }): [string, string] => [
+      `conflicts_${prefix === "" ? "default" : JSON.stringify(prefix)}`,
+      `policy=${policy},seen=${count}`,
+    ]),
     ["clock_suspect", s.clock.suspect ?? "no"],
     ...s.links.map((link): [string, string] => [
       `link_${link.peer}`,

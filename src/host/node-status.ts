@@ -81,12 +81,27 @@ export function statusOf(sources: StatusSources): NodeStatus {
       pending: delivery.waitingCount,
       duplicates: delivery.duplicateCount,
     },
+    conflicts: conflictStatus(replica),
     stability: { waitingResets: garbage.waitingResets, waitingFloors: garbage.waitingFloors },
     applied: replica.describe(replica.applied),
     durable: replica.describe(replica.durable),
     links: config.members
       .filter((member) => member !== config.member)
       .map((member) => linkStatus(sources, member)),
+  };
+}
+
+function conflictStatus({ run, keyspace, writer }: Replica): NodeStatus["conflicts"] {
+  const { policies } = keyspace;
+  return {
+    seen: [...writer.conflicts.seen].map(([prefix, count]) => {
+      const bytes = Buffer.from(prefix, "latin1");
+      return { prefix: bytes.toString(), policy: policies.of(bytes, 0, bytes.length), count };
+    }),
+    recorded: run.conflicts.recorded,
+    dropped: writer.conflicts.dropped,
+    entries: run.conflicts.size,
+    resolverFailures: policies.failures,
   };
 }
 

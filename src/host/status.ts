@@ -60,6 +60,18 @@ export interface NodeStatus {
   };
   clock: { nowMs: number; suspect: string | null; offsetMs: number };
   records: { made: number; applied: number; pending: number; duplicates: number };
+  /** What was lost against concurrent writes. */
+  conflicts: {
+    /** Concurrent writes seen since the start, by the prefix of their keyspace. */
+    seen: { prefix: string; policy: string; count: number }[];
+    /** This node's losses written to the feed since the start, and those that were too many at once. */
+    recorded: number;
+    dropped: number;
+    /** Entries in the feed, of all members. */
+    entries: number;
+    /** Reads whose custom resolver failed, since the start. */
+    resolverFailures: number;
+  };
   stability: { waitingResets: number; waitingFloors: number };
   /** Origin → highest seq applied; and durable in this replica's log. */
   applied: Record<string, number>;

@@ -213,6 +213,40 @@ export const METRICS: readonly MetricDefinition[] = [
   ),
   one("atoll_expired_total", "counter", "1", "Keys that expired here.", (status) => status.expired),
 
+  // Conflicts.
+  {
+    name: "atoll_conflicts_total",
+    type: "counter",
+    unit: "1",
+    labels: ["prefix"],
+    help: "Concurrent writes seen, by the keyspace's prefix; every node counts each.",
+    read: ({ status: { conflicts } }) =>
+      conflicts.seen.map(({ prefix, count }) => ({ labels: { prefix }, value: count })),
+  },
+  {
+    name: "atoll_conflicts_lost_total",
+    type: "counter",
+    unit: "1",
+    labels: ["kept"],
+    help: "Writes of this node that lost: kept in the conflict feed (yes), or too many at once (no).",
+    read: ({ status: { conflicts } }) =>
+      byLabel("kept", { yes: conflicts.recorded, no: conflicts.dropped }),
+  },
+  one(
+    "atoll_conflict_entries",
+    "gauge",
+    "1",
+    "Entries in the conflict feed, of all nodes.",
+    (status) => status.conflicts.entries,
+  ),
+  one(
+    "atoll_conflict_resolver_failures_total",
+    "counter",
+    "1",
+    "Reads that fell back to lww because a custom resolver failed or took too long.",
+    (status) => status.conflicts.resolverFailures,
+  ),
+
   // The log.
   one(
     "atoll_log_bytes",

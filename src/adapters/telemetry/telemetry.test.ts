@@ -56,6 +56,13 @@ const STATUS: NodeStatus = {
   },
   clock: { nowMs: 0, suspect: null, offsetMs: 0 },
   records: { made: 100, applied: 200, pending: 3, duplicates: 1 },
+  conflicts: {
+    seen: [{ prefix: "cart:", policy: "fww", count: 3 }],
+    recorded: 2,
+    dropped: 0,
+    entries: 5,
+    resolverFailures: 1,
+  },
   stability: { waitingResets: 2, waitingFloors: 8 },
   applied: {},
   durable: {},

@@ -76,13 +76,13 @@ function tokenOf(values: Cell["siblings"], origins: Origins): string {
     writeOrigin(sink, origins.get(origin));
     sink.varint(seq);
   }
-  return sink.view().toString("base64url");
+  return sink.view().toString("base64");
 }
 
 /** The dots that a token names, or null if it is none. One of an origin that nobody knows here has the number −1. */
 function dotsOf(text: string, origins: Origins): Dot[] | null {
-  if (!/^[\w-]+$/.test(text)) return null;
-  const source = new Source(Buffer.from(text, "base64url"));
+  if (!/^[\w+/]+=*$/.test(text)) return null;
+  const source = new Source(Buffer.from(text, "base64"));
   const dots: Dot[] = [];
   try {
     if (source.u8() !== VERSION) return null;

@@ -36,6 +36,8 @@ export interface KeyspacePolicy {
 /** The policy of each keyspace: the longest matching prefix decides, and `lww` where none does. */
 export class Policies {
   /** Longest first. Prefixes are text of one byte a character. */
+  /** Reads whose custom resolver failed. */
+  failures = 0;
   #keyspaces: { readonly prefix: Buffer; readonly name: string; readonly conflict: Policy }[] = [];
 
   /** Prefixes are UTF-8, as they stand in a configuration. */

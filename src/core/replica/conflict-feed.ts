@@ -203,15 +203,15 @@ export class ConflictFeed {
       writeOrigin(sink, origins.get(number));
       sink.varint(position.get(number));
     }
-    return sink.length === 0 ? "0" : sink.view().toString("base64url");
+    return sink.length === 0 ? "0" : sink.view().toString("base64");
   }
 
   /** The position that a text names, or null when it names none. Origins nobody has met here do not matter yet. */
   cursorOf(text: string): Vector | null {
     const position = new Vector();
     if (text === "0") return position;
-    if (!/^[\w-]{1,65536}$/.test(text)) return null;
-    const source = new Source(Buffer.from(text, "base64url"));
+    if (!/^[\w+/]{1,65536}=*$/.test(text)) return null;
+    const source = new Source(Buffer.from(text, "base64"));
     try {
       while (source.left > 0) {
         const number = this.#keyspace.origins.find(readOrigin(source).incarnation);
