@@ -17,6 +17,7 @@ import { Cell, type Dot, type Reset } from "./cell.ts";
 import type { Context } from "./context.ts";
 import type { Collection } from "./key.ts";
 import type { Order } from "./order.ts";
+import { Recent } from "./recent.ts";
 
 /** The resets one removal carries for one named cell. */
 export interface NamedResets {
@@ -31,28 +32,35 @@ const glance = new TableEntry();
 
 export class Cells {
   readonly tag: Collection;
-  readonly table: Table<Cell>;
+  table: Table<Cell>;
   /** The living cells in order, for the types that have one. */
   readonly order: Order | null;
   readonly #hasher: Hasher;
+  readonly #large: number;
   /** Live cells, expiry aside. */
   count = 0;
   /** No cell was born later. */
   newestMs = 0;
+  /** Whether there may be eras, whose removal takes resets. */
+  #counted = false;
+  /** The newest additions, of a large body. */
+  #recent: Recent | null = null;
   /** What the last `put` or `add` wrote to, unless it lies packed: then nobody else wrote there at the same time. */
   touched: Cell | null = null;
 
-  /** `orderOf` makes the order of a type that has one. */
+  /** From `large` cells on a body is large; `orderOf` makes the order of a type that has one. */
   constructor(
     tag: Collection,
     heap: Heap,
     hasher: Hasher,
-    orderOf: ((table: Table<Cell>) => Order) | null,
+    large: number,
+    orderOf: ((cells: Cells) => Order) | null,
   ) {
     this.tag = tag;
     this.table = new Table(heap);
-    this.order = orderOf === null ? null : orderOf(this.table);
+    this.order = orderOf === null ? null : orderOf(this);
     this.#hasher = hasher;
+    this.#large = large;
   }
 
   /** The position of a name in the table, or −1. It may be a cell that is not live. */
@@ -99,6 +107,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = table.find(hash, 0, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
+    this.#remember(hash, context.origin, context.seq);
     let cell: Cell | null = null;
     if (at >= 0) {
       table.load(at, glance);
@@ -164,6 +173,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
+    this.#counted = true;
     this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
@@ -185,6 +195,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0 && resets.length === 0) return;
+    if (resets.length > 0) this.#counted = true;
     if (at >= 0) {
       this.table.load(at, glance);
       if (glance.kind !== OBJECT && resets.length === 0) {
@@ -206,6 +217,7 @@ export class Cells {
 
   /** Removes everything the record has seen that was born up to `horizonMs`. */
   removeSeen(context: Context, resets: readonly NamedResets[], horizonMs = Infinity): void {
+    if (this.#discardSeen(context, horizonMs)) return;
     this.#sweep((entry) => {
       if (entry.kind !== OBJECT)
         return entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
@@ -218,6 +230,7 @@ export class Cells {
 
   /** Removes everything born at or before a stamp, seen or not. */
   dropBorn(ms: number, tick: number): void {
+    if (this.#recent !== null && this.newestMs < ms) return this.#discard();
     this.#sweep((entry) => {
       if (entry.kind !== OBJECT) return entry.ms < ms || (entry.ms === ms && entry.tick <= tick);
       this.table.object(entry).dropBorn(ms, tick);
@@ -270,6 +283,8 @@ export class Cells {
     const at = this.table.find(hash, 0, name, 0, name.length);
     for (const sibling of cell.siblings) this.newestMs = Math.max(this.newestMs, sibling.ms);
     for (const era of cell.eras) this.newestMs = Math.max(this.newestMs, era.startMs);
+    if (cell.eras.length > 0) this.#counted = true;
+    for (const { origin, seq } of cell.siblings) this.#remember(hash, origin, seq);
     if (cell.live()) this.count++;
     this.#leave(at);
     this.#store(at, hash, name, 0, name.length, cell);
@@ -279,6 +294,54 @@ export class Cells {
     this.order?.clear();
     this.table.clear();
     this.count = 0;
+  }
+
+  /** Keeps in mind what was added to a large body. */
+  #remember(hash: number, origin: number, seq: number): void {
+    if (this.#recent !== null) this.#recent.add(hash, origin, seq);
+    else if (this.table.size >= this.#large) this.#enlarge(hash, origin, seq);
+  }
+
+  #enlarge(hash: number, origin: number, seq: number): void {
+    const recent = new Recent();
+    this.table.each((at) => {
+      this.table.load(at, glance);
+      if (glance.kind !== OBJECT) recent.forget(glance.origin, glance.seq);
+      else for (const s of this.table.object(glance).siblings) recent.forget(s.origin, s.seq);
+    });
+    recent.add(hash, origin, seq);
+    this.#recent = recent;
+  }
+
+  /** Removes everything a record has seen of a large body without looking at it: only what it may not have seen is kept. */
+  #discardSeen(context: Context, horizonMs: number): boolean {
+    if (this.#recent === null || this.#counted || horizonMs < this.newestMs) return false;
+    const hashes = this.#recent.uncovered(context);
+    if (hashes === null) return false;
+    const survivors: { name: Buffer; cell: Cell }[] = [];
+    for (const hash of hashes)
+      this.table.walk(hash, 1, (at) => {
+        this.table.load(at, glance);
+        const { bytes, nameStart, nameEnd } = glance;
+        if (this.#hasher.hash(0, bytes, nameStart, nameEnd) !== hash) return;
+        const cell = this.#cell(at);
+        cell.dropSeen(context);
+        if (!cell.empty) survivors.push({ name: copyOf(bytes, nameStart, nameEnd), cell });
+      });
+    this.#discard();
+    for (const { name, cell } of survivors) this.restore(name, cell);
+    return true;
+  }
+
+  /** Lets everything go; the memory comes back in slices. */
+  #discard(): void {
+    const { heap } = this.table;
+    heap.discard(this.table);
+    this.table = new Table(heap);
+    this.order?.clear();
+    this.count = 0;
+    this.#counted = false;
+    this.#recent = null;
   }
 
   /** What lies at a position is about to change or to go: it leaves the order as what it still is. */

@@ -10,6 +10,14 @@
  */
 import { assert } from "../assert.ts";
 
+/** Something whose blocks nobody will read again. */
+export interface Discarded {
+  /** Blocks it still has. */
+  readonly size: number;
+  /** Frees some of them; returns how many. */
+  clearSome(): number;
+}
+
 /** Where a block begins: see the drawing above. */
 export type Ref = number;
 
@@ -57,6 +65,7 @@ export class Heap {
   readonly #freePages: number[] = [];
   #page = -1;
   #unit = PAGE_UNITS;
+  readonly #discarded: Discarded[] = [];
   /** Bytes owned by blocks, rounded up to their classes. */
   usedBytes = 0;
   /** Bytes taken from the system. */
@@ -88,6 +97,21 @@ export class Heap {
     this.usedBytes -= unitsOfClass(wanted) * UNIT;
     this.page(ref).i32[this.offset(ref) >> 2] = this.#free[kind] as number;
     this.#free[kind] = ref;
+  }
+
+  /** Takes over what is to be freed when there is time: freeing a million blocks at once would be a pause. */
+  discard(discarded: Discarded): void {
+    if (discarded.size > 0) this.#discarded.push(discarded);
+  }
+
+  /** Frees about `limit` blocks of what was discarded. */
+  reclaim(limit: number): void {
+    for (let left = limit; left > 0;) {
+      const last = this.#discarded.at(-1);
+      if (last === undefined) return;
+      left -= Math.max(1, last.clearSome());
+      if (last.size === 0) this.#discarded.pop();
+    }
   }
 
   page(ref: Ref): Page {

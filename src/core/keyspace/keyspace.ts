@@ -57,6 +57,8 @@ export class Keyspace {
   /** The tables of clients' databases, and behind them that of `INTERNAL_DB`. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
+  /** Bodies of so many cells are not walked through in one turn if that can be helped. */
+  large = 4096;
   readonly #keys: number[] = [];
   readonly #expiring: number[] = [];
   /** Entries that expiry will have to remove some day, whether a reader still sees them or not. */
@@ -217,18 +219,18 @@ export class Keyspace {
   cells(key: Key, tag: Collection): Cells {
     const there = key.cells(tag);
     if (there !== null) return there;
-    const cells = new Cells(tag, this.heap, this.hasher, this.#orderOf(tag));
+    const cells = new Cells(tag, this.heap, this.hasher, this.large, this.#orderOf(tag));
     key.bodies = [...key.bodies, cells];
     return cells;
   }
 
-  #orderOf(tag: Collection): ((table: Table<Cell>) => Order) | null {
+  #orderOf(tag: Collection): ((cells: Cells) => Order) | null {
     if (tag === LIST || tag === STREAM) return () => new Order(this.heap, null);
-    return tag === ZSET ? (table) => this.#byScore(table, -1) : null;
+    return tag === ZSET ? (cells) => this.#byScore(cells, -1) : null;
   }
 
-  #byScore(table: Table<Cell>, horizonMs: number): Order {
-    return new Order(this.heap, (entry) => scoreOf(this.origins, table, entry, horizonMs));
+  #byScore(cells: Cells, horizonMs: number): Order {
+    return new Order(this.heap, (entry) => scoreOf(this.origins, cells.table, entry, horizonMs));
   }
 
   /**
@@ -238,7 +240,7 @@ export class Keyspace {
   orderFrom(cells: Cells, horizonMs: number): Order | null {
     const { order, table } = cells;
     if (order === null || horizonMs < 0) return order;
-    const seen = cells.tag === ZSET ? this.#byScore(table, horizonMs) : new Order(this.heap, null);
+    const seen = cells.tag === ZSET ? this.#byScore(cells, horizonMs) : new Order(this.heap, null);
     cells.each(horizonMs, (at) => seen.insert(table.refAt(at)));
     return seen;
   }

@@ -475,31 +475,34 @@ export class Table<T extends object> {
 
   /** Frees everything. */
   clear(): void {
-    for (const segment of this.#segments())
-      for (let i = 1; i < segment.buckets.length; i += 2) {
-        const ref = segment.buckets[i] as number;
-        if (ref !== 0) this.heap.free(ref, this.#release(ref));
-      }
+    for (const segment of this.#segments()) this.#free(segment);
+    this.size = 0;
+    this.#reset();
+  }
+
+  #free({ buckets }: Segment): void {
+    for (let i = 1; i < buckets.length; i += 2) {
+      const ref = buckets[i] as number;
+      if (ref !== 0) this.heap.free(ref, this.#release(ref));
+    }
+  }
+
+  #reset(): void {
     this.#only = new Segment(CAPACITY_MIN, 0, 0);
     this.#directory = [];
     this.#depth = 0;
     this.#objects.length = 0;
     this.#freeObjects.length = 0;
-    this.size = 0;
   }
 
   /** Frees what lies in one segment, the last; returns how many entries that were. For tables nobody looks into any more. */
   clearSome(): number {
     const segment = this.#only ?? (this.#directory.at(-1) as Segment);
-    const { size } = segment;
-    for (let i = 1; i < segment.buckets.length; i += 2) {
-      const ref = segment.buckets[i] as number;
-      if (ref !== 0) this.heap.free(ref, this.#release(ref));
-    }
-    this.size -= size;
+    this.#free(segment);
+    this.size -= segment.size;
     if (this.#only === null) this.#directory.length = segment.first;
-    if (this.size === 0) this.clear();
-    return size;
+    if (this.size === 0) this.#reset();
+    return segment.size;
   }
 
   /** Every segment once, in the order of hashes. */

@@ -2,7 +2,8 @@
  * Checkpoint: the state of a replica as bytes, taken in slices while it goes on writing.
  *
  *   section 0     origins, vector, lineages, clock, log marks, garbage, as they are at `position` of the log
- *   section 1 …   origins met since the section before, entries of the keyspace as they are when their turn comes
+ *   section 1 …   origins met since the section before, entries of the keyspace as they are when their turn comes; a large body
+ *                 comes in entries of its own behind its key's, a slice of its cells in each
  *
  * Invariant: loading the sections and replaying the log from `position` gives exactly the state of the log's end. A slice may
  * hold effects of records after `position`: applying a record again changes nothing, and removals name what they saw. So
@@ -17,10 +18,10 @@ import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { HASH, Key, SET } from "../crdt/key.ts";
+import { type Collection, HASH, Key, SET } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
-import { COUNTER, Entry, OBJECT } from "../keyspace/table.ts";
+import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
 import { readCollection, readCounting, readDb, readKind } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
@@ -31,8 +32,17 @@ const VERSION = 2;
 const SLICE_ENTRIES = 1024;
 const NEVER = 2 ** 48 - 1;
 
+/** Instead of a key's parts: more cells of a body. */
+const MORE = 128;
+
 const CELL_REGISTER = 0;
 const CELL_OBJECT = 1;
+
+interface LargeBody {
+  readonly db: number;
+  readonly name: Buffer;
+  readonly tag: Collection;
+}
 
 /** Writes a checkpoint; call `next` once a turn until it returns null. */
 export class CheckpointWriter {
@@ -44,7 +54,12 @@ export class CheckpointWriter {
   /** Origins the sections so far introduce: their numbers below this. */
   #told: number;
   #cursor = 0;
-  #done = false;
+  /** The walk through the keyspace is over. */
+  #walked = false;
+  /** Large bodies whose cells are yet to come, and the hash up to which those of the first have. */
+  readonly #bodies: LargeBody[] = [];
+  #hash = 0;
+  readonly #place = new Place();
   /** The position from which the log is replayed after loading. */
   readonly position: number;
 
@@ -67,20 +82,55 @@ export class CheckpointWriter {
       this.#header = null;
       return header;
     }
-    if (this.#done) return null;
+    if (this.#walked && this.#bodies.length === 0) return null;
     const sink = this.#sink;
     sink.clear();
     // A record that arrived since may come from an origin that the sections so far do not know.
     const { count } = this.#origins;
     sink.varint(count - this.#told);
     for (; this.#told < count; this.#told++) writeOrigin(sink, this.#origins.get(this.#told));
+    if (this.#bodies.length > 0) this.#writeSlice();
+    else this.#writeEntries();
+    return sink.view();
+  }
+
+  #writeEntries(): void {
     const entry = new Entry();
     this.#cursor = this.#keyspace.walk(this.#cursor, this.#sliceEntries, (table, at) => {
       table.load(at, entry);
-      writeEntry(sink, entry, entry.kind === OBJECT ? table.object(entry) : null);
+      const key = entry.kind === OBJECT ? table.object(entry) : null;
+      const isLarge = (body: Cells): boolean => body.table.size > this.#keyspace.large;
+      for (const { tag } of key?.bodies.filter(isLarge) ?? []) {
+        const { db, bytes, nameStart, nameEnd } = entry;
+        this.#bodies.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), tag });
+      }
+      writeEntry(this.#sink, entry, key, (body) => !isLarge(body));
     });
-    this.#done = this.#cursor === 0;
-    return sink.view();
+    this.#walked = this.#cursor === 0;
+  }
+
+  /** Writes some cells of the first of the large bodies, as it is by now. */
+  #writeSlice(): void {
+    const sink = this.#sink;
+    const { db, name, tag } = this.#bodies[0] as LargeBody;
+    this.#keyspace.locate(this.#place, db, name, 0, name.length);
+    const { at, table } = this.#place;
+    const body = at < 0 ? null : (table.objectAt(at)?.cells(tag) ?? null);
+    const cells: number[] = [];
+    if (body !== null)
+      this.#hash = body.table.walk(this.#hash, this.#sliceEntries, (cell) => cells.push(cell));
+    if (body !== null && cells.length > 0) {
+      sink.varint(db);
+      sink.bytes(name, 0, name.length);
+      sink.u8(MORE);
+      sink.u8(tag);
+      sink.varint(cells.length);
+      const entry = new Entry();
+      for (const cell of cells) writeNamedCell(sink, body, cell, entry);
+    }
+    if (body !== null && this.#hash < WALK_END) return;
+    this.#bodies.shift();
+    this.#hash = 0;
   }
 }
 
@@ -175,13 +225,18 @@ export class CheckpointLoader {
     const db = readDb(source);
     const name = source.view();
     keyspace.locate(place, db, name, 0, name.length);
+    const parts = source.u8();
+    if (parts === MORE) {
+      const key = keyspace.open(place);
+      this.#cells(source, keyspace.cells(key, readCollection(source)));
+      return keyspace.settle(place, key);
+    }
     const key = new Key();
     // Should the key be there already, this entry takes its place, in the counts too.
     if (place.at >= 0) {
       const { counted, countedExpiring, countedExpirable } = keyspace.open(place);
       Object.assign(key, { counted, countedExpiring, countedExpirable });
     }
-    const parts = source.u8();
     if ((parts & 1) !== 0) key.cell = this.#cell(source);
     if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));
     if ((parts & 4) !== 0) this.#cells(source, keyspace.cells(key, HASH));
@@ -309,7 +364,13 @@ function writeHeader(sink: Sink, replica: Replica): void {
   }
 }
 
-function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
+/** Writes an entry with those of its bodies that are `wanted`. */
+function writeEntry(
+  sink: Sink,
+  entry: Entry,
+  key: Key | null,
+  wanted: (body: Cells) => boolean,
+): void {
   sink.varint(entry.db);
   sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
   if (key === null) {
@@ -319,21 +380,22 @@ function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
     return;
   }
   const { cell, deadlines, floors, generations } = key;
-  const set = key.cells(SET);
-  const hash = key.cells(HASH);
-  const others = key.bodies.filter((body) => body !== set && body !== hash);
+  const bodies = key.bodies.filter(wanted);
+  const set = bodies.find(({ tag }) => tag === SET);
+  const hash = bodies.find(({ tag }) => tag === HASH);
+  const others = bodies.filter((body) => body !== set && body !== hash);
   sink.u8(
     (cell === null ? 0 : 1) |
-      (set === null ? 0 : 2) |
-      (hash === null ? 0 : 4) |
+      (set === undefined ? 0 : 2) |
+      (hash === undefined ? 0 : 4) |
       (deadlines.length === 0 ? 0 : 8) |
       (floors.length === 0 ? 0 : 16) |
       (others.length === 0 ? 0 : 32) |
       (generations.length === 0 ? 0 : 64),
   );
   if (cell !== null) writeCell(sink, cell);
-  if (set !== null) writeCells(sink, set);
-  if (hash !== null) writeCells(sink, hash);
+  if (set !== undefined) writeCells(sink, set);
+  if (hash !== undefined) writeCells(sink, hash);
   if (deadlines.length > 0) sink.varint(deadlines.length);
   for (const { origin, seq, ms, tick, deadline } of deadlines) {
     sink.varint(origin);
@@ -370,12 +432,14 @@ function writeEntry(sink: Sink, entry: Entry, key: Key | null): void {
 function writeCells(sink: Sink, cells: Cells): void {
   const entry = new Entry();
   sink.varint(cells.table.size);
-  cells.table.each((at) => {
-    cells.table.load(at, entry);
-    sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
-    if (entry.kind === OBJECT) writeCell(sink, cells.table.object(entry));
-    else writeRegister(sink, entry);
-  });
+  cells.table.each((at) => writeNamedCell(sink, cells, at, entry));
+}
+
+function writeNamedCell(sink: Sink, { table }: Cells, at: number, entry: Entry): void {
+  table.load(at, entry);
+  sink.bytes(entry.bytes, entry.nameStart, entry.nameEnd);
+  if (entry.kind === OBJECT) writeCell(sink, table.object(entry));
+  else writeRegister(sink, entry);
 }
 
 function writeRegister(sink: Sink, entry: Entry): void {

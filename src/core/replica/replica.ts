@@ -64,6 +64,8 @@ export interface ReplicaOptions extends ExchangeOptions {
 
 const SWEEP_EVERY_MS = 50;
 const COLLECT_MAX = 2_000;
+/** Blocks freed in a tick of what was discarded: about a millisecond's work. */
+const RECLAIM_MAX = 10_000;
 
 export class Replica {
   readonly origins = new Origins();
@@ -238,6 +240,7 @@ export class Replica {
     this.members.promote();
     this.exchange.tick();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
+    this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();
     const block = this.#ceiling.raise(this.nowMs);
     if (block !== null) this.effects.push({ type: "ceiling", block });
