@@ -14,7 +14,7 @@ import { startRespServer } from "./adapters/resp-server/resp-server.ts";
 import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
 import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { originName } from "./core/clock/origins.ts";
-import type { Settings } from "./core/commands/settings.ts";
+import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
 import type { Config } from "./host/config.ts";
 import { Node } from "./host/node.ts";
@@ -97,6 +97,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
 
 function settingsOf(config: Config): Settings {
   return {
+    ...defaultSettings,
     requirepass: config.requirepass,
     protectedMode: config.protectedMode,
     databases: config.databases,
@@ -111,5 +112,8 @@ function settingsOf(config: Config): Settings {
     version: manifest.version,
     runId: "",
     startedMs: Date.now(),
+    maxMemoryBytes: config.memory.maxBytes,
+    maxMemoryPolicy: config.memory.policy,
+    maxMemorySamples: config.memory.samples,
   };
 }

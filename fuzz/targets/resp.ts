@@ -143,9 +143,12 @@ class World {
       node: {
         info: () => "# Server\r\n",
         closeClient: (id) => this.clients.close(id),
-        usedMemoryBytes: () => 0,
+        memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+        checkpoint: () => true,
         checkpointMs: () => 0,
         shutdown: () => {},
+        micros: () => 0,
+        push: () => {},
       },
       chance: [1, 2, 3],
     });

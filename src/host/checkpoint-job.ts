@@ -57,13 +57,25 @@ export class CheckpointJob {
     const due =
       grown >= this.#options.everyBytes ||
       (grown > 64 * 1024 && nowMs - this.installedAtMs >= this.#options.everyMs);
-    if (!due) return this.#truncate(nowMs);
+    if (due) this.begin(nowMs, onError);
+    else this.#truncate(nowMs);
+  }
+
+  /** Takes a checkpoint now; false when one is being taken. */
+  begin(nowMs: number, onError: (error: unknown) => void): boolean {
+    if (this.#running !== null) return false;
     this.#running = this.#take(nowMs)
       .catch((error: unknown) => {
         this.installedAtMs = nowMs;
         onError(error);
       })
       .finally(() => (this.#running = null));
+    return true;
+  }
+
+  /** Whether a checkpoint is being taken. */
+  get running(): boolean {
+    return this.#running !== null;
   }
 
   /** Waits for a checkpoint that is being taken. */

@@ -55,9 +55,12 @@ function setup(settings: Partial<typeof defaultSettings> = {}) {
     node: {
       info: () => "",
       closeClient: (id) => clients.close(id),
-      usedMemoryBytes: () => 0,
+      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+      checkpoint: () => true,
       checkpointMs: () => 0,
       shutdown: () => {},
+      micros: () => 0,
+      push: () => {},
     },
     chance: [1, 2, 3],
   });

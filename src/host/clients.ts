@@ -68,6 +68,11 @@ export class Clients implements ClientService {
     return this.#clients.size;
   }
 
+  /** Clients that are made to wait (CLIENT PAUSE, DEBUG SLEEP). */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
   open(output: ClientOutput): Client | null {
     const refusal = this.#refusal(output);
     if (refusal !== null) {
@@ -104,6 +109,7 @@ export class Clients implements ClientService {
     this.#clients.delete(client.session.id);
     const { run } = this.#host.replica;
     run.sessions.delete(client.session.id);
+    run.monitors.delete(client.session);
     this.#waiting.delete(client);
     this.#congested.delete(client);
     leaveTransaction(run, client.session);
@@ -128,6 +134,23 @@ export class Clients implements ClientService {
       if (untilMs > run.wallMs && paused) continue;
       this.#waiting.delete(client);
       client.output.resume();
+    }
+  }
+
+  /** Sends a client something of its own accord, behind the replies that are held for it. */
+  push(id: number, bytes: Buffer): void {
+    const client = this.#clients.get(id);
+    if (client !== undefined) this.deliver(client, bytes, 0);
+  }
+
+  /** Disconnects clients that have been silent for longer than `timeout`. */
+  closeIdle(): void {
+    const { settings, replica } = this.#host;
+    if (settings.timeoutSeconds === 0) return;
+    const { wallMs, monitors } = replica.run;
+    for (const client of this.#clients.values()) {
+      const idleMs = wallMs - client.session.lastCommandMs;
+      if (idleMs > settings.timeoutSeconds * 1000 && !monitors.has(client.session)) client.end();
     }
   }
 

@@ -55,6 +55,14 @@ replication:
 # The replicas that must have a record before it may be forgotten. By default: this one and those of the links.
 # members: [eu-west/1, local/1]
 
+# What the data may take before keys are evicted (policy: allkeys-lru, -lfu, -random, volatile-lru, -lfu, -random, -ttl) or
+# writes are refused (noeviction); 0 for no bound. The process itself takes some 100 MiB more. samples: keys compared for each
+# eviction.
+memory:
+  maxBytes: 0
+  policy: noeviction
+  samples: 5
+
 # How much of the log is kept for peers that are away: at least this long; a
 # warning says so when it has grown beyond maxBytes. What a peer still needs is never cut.
 log:

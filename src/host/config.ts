@@ -8,6 +8,7 @@
  */
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
+import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
 import { didYouMean } from "./suggestion.ts";
 
@@ -89,6 +90,11 @@ const schema = group({
     512 * MIB,
   ).default(16 * MIB),
   databases: int("must be a number of databases, 1 to 16384", 1, 16_384).default(16),
+  memory: group({
+    maxBytes: quantity(parseBytes, "must be bytes, such as 4GiB, or 0 for no bound", 0).default(0),
+    policy: oneOf(EVICTION_POLICIES).default("noeviction"),
+    samples: int("must be a number of keys, 1 to 1000", 1, 1_000).default(5),
+  }).prefault({}),
   log: group({
     minRetainMs: quantity(parseMs, "must be a duration such as 10m, or milliseconds", 0).default(
       10 * MINUTE_MS,

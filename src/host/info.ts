@@ -3,6 +3,7 @@
  *
  * Invariant: a field says what is true here or is left out; what only a single Redis has is not imitated.
  */
+import { REST_BYTES } from "../core/replica/eviction.ts";
 import type { NodeStatus } from "./status.ts";
 
 type Section = (status: NodeStatus) => [string, string | number][];
@@ -23,44 +24,79 @@ const sections: Record<string, Section> = {
   ],
   clients: (s) => [
     ["connected_clients", s.clients.connected],
+    ["cluster_connections", 0],
     ["maxclients", s.clients.maximum],
-    ["blocked_clients", 0],
+    ["blocked_clients", s.clients.blocked],
+    ["tracking_clients", 0],
+    ["clients_in_timeout_table", 0],
   ],
-  memory: (s) => [
-    ["used_memory", s.memory.arenaUsedBytes + s.memory.heapBytes],
-    ["used_memory_rss", s.memory.rssBytes],
-    ["used_memory_dataset", s.memory.arenaUsedBytes],
-    ["maxmemory", 0],
-    ["maxmemory_policy", "noeviction"],
+  memory: ({ memory: m }) => [
+    ...shown("used_memory", m.dataBytes),
+    ...shown("used_memory_rss", m.rssBytes),
+    ...shown("used_memory_peak", m.dataPeakBytes),
+    ["used_memory_peak_perc", percentOf(m.dataBytes, m.dataPeakBytes)],
+    ["used_memory_overhead", m.dataBytes - m.arenaUsedBytes],
+    ["used_memory_startup", REST_BYTES],
+    ["used_memory_dataset", m.arenaUsedBytes],
+    ["used_memory_dataset_perc", percentOf(m.arenaUsedBytes, m.dataBytes)],
+    ["used_memory_heap", m.heapBytes],
+    ["allocator_allocated", m.arenaUsedBytes],
+    ["allocator_active", m.arenaBytes],
+    ["allocator_resident", m.rssBytes],
+    ...shown("maxmemory", m.maximumBytes),
+    ["maxmemory_policy", m.policy],
+    ["mem_fragmentation_ratio", (m.rssBytes / m.dataBytes).toFixed(2)],
+    ["mem_fragmentation_bytes", m.rssBytes - m.dataBytes],
+    ["mem_allocator", "atoll"],
+    ["active_defrag_running", 0],
+    ["lazyfree_pending_objects", 0],
+    ["lazyfreed_objects", 0],
   ],
   persistence: (s) => [
     ["loading", s.state === "starting" ? 1 : 0],
+    ["async_loading", 0],
+    ["rdb_changes_since_last_save", s.records.made],
+    ["rdb_bgsave_in_progress", Number(s.log.checkpointRunning)],
+    ["rdb_last_bgsave_status", "ok"],
     ["aof_enabled", 1],
+    ["aof_rewrite_in_progress", Number(s.log.checkpointRunning)],
+    ["aof_rewrite_scheduled", 0],
+    ["aof_last_bgrewrite_status", "ok"],
+    ["aof_last_write_status", s.state === "read-only" ? "err" : "ok"],
     ["aof_current_size", s.log.endPosition - s.log.beginPosition],
     ["aof_pending_bytes", s.log.endPosition - s.log.durablePosition],
-    ["aof_last_write_status", s.state === "read-only" ? "err" : "ok"],
   ],
   stats: (s) => [
     ["total_connections_received", s.clients.received],
     ["total_commands_processed", s.commands.reduce((sum, c) => sum + c.calls, 0)],
+    ["instantaneous_ops_per_sec", s.operationsPerSecond],
     ["rejected_connections", s.clients.refused],
     ["expired_keys", s.expired],
-    ["evicted_keys", 0],
+    ["evicted_keys", s.evicted],
+    ["evicted_clients", 0],
     ["keyspace_hits", s.hits],
     ["keyspace_misses", s.misses],
+    ["latest_fork_usec", 0],
+    ["total_forks", 0],
+    ["total_error_replies", s.errors.reduce((sum, { count }) => sum + count, 0)],
   ],
   replication: (s) => [
     ["role", "master"],
     ["connected_slaves", 0],
+    ["master_failover_state", "no-failover"],
     ["master_replid", runId(s.origin)],
+    ["master_repl_offset", s.records.made],
   ],
   cpu: () => {
     const { user, system } = process.cpuUsage();
     return [
       ["used_cpu_sys", (system / 1e6).toFixed(6)],
       ["used_cpu_user", (user / 1e6).toFixed(6)],
+      ["used_cpu_sys_children", "0.000000"],
+      ["used_cpu_user_children", "0.000000"],
     ];
   },
+  modules: () => [],
   atoll: (s) => [
     ["region", s.region],
     ["member", s.member],
@@ -85,14 +121,26 @@ const sections: Record<string, Section> = {
       `state=${link.state},lag_ms=${link.lagMs ?? ""},lag_records=${link.lagRecords ?? ""},rtt_ms=${link.rttMs?.toFixed(1) ?? ""}`,
     ]),
   ],
+  errorstats: (s) => s.errors.map(({ code, count }) => [`errorstat_${code}`, `count=${count}`]),
   cluster: () => [["cluster_enabled", 0]],
   commandstats: (s) =>
     s.commands
-      .filter((c) => c.calls > 0)
+      .filter((c) => c.calls > 0 || c.rejections > 0)
       .map((c) => [
         `cmdstat_${c.name}`,
-        `calls=${c.calls},usec=${Math.round(c.micros)},usec_per_call=${(c.micros / c.calls).toFixed(2)},rejected_calls=0,failed_calls=${c.failures}`,
+        `calls=${c.calls},usec=${Math.round(c.micros)},usec_per_call=${perCall(c)},rejected_calls=${c.rejections},failed_calls=${c.failures}`,
       ]),
+  latencystats: (s) =>
+    s.commands.flatMap(({ name, percentiles }): [string, string][] =>
+      percentiles === null
+        ? []
+        : [
+            [
+              `latency_percentiles_usec_${name}`,
+              percentiles.map((p) => `p${p.percent}=${p.micros.toFixed(3)}`).join(","),
+            ],
+          ],
+    ),
   keyspace: (s) =>
     s.keyspace
       .filter(({ keys }) => keys > 0)
@@ -100,7 +148,9 @@ const sections: Record<string, Section> = {
 };
 
 const titles: Record<string, string> = { cpu: "CPU" };
-const usual = Object.keys(sections).filter((name) => name !== "commandstats");
+const usual = Object.keys(sections).filter(
+  (name) => name !== "commandstats" && name !== "latencystats",
+);
 
 /** INFO for the sections a client named, in lower case; none means the usual ones. */
 export function infoText(status: NodeStatus, wanted: readonly string[]): string {
@@ -120,6 +170,27 @@ export function infoText(status: NodeStatus, wanted: readonly string[]): string 
       return `# ${title}\r\n${lines.map((line) => `${line}\r\n`).join("")}`;
     })
     .join("\r\n");
+}
+
+function perCall({ calls, micros }: NodeStatus["commands"][number]): string {
+  return calls === 0 ? "0.00" : (micros / calls).toFixed(2);
+}
+
+/** Bytes, and the same as a person reads them. */
+function shown(name: string, bytes: number): [string, string | number][] {
+  return [
+    [name, bytes],
+    [`${name}_human`, human(bytes)],
+  ];
+}
+
+function human(bytes: number): string {
+  const unit = Math.min(4, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return unit === 0 ? `${bytes}B` : `${(bytes / 1024 ** unit).toFixed(2)}${"KMGT"[unit - 1] ?? ""}`;
+}
+
+function percentOf(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(2)}%`;
 }
 
 /** Forty hexadecimal digits from the origin, as Redis shows a run id. */

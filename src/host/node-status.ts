@@ -5,6 +5,7 @@
  */
 import type { AnchoredClock } from "../core/clock/anchored.ts";
 import { originName } from "../core/clock/origins.ts";
+import { percentile } from "../core/commands/command-stats.ts";
 import { commandStats } from "../core/commands/dispatch.ts";
 import type { Settings } from "../core/commands/settings.ts";
 import type { Replica } from "../core/replica/replica.ts";
@@ -32,6 +33,7 @@ export interface StatusSources {
   readonly memory: { rssBytes: number; heapBytes: number };
   readonly state: NodeStatus["state"];
   readonly reason: string | null;
+  readonly operationsPerSecond: number;
   readonly startedMs: number;
   /** The monotonic clock now. */
   readonly monoMs: number;
@@ -58,8 +60,19 @@ export function statusOf(sources: StatusSources): NodeStatus {
       received: clients.received,
       refused: clients.refused,
       maximum: settings.maxClients,
+      blocked: clients.waitingCount,
     },
-    commands: commandStats(run).map((stat) => ({ ...stat, micros: 0 })),
+    commands: commandStats(run).map(({ times, ...stat }) => ({
+      ...stat,
+      percentiles:
+        times === null
+          ? null
+          : settings.latencyPercentiles.map((percent) => ({
+              percent,
+              micros: percentile(times, percent),
+            })),
+    })),
+    errors: [...run.stats.errors].map(([code, count]) => ({ code, count })),
     keyspace: Array.from({ length: keyspace.databases }, (_, db) => ({
       db,
       keys: keyspace.keys(db),
@@ -68,10 +81,16 @@ export function statusOf(sources: StatusSources): NodeStatus {
     hits: run.hits,
     misses: run.misses,
     expired: replica.expiry.expired,
+    evicted: run.eviction.evicted,
+    operationsPerSecond: sources.operationsPerSecond,
     memory: {
       ...sources.memory,
       arenaBytes: keyspace.heap.capacityBytes,
       arenaUsedBytes: keyspace.heap.usedBytes,
+      dataBytes: run.eviction.usedBytes,
+      dataPeakBytes: Math.max(run.eviction.peakBytes, run.eviction.usedBytes),
+      maximumBytes: settings.maxMemoryBytes,
+      policy: settings.maxMemoryPolicy,
     },
     log: logStatus(sources),
     clock: { nowMs: replica.nowMs, suspect: clock.suspect, offsetMs: clock.offsetMs },
@@ -113,6 +132,7 @@ function logStatus({ log, syncs, job, monoMs }: StatusSources): NodeStatus["log"
     syncs: syncs.count,
     syncSeconds: syncs.histogram(),
     checkpointPosition: job.position,
+    checkpointRunning: job.running,
     checkpointAgeMs: job.position === null ? null : Math.round(monoMs - job.installedAtMs),
   };
 }

@@ -40,14 +40,45 @@ export interface NodeStatus {
   respPort: number;
   httpPort: number;
   replicationPort: number;
-  clients: { connected: number; received: number; refused: number; maximum: number };
+  clients: {
+    connected: number;
+    received: number;
+    refused: number;
+    maximum: number;
+    blocked: number;
+  };
   /** Calls, failures and time per command name in lower case. */
-  commands: { name: string; calls: number; failures: number; micros: number }[];
+  commands: {
+    name: string;
+    calls: number;
+    failures: number;
+    rejections: number;
+    micros: number;
+    /** What so many percent of the calls did not exceed, in microseconds; null where it is not measured. */
+    percentiles: { percent: number; micros: number }[] | null;
+  }[];
+  /** Errors answered, by their code. */
+  errors: { code: string; count: number }[];
   keyspace: { db: number; keys: number; expires: number }[];
   hits: number;
   misses: number;
   expired: number;
-  memory: { rssBytes: number; heapBytes: number; arenaBytes: number; arenaUsedBytes: number };
+  evicted: number;
+  /** Commands a second, over the last few seconds. */
+  operationsPerSecond: number;
+  memory: {
+    rssBytes: number;
+    heapBytes: number;
+    arenaBytes: number;
+    arenaUsedBytes: number;
+    /** What the data takes: the figure that `maximumBytes` bounds. */
+    dataBytes: number;
+    /** The most that `dataBytes` was, when it was looked at. */
+    dataPeakBytes: number;
+    /** 0 for no bound. */
+    maximumBytes: number;
+    policy: string;
+  };
   log: {
     beginPosition: number;
     endPosition: number;
@@ -56,6 +87,7 @@ export interface NodeStatus {
     /** Upper bounds in seconds and cumulative counts, as Prometheus histograms want them. */
     syncSeconds: { bounds: number[]; counts: number[]; sum: number; count: number };
     checkpointPosition: number | null;
+    checkpointRunning: boolean;
     checkpointAgeMs: number | null;
   };
   clock: { nowMs: number; suspect: string | null; offsetMs: number };

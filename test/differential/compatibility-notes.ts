@@ -19,7 +19,6 @@ const notYet = (text: string): Note => ({ stand: "not yet", text });
 const full = (text: string): Note => ({ stand: "full", text });
 
 const CLUSTER = "as Redis does while cluster mode is off";
-const NOT_RECORDED = "answers as Redis does with nothing recorded: the metrics tell latencies";
 const LINKS = "regions replicate through links, not as masters and replicas";
 const OWN_WORDS = "lists the subcommands there are, in its own words";
 const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
@@ -55,9 +54,10 @@ export const notes: Readonly<Record<string, Note>> = {
   "object|encoding": different(
     "what Redis would choose for the value as it is now; Redis remembers how it got there, so a value that shrank or was appended to may show another",
   ),
-  "object|freq": different("always the refusal of a server without an LFU policy"),
   "object|help": different(OWN_WORDS),
-  "object|idletime": different("the time since the last write: reads leave no trace"),
+  "object|idletime": different(
+    "the time since the last write, until a `maxmemory-policy` or the first `TOUCH` makes the server note when keys are used",
+  ),
   "object|refcount": different("always 1; Redis shares small integers and tells 2147483647"),
   wait: notYet("waiting for other regions; it is refused meanwhile, so nobody believes it"),
 
@@ -73,9 +73,11 @@ export const notes: Readonly<Record<string, Note>> = {
   "acl|save": notYet(USERS),
   "acl|setuser": notYet(USERS),
   "acl|cat": different("lists the commands that are here"),
-  bgrewriteaof: refused("the log is shortened without being asked for"),
-  bgsave: refused("checkpoints are written without being asked for"),
-  save: refused("checkpoints are written without being asked for"),
+  bgrewriteaof: different("a checkpoint is written, behind which the log may be cut"),
+  bgsave: different("a checkpoint is written, in a format of its own"),
+  save: different(
+    "answers at once and writes a checkpoint in the background: what was answered is stored without it",
+  ),
   command: different("lists the commands that are here; tips and notes are left out"),
   "command|count": different("counts the commands that are here"),
   "command|docs": different("its own summaries; arguments and history are left out"),
@@ -86,29 +88,24 @@ export const notes: Readonly<Record<string, Note>> = {
   "command|info": different("tips and notes are left out"),
   "command|list": different("lists the commands that are here"),
   "config|get": different(
-    "parameters that mean something here, with values that are true; others are unknown, as a misspelt one is",
+    "every parameter of Redis 7.0; those that mean nothing here, such as the sizes of its encodings' nodes, show what they were set to",
   ),
   "config|help": different(OWN_WORDS),
-  "config|resetstat": different("counts of commands, hits and misses"),
   "config|rewrite": refused("the configuration file belongs to the operator"),
   "config|set": different(
-    "`maxclients`, `proto-max-bulk-len`, `protected-mode`, `requirepass`, until the next start; the rest is in the configuration file",
+    "until the next start. What Redis may change and a node may not (`port`, `bind`, `appendonly`, `appendfsync`) is refused as immutable; what means nothing here is remembered",
   ),
   debug: different(
     "`OBJECT` and `SLEEP` alone; `SLEEP` makes its own connection wait and no other. Redis refuses `DEBUG` unless it is configured to take it",
   ),
   failover: refused(LINKS),
   info: different(
-    "fields that mean something here under the names Redis gave them, and a section `Atoll`",
+    "the sections and fields that mean something here under the names Redis gave them, and a section `Atoll`. `used_memory` is what the data takes, which `maxmemory` bounds; the process is `used_memory_rss`",
   ),
   lastsave: different("when the newest checkpoint was written"),
-  "latency|doctor": different(NOT_RECORDED),
-  "latency|graph": different(NOT_RECORDED),
+  "latency|doctor": different("in its own words and lines"),
+  "latency|graph": different("in its own words and lines"),
   "latency|help": different(OWN_WORDS),
-  "latency|histogram": different(NOT_RECORDED),
-  "latency|history": different(NOT_RECORDED),
-  "latency|latest": different(NOT_RECORDED),
-  "latency|reset": different(NOT_RECORDED),
   lolwut: different("draws an atoll"),
   "memory|doctor": notYet("the metrics tell how memory is used"),
   "memory|help": different(OWN_WORDS),
@@ -121,7 +118,6 @@ export const notes: Readonly<Record<string, Note>> = {
   "module|load": refused("there are no modules"),
   "module|loadex": refused("there are no modules"),
   "module|unload": refused("there are no modules"),
-  monitor: notYet("it shows every command that is run"),
   psync: refused(LINKS),
   replconf: refused(LINKS),
   replicaof: refused(`${LINKS}; \`NO ONE\` is taken, for it is so already`),

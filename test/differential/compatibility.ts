@@ -163,7 +163,7 @@ What they cannot meet:
 
 - The order of \`SMEMBERS\`, \`HGETALL\`, \`KEYS\` and of whatever else Redis leaves open is another one; so are \`SCAN\` cursors.
 - \`proto-max-bulk-len\` is 16 MiB unless configured, where Redis takes 512 MiB.
-- There is no eviction: \`maxmemory\` is always 0. Keyspace notifications are not sent.
+- \`maxmemory\` bounds what the data takes; the process itself takes some 100 MiB more. Keys are evicted in every region. Keyspace notifications are not sent.
 - \`COPY\`, \`RENAME\` and \`MOVE\` cost O(N) for N members or fields.`;
 }
 

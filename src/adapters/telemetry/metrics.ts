@@ -212,6 +212,7 @@ export const METRICS: readonly MetricDefinition[] = [
     (status) => status.misses,
   ),
   one("atoll_expired_total", "counter", "1", "Keys that expired here.", (status) => status.expired),
+  one("atoll_evicted_total", "counter", "1", "Keys evicted here.", (status) => status.evicted),
 
   // Conflicts.
   {

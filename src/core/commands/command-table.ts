@@ -20,12 +20,26 @@ export const OPEN = 4;
 export const NEVER_QUEUED = 8;
 /** Runs at once inside of MULTI. */
 export const IMMEDIATE = 16;
+/** Not in the slow log, which has what it ran instead (EXEC). */
+export const UNLOGGED = 32;
+/** Not shown to MONITOR. */
+export const UNSEEN = 64;
+/** Should take no longer than a moment. */
+export const FAST = 128;
+/** Refused when the memory is full. */
+export const GROWS = 256;
+/** Looks at keys without using them. */
+export const GLANCES = 512;
 
 const bitsOfFlags: Partial<Record<Flag, number>> = {
   write: WRITES,
   readonly: READS,
   no_auth: OPEN,
   no_multi: NEVER_QUEUED,
+  skip_slowlog: UNLOGGED,
+  admin: UNSEEN,
+  fast: FAST,
+  denyoom: GROWS,
 };
 
 /** One command or subcommand in the table. */
@@ -47,6 +61,7 @@ export class CommandEntry {
     this.arity = command.arity;
     this.run = command.run;
     let bits = command.immediate === true ? IMMEDIATE : 0;
+    if (command.glances === true) bits |= GLANCES;
     for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
     this.bits = bits;
     entries.push(this);

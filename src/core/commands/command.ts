@@ -69,6 +69,10 @@ export interface Command {
   readonly complexity: string;
   readonly summary: string;
   readonly run: Handler;
+  /** Looks at keys without using them: their access times stay (OBJECT, TTL). */
+  readonly glances?: boolean;
+  /** Whether SLOWLOG and MONITOR must not show argument `i`. */
+  readonly hides?: (args: Args, i: number) => boolean;
   /** Runs at once inside of MULTI, where others are queued. */
   readonly immediate?: boolean;
   /** When a plain error would not do, as for EXEC, whose refusal ends the transaction. */

@@ -15,7 +15,10 @@ test("CONFIG GET answers each parameter that a pattern matches once", () => {
   assert.equal(store.raw("config", "get", "nope", "[x"), "*0\r\n");
   store.raw("hello", "3");
   assert.equal(store.raw("config", "get", "save"), "%1\r\n$4\r\nsave\r\n$0\r\n\r\n");
-  assert.match(store.raw("config", "get", "*"), new RegExp(`^%${parameters.length}\r\n`));
+  const shown = parameters.filter(({ hidden }) => hidden !== true);
+  const names = shown.length + shown.filter(({ alias }) => alias !== undefined).length;
+  assert.match(store.raw("config", "get", "*"), new RegExp(`^%${names}\r\n`));
+  assert.match(store.raw("config", "get", "key-load-delay"), /^%1\r\n/);
 });
 
 test("CONFIG GET shows the settings as they are", () => {
@@ -90,4 +93,35 @@ test("what is already so may be set", () => {
   const store = new Standalone();
   assert.equal(store.raw("config", "set", "save", "", "appendonly", "YES"), "+OK\r\n");
   assert.equal(store.raw("config", "set", "databases", "16"), "+OK\r\n");
+});
+
+test("a parameter without meaning here is remembered, under both of its names", () => {
+  const store = new Standalone();
+  const get = (name: string): string => store.raw("config", "get", name).split("\r\n")[4] as string;
+  assert.equal(store.raw("config", "set", "hash-max-ziplist-entries", "7"), "+OK\r\n");
+  assert.equal(get("hash-max-listpack-entries"), "7");
+  assert.equal(
+    store.raw("config", "set", "client-output-buffer-limit", "pubsub 1mb 2mb 60"),
+    "+OK\r\n",
+  );
+  assert.equal(
+    get("client-output-buffer-limit"),
+    "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 2097152 60",
+  );
+  for (const [name, value, why] of [
+    ["maxmemory-clients", "200%", "percentage argument must be less or equal to 100"],
+    ["hz", "-1", "argument must be between 0 and 2147483647 inclusive"],
+    ["save", "60", "Invalid save parameters"],
+    [
+      "loglevel",
+      "loud",
+      "argument(s) must be one of the following: debug, verbose, notice, warning",
+    ],
+  ] as const)
+    assert.equal(store.raw("config", "set", name, value), failed(name, why));
+  assert.equal(
+    store.raw("config", "set", "slave-priority", "1", "replica-priority", "2"),
+    failed("replica-priority", "duplicate parameter"),
+  );
+  assert.equal(get("replica-priority"), "100");
 });

@@ -65,6 +65,7 @@ export const configCommands: readonly Command[] = [
         complexity: "O(N) for N parameters",
         usage: "<parameter> <value> [<parameter> <value> ...]",
         summary: "Changes parameters until the next start",
+        hides: isSecret,
         run: set,
       },
     ],
@@ -73,26 +74,42 @@ export const configCommands: readonly Command[] = [
 
 function get(run: Run, args: Args, reply: Reply): void {
   // A parameter that was asked for by its whole name is shown as it was written.
-  const found = new Map<Parameter, string>();
+  const found = new Map<string, { parameter: Parameter; shown: string }>();
   for (let i = 2; i < args.count; i++) {
     const asked = args.text(i);
     const pattern = Buffer.from(asked.toLowerCase(), "latin1");
     const whole = !/[[*?]/.test(asked);
     for (const parameter of parameters) {
-      const name = Buffer.from(parameter.name, "latin1");
-      if (!found.has(parameter) && globMatches(pattern, name, 0, name.length))
-        found.set(parameter, whole ? asked : parameter.name);
+      for (const name of namesOf(parameter)) {
+        if (parameter.hidden === true && !whole) continue;
+        const bytes = Buffer.from(name, "latin1");
+        if (globMatches(pattern, bytes, 0, bytes.length) && !found.has(name))
+          found.set(name, { parameter, shown: whole ? asked : name });
+      }
     }
   }
   reply.map(found.size);
-  for (const [parameter, name] of found) {
-    reply.text(name);
+  for (const { parameter, shown } of found.values()) {
+    reply.text(shown);
     reply.text(parameter.get(run.settings));
   }
 }
 
+/** Whether argument `i` is the value of a parameter that is a secret. */
+function isSecret(args: Args, i: number): boolean {
+  if (i < 3 || i % 2 === 0) return false;
+  const name = args.text(i - 1).toLowerCase();
+  return parameters.some((parameter) => parameter.secret === true && parameter.name === name);
+}
+
+function namesOf({ name, alias }: Parameter): readonly string[] {
+  return alias === undefined ? [name] : [name, alias];
+}
+
 interface Change {
   readonly parameter: Parameter;
+  /** As the client called it. */
+  readonly name: string;
   readonly value: string;
 }
 
@@ -101,21 +118,21 @@ function set(run: Run, args: Args, reply: Reply): void {
   if (args.count % 2 !== 0) return reply.error(SYNTAX);
   for (let i = 2; i < args.count; i += 2) {
     const name = args.text(i).toLowerCase();
-    const parameter = parameters.find((other) => other.name === name);
+    const parameter = parameters.find((other) => namesOf(other).includes(name));
     if (parameter === undefined) {
       const unknown = quote(args, i, 128);
       return reply.error(`ERR Unknown option or number of arguments for CONFIG SET - '${unknown}'`);
     }
     if (changes.some((change) => change.parameter === parameter))
-      return reply.error(failed(parameter, "duplicate parameter"));
-    changes.push({ parameter, value: args.text(i + 1) });
+      return reply.error(failed(name, "duplicate parameter"));
+    changes.push({ parameter, name, value: args.text(i + 1) });
   }
   const before = { ...run.settings };
-  for (const { parameter, value } of changes) {
+  for (const { parameter, name, value } of changes) {
     const wrong = apply(run, parameter, value);
     if (wrong === null) continue;
     Object.assign(run.settings, before);
-    return reply.error(failed(parameter, wrong));
+    return reply.error(failed(name, wrong));
   }
   reply.ok();
 }
@@ -128,7 +145,7 @@ function apply(run: Run, parameter: Parameter, value: string): string | null {
   return parameter.guarded === true ? "can't set protected config" : "can't set immutable config";
 }
 
-function failed({ name }: Parameter, reason: string): string {
+function failed(name: string, reason: string): string {
   return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
 }
 
@@ -136,5 +153,6 @@ function resetStat(run: Run, _args: Args, reply: Reply): void {
   run.stats.reset();
   run.hits = 0;
   run.misses = 0;
+  run.eviction.peakBytes = run.eviction.usedBytes;
   reply.ok();
 }

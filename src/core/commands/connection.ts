@@ -38,6 +38,7 @@ export const connectionCommands: readonly Command[] = [
     flags: anytime,
     since: "1.0.0",
     summary: "Authenticates the connection",
+    hides: (_args, i) => i > 0,
     run: auth,
   },
   {
@@ -47,6 +48,7 @@ export const connectionCommands: readonly Command[] = [
     flags: anytime,
     since: "6.0.0",
     summary: "Agrees on the protocol version and tells about the server",
+    hides: (args, i) => i > 2 && (args.is(i - 1, "AUTH") || (i > 3 && args.is(i - 2, "AUTH"))),
     run: hello,
   },
   {
@@ -197,6 +199,7 @@ function reset(run: Run, _args: Args, reply: Reply): void {
   session.authenticated = run.settings.requirepass === "";
   session.replies = "on";
   session.noTouch = false;
+  run.monitors.delete(session);
   reply.resp = 2;
   reply.status("RESET");
 }

@@ -1,5 +1,5 @@
 /**
- * Debug: DEBUG SLEEP and DEBUG OBJECT, and LATENCY, which has nothing to tell because latency is measured outside of the core.
+ * Debug: what of DEBUG makes sense here: SLEEP, OBJECT.
  *
  * Invariant: nothing here can lose data, stop the node, or keep it from serving other clients.
  */
@@ -9,7 +9,7 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
-import { NO_SUCH_KEY, NOT_A_FLOAT, quote } from "./errors.ts";
+import { NO_SUCH_KEY, NOT_A_FLOAT } from "./errors.ts";
 import { typeName } from "./keys.ts";
 import type { Run } from "./run.ts";
 
@@ -18,13 +18,6 @@ const SLEEP_MAX_SECONDS = 3600;
 
 const admin = ["admin", "noscript", "loading", "stale"] as const;
 const common = { keys: [0, 0, 0], categories: [], group: "server", complexity: "O(1)" } as const;
-
-const eventRow = {
-  ...common,
-  arity: 2,
-  flags: admin,
-  since: "2.8.13",
-} as const;
 
 export const debugCommands: readonly Command[] = [
   container(
@@ -58,66 +51,6 @@ export const debugCommands: readonly Command[] = [
       },
     ],
   ),
-  container(
-    {
-      name: "latency",
-      group: "server",
-      since: "2.8.13",
-      summary: "Commands about latency events, which are not recorded",
-    },
-    [
-      {
-        ...eventRow,
-        name: "doctor",
-        summary: "Explains recorded latency events",
-        run: (_run, _args, reply) =>
-          reply.verbatim(
-            "Latency events are not recorded here, so there is nothing to explain.\n" +
-              "The metrics of the server tell how long commands and syncs take.\n",
-          ),
-      },
-      {
-        ...eventRow,
-        name: "graph",
-        arity: 3,
-        usage: "<event>",
-        summary: "Draws the latency of an event",
-        run: (_run, args, reply) =>
-          reply.error(`ERR No samples available for event '${quote(args, 2, 128)}'`),
-      },
-      {
-        ...eventRow,
-        name: "histogram",
-        arity: -2,
-        since: "7.0.0",
-        usage: "[COMMAND ...]",
-        summary: "Returns the distribution of commands' latency: none is recorded",
-        run: (_run, _args, reply) => reply.map(0),
-      },
-      {
-        ...eventRow,
-        name: "history",
-        arity: 3,
-        usage: "<event>",
-        summary: "Returns times and latencies of an event: none is recorded",
-        run: (_run, _args, reply) => reply.array(0),
-      },
-      {
-        ...eventRow,
-        name: "latest",
-        summary: "Returns the latest latency of all events: none is recorded",
-        run: (_run, _args, reply) => reply.array(0),
-      },
-      {
-        ...eventRow,
-        name: "reset",
-        arity: -2,
-        usage: "[<event> ...]",
-        summary: "Forgets recorded latency events and returns how many",
-        run: (_run, _args, reply) => reply.int(0),
-      },
-    ],
-  ),
 ];
 
 function object(run: Run, args: Args, reply: Reply): void {
@@ -133,6 +66,8 @@ function sleep(run: Run, args: Args, reply: Reply): void {
   const amount = parseDecimal(args.bytes, args.start[2] as number, args.end[2] as number);
   const seconds = amount === null ? NaN : Number(format(amount));
   if (!(seconds >= 0)) return reply.error(NOT_A_FLOAT);
-  run.session.sleepUntilMs = run.wallMs + Math.min(seconds, SLEEP_MAX_SECONDS) * 1000;
+  const ms = Math.min(seconds, SLEEP_MAX_SECONDS) * 1000;
+  run.session.sleepUntilMs = run.wallMs + ms;
+  run.waitedMicros = ms * 1000;
   reply.ok();
 }

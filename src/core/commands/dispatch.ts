@@ -10,8 +10,16 @@
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
-import { type CommandEntry, IMMEDIATE, NEVER_QUEUED, OPEN, WRITES } from "./command-table.ts";
-import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import {
+  type CommandEntry,
+  GROWS,
+  IMMEDIATE,
+  NEVER_QUEUED,
+  OPEN,
+  UNLOGGED,
+  WRITES,
+} from "./command-table.ts";
+import { NOAUTH, OOM, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 import { commandTable } from "./table.ts";
@@ -28,7 +36,7 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   const entry = commandTable.find(args);
   if (entry === null) {
     if (isHttp(args)) session.closing = session.unheard = true;
-    else refuseUnknown(session, args, reply);
+    else refuseUnknown(run, args, reply);
   } else dispatch(run, entry, args, reply);
   if (session.replies !== "on") mute(session, mark, reply);
 }
@@ -43,6 +51,10 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     return refuse(run, entry, NOAUTH, reply);
   if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
     return refuse(run, entry, run.refuseWrites, reply);
+  if (run.settings.maxMemoryBytes > 0) {
+    const room = run.eviction.makeRoom(run.refuseWrites === null);
+    if (!room && grows(session, bits)) return refuse(run, entry, OOM, reply);
+  }
   if (session.queue !== null && (bits & IMMEDIATE) === 0) {
     if ((bits & NEVER_QUEUED) !== 0) return refuse(run, entry, NOT_IN_MULTI, reply);
     return enqueue(run, entry, args, reply);
@@ -51,18 +63,30 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
   run.write.commit();
 }
 
+/** Whether a command would take memory: by what it writes, or by being queued. */
+function grows({ queue }: Session, bits: number): boolean {
+  if ((bits & GROWS) !== 0) return true;
+  if (queue === null) return false;
+  if ((bits & IMMEDIATE) === 0) return true;
+  return (bits & UNLOGGED) !== 0 && queue.some(({ entry }) => (entry.bits & GROWS) !== 0);
+}
+
 function refuse(run: Run, entry: CommandEntry, reason: string, reply: Reply): void {
+  const mark = reply.mark;
   const { rejections } = run.stats;
   rejections[entry.index] = (rejections[entry.index] as number) + 1;
   if (run.session.queue !== null) run.session.queueFailed = true;
   if (entry.command.refused === undefined) reply.error(reason);
   else entry.command.refused(run, reason, reply);
+  run.stats.failed(reply, mark);
 }
 
-function refuseUnknown(session: Session, args: Args, reply: Reply): void {
-  if (session.queue !== null) session.queueFailed = true;
+function refuseUnknown(run: Run, args: Args, reply: Reply): void {
+  const mark = reply.mark;
+  if (run.session.queue !== null) run.session.queueFailed = true;
   const container = commandTable.container(args) !== null;
   reply.error(container ? unknownSubcommand(args) : unknownCommand(args));
+  run.stats.failed(reply, mark);
 }
 
 /**
@@ -106,11 +130,15 @@ export interface CommandCount {
   readonly failures: number;
   /** Refused before they ran, so not among the calls. */
   readonly rejections: number;
+  /** Time it ran in total, in microseconds. */
+  readonly micros: number;
+  /** How long the calls took, for `percentile`; null when that is not known. */
+  readonly times: Float64Array | null;
 }
 
 /** Counts of every command that was called or refused at least once. */
 export function commandStats(run: Run): CommandCount[] {
-  const { calls, failures, rejections } = run.stats;
+  const { calls, failures, rejections, micros, times } = run.stats;
   const counts: CommandCount[] = [];
   for (const { name, index } of commandTable.entries) {
     const count = {
@@ -118,6 +146,8 @@ export function commandStats(run: Run): CommandCount[] {
       calls: calls[index] as number,
       failures: failures[index] as number,
       rejections: rejections[index] as number,
+      micros: micros[index] as number,
+      times: times[index] ?? null,
     };
     if (count.calls > 0 || count.rejections > 0) counts.push(count);
   }

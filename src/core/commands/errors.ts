@@ -14,6 +14,7 @@ export const OVERFLOW = "ERR increment or decrement would overflow";
 export const TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 export const NOAUTH = "NOAUTH Authentication required.";
 export const WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled.";
+export const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
 
 /** As much of a client's words as an error repeats. */

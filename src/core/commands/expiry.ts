@@ -138,6 +138,7 @@ export const expiryCommands: readonly Command[] = [
   {
     ...reads,
     name: "ttl",
+    glances: true,
     since: "1.0.0",
     summary: "Tells in how many seconds a key expires",
     run: telling(1000, false),
@@ -145,6 +146,7 @@ export const expiryCommands: readonly Command[] = [
   {
     ...reads,
     name: "pttl",
+    glances: true,
     since: "2.6.0",
     summary: "Tells in how many milliseconds a key expires",
     run: telling(1, false),
@@ -152,6 +154,7 @@ export const expiryCommands: readonly Command[] = [
   {
     ...reads,
     name: "expiretime",
+    glances: true,
     since: "7.0.0",
     summary: "Tells the Unix time in seconds at which a key expires",
     run: telling(1000, true),
@@ -159,6 +162,7 @@ export const expiryCommands: readonly Command[] = [
   {
     ...reads,
     name: "pexpiretime",
+    glances: true,
     since: "7.0.0",
     summary: "Tells the Unix time in milliseconds at which a key expires",
     run: telling(1, true),

@@ -8,6 +8,7 @@ import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import type { Cells } from "../crdt/cells.ts";
 import { NONE, SET, STRING } from "../crdt/key.ts";
+import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
@@ -16,19 +17,17 @@ import type { Command } from "./command.ts";
 import { container } from "./container.ts";
 import { NOT_AN_INTEGER, SYNTAX } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
+import { limitOf } from "./parameters.ts";
 import type { Run } from "./run.ts";
 
-/** Redis' limits for its compact forms. */
+/** Redis' limit for short strings; those of its other compact forms are parameters. */
 const EMBSTR_MAX_BYTES = 44;
-const INTSET_MAX_MEMBERS = 512;
-const LISTPACK_MAX_FIELDS = 512;
-const LISTPACK_MAX_BYTES = 64;
 
 function encoding(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 2);
   if (place.type === NONE) reply.nil();
   else if (place.type === STRING) reply.text(encodingOfString(place));
-  else if (place.type === SET) reply.text(isIntset(place) ? "intset" : "hashtable");
+  else if (place.type === SET) reply.text(isIntset(run, place) ? "intset" : "hashtable");
   else reply.text(isListpack(run, place) ? "listpack" : "hashtable");
 }
 
@@ -37,9 +36,10 @@ function encodingOfString({ value, valueStart, valueEnd }: Place): string {
   return valueEnd - valueStart <= EMBSTR_MAX_BYTES ? "embstr" : "raw";
 }
 
-function isIntset(place: Place): boolean {
+function isIntset(run: Run, place: Place): boolean {
   const { cells, horizonMs } = place;
-  if (cells === null || cells.countLive(horizonMs) > INTSET_MAX_MEMBERS) return false;
+  const most = limitOf(run.settings, "set-max-intset-entries");
+  if (cells === null || cells.countLive(horizonMs) > most) return false;
   let all = true;
   cells.each(horizonMs, (at) => {
     const { bytes, nameStart, nameEnd } = place.name(at);
@@ -50,13 +50,14 @@ function isIntset(place: Place): boolean {
 
 function isListpack(run: Run, place: Place): boolean {
   const { cells, horizonMs } = place;
-  if (cells === null || cells.countLive(horizonMs) > LISTPACK_MAX_FIELDS) return false;
+  const most = limitOf(run.settings, "hash-max-listpack-entries");
+  const longest = limitOf(run.settings, "hash-max-listpack-value");
+  if (cells === null || cells.countLive(horizonMs) > most) return false;
   let all = true;
   cells.each(horizonMs, (at) => {
     const { nameStart, nameEnd } = place.name(at);
     place.lookCell(run.keyspace, at);
-    if (Math.max(nameEnd - nameStart, place.valueEnd - place.valueStart) > LISTPACK_MAX_BYTES)
-      all = false;
+    if (Math.max(nameEnd - nameStart, place.valueEnd - place.valueStart) > longest) all = false;
   });
   return all;
 }
@@ -66,11 +67,27 @@ function refcount(run: Run, args: Args, reply: Reply): void {
   else reply.int(1);
 }
 
-/** Reads leave no trace, so a key is idle since it was last written. */
+const LFU_SELECTED =
+  "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime " +
+  "LRU and LFU data will take some time to adjust.";
+const NO_LFU_SELECTED =
+  "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies " +
+  "at runtime LRU and LFU data will take some time to adjust.";
+
+function isLfu(run: Run): boolean {
+  return run.settings.maxMemoryPolicy.endsWith("-lfu");
+}
+
+/** Where reads leave no trace, a key is idle since it was last written. */
 function idletime(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 2);
   if (place.type === NONE) return reply.nil();
-  reply.int(Math.max(0, Math.floor((run.nowMs - writtenMs(place)) / 1000)));
+  if (isLfu(run)) return reply.error(LFU_SELECTED);
+  const { accessSeconds, tracksAccess } = run.keyspace;
+  const seconds = tracksAccess
+    ? idleSeconds(place.table.accessAt(place.at), accessSeconds)
+    : Math.floor((run.nowMs - writtenMs(place)) / 1000);
+  reply.int(Math.max(0, seconds));
 }
 
 /** When a key was last written, in milliseconds since 1970. */
@@ -92,11 +109,11 @@ function timesOf(cell: Cell): number[] {
 }
 
 function freq(run: Run, args: Args, reply: Reply): void {
-  if (run.look(args, 2).type === NONE) return reply.nil();
-  reply.error(
-    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between " +
-      "policies at runtime LRU and LFU data will take some time to adjust.",
-  );
+  const place = run.look(args, 2);
+  if (place.type === NONE) return reply.nil();
+  if (!isLfu(run)) return reply.error(NO_LFU_SELECTED);
+  const { accessSeconds } = run.keyspace;
+  reply.int(frequency(place.table.accessAt(place.at), accessSeconds, run.settings));
 }
 
 /** Memory comes in blocks of so many bytes. */
@@ -171,6 +188,7 @@ const common = {
   group: "generic",
   complexity: "O(1)",
   usage: "<key>",
+  glances: true,
 } as const;
 
 /** OBJECT and MEMORY. */
@@ -199,7 +217,8 @@ export const objectCommands: readonly Command[] = [
         name: "freq",
         keyFlags: ["RO"],
         since: "4.0.0",
-        summary: "Is refused: how often a key is used is not counted",
+        summary:
+          "Tells how often the key is used, on a logarithmic scale, where the maxmemory-policy asks for it",
         run: freq,
       },
       {
@@ -207,7 +226,8 @@ export const objectCommands: readonly Command[] = [
         name: "idletime",
         keyFlags: ["RO"],
         since: "2.2.3",
-        summary: "Tells how many seconds ago a key was last written",
+        summary:
+          "Tells how many seconds ago a key was last used, or last written where use is not tracked",
         run: idletime,
       },
       {
@@ -231,6 +251,7 @@ export const objectCommands: readonly Command[] = [
       {
         name: "usage",
         keyFlags: ["RO"],
+        glances: true,
         arity: -3,
         flags: ["readonly"],
         keys: [2, 2, 1],

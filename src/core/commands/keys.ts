@@ -31,6 +31,13 @@ function exists(run: Run, args: Args, reply: Reply): void {
   reply.int(count);
 }
 
+/** Whoever touches keys cares when they were used, so from the first TOUCH on that is known. */
+function touch(run: Run, args: Args, reply: Reply): void {
+  run.keyspace.trackAccess();
+  run.touching = true;
+  exists(run, args, reply);
+}
+
 function type(run: Run, args: Args, reply: Reply): void {
   reply.status(typeName(run.look(args, 1).type));
 }
@@ -143,6 +150,7 @@ export const keyCommands: readonly Command[] = [
     flags: ["readonly", "fast"],
     since: "1.0.0",
     summary: "Counts the keys that exist",
+    glances: true,
     run: exists,
   },
   {
@@ -151,8 +159,8 @@ export const keyCommands: readonly Command[] = [
     keyFlags: ["RO"],
     flags: ["readonly", "fast"],
     since: "3.2.1",
-    summary: "Counts the keys that exist, as EXISTS does",
-    run: exists,
+    summary: "Makes keys as if they had just been used, and counts those that exist",
+    run: touch,
   },
   {
     ...common,
@@ -164,6 +172,7 @@ export const keyCommands: readonly Command[] = [
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Tells the type of a key",
+    glances: true,
     run: type,
   },
   {

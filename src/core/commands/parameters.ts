@@ -1,61 +1,52 @@
 /**
  * Parameters: what CONFIG GET shows and CONFIG SET may change.
  *
- * Invariant: a value shown is true: it comes from the settings, or is how this store always works. A parameter of Redis for which
- * nothing here stands is not listed.
+ * Invariant: a value shown is true: it comes from the settings, is how this store always works, or, where nothing here depends on
+ * it, is what was set last (`parameters-remembered.ts`).
  */
+import { EVICTION_POLICIES } from "../replica/eviction-policy.ts";
+import {
+  isWrong,
+  readInteger,
+  readMemory,
+  readWord,
+  readYesNo,
+  type Wrong,
+} from "./parameter-kinds.ts";
+import { type Remembered, rememberedParameters } from "./parameters-remembered.ts";
 import type { Settings } from "./settings.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** What Redis itself takes unless told otherwise. */
 const BULK_MAX_BYTES = 512 * MEBIBYTE;
+const INT_MAX = 2 ** 31 - 1;
 
 /** A text of one byte a character. */
 export interface Parameter {
   readonly name: string;
+  /** Another name for it, from before Redis 7. */
+  readonly alias?: string;
   get(settings: Settings): string;
   /** Changes the setting or returns what is wrong with the value. Absent when only a restart may change it. */
   readonly set?: (settings: Settings, value: string) => string | null;
   /** Redis guards it with `enable-protected-configs` and says so. */
   readonly guarded?: boolean;
+  /** Shown to those who ask for it by its whole name only. */
+  readonly hidden?: boolean;
+  /** Its value is a secret: SLOWLOG and MONITOR do not show it. */
+  readonly secret?: boolean;
 }
 
 /** In the order in which CONFIG GET answers. */
 export const parameters: readonly Parameter[] = [
-  {
-    name: "maxclients",
-    get: (settings) => String(settings.maxClients),
-    set: (settings, value) => {
-      const count = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
-      if (Number.isNaN(count)) return "argument couldn't be parsed into an integer";
-      if (count < 1 || count > 0xffffffff) return between(1, 0xffffffff);
-      settings.maxClients = count;
-      return null;
-    },
-  },
-  {
-    name: "proto-max-bulk-len",
-    get: (settings) => String(settings.protoMaxBulkLen),
-    set: (settings, value) => {
-      const bytes = memory(value);
-      if (bytes === null) return "argument must be a memory value";
-      if (bytes < MEBIBYTE || bytes > BULK_MAX_BYTES) return between(MEBIBYTE, BULK_MAX_BYTES);
-      settings.protoMaxBulkLen = bytes;
-      return null;
-    },
-  },
-  {
-    name: "protected-mode",
-    get: (settings) => (settings.protectedMode ? "yes" : "no"),
-    set: (settings, value) => {
-      const word = value.toLowerCase();
-      if (word !== "yes" && word !== "no") return "argument must be 'yes' or 'no'";
-      settings.protectedMode = word === "yes";
-      return null;
-    },
-  },
+  parameter("maxclients", "maxClients", (value) => readInteger(value, 1, 0xffffffff)),
+  parameter("proto-max-bulk-len", "protoMaxBulkLen", (value) =>
+    readMemory(value, MEBIBYTE, BULK_MAX_BYTES),
+  ),
+  parameter("protected-mode", "protectedMode", readYesNo),
   {
     name: "requirepass",
+    secret: true,
     get: (settings) => Buffer.from(settings.requirepass).latin1Slice(),
     set: (settings, value) => {
       const bytes = Buffer.from(value, "latin1");
@@ -66,6 +57,36 @@ export const parameters: readonly Parameter[] = [
       return null;
     },
   },
+  parameter("maxmemory", "maxMemoryBytes", (value) =>
+    readMemory(value, 0, Number.MAX_SAFE_INTEGER),
+  ),
+  parameter("maxmemory-policy", "maxMemoryPolicy", (value) => readWord(value, EVICTION_POLICIES)),
+  parameter("maxmemory-samples", "maxMemorySamples", (value) => readInteger(value, 1, INT_MAX)),
+  parameter("lfu-log-factor", "lfuLogFactor", (value) => readInteger(value, 0, INT_MAX)),
+  parameter("lfu-decay-time", "lfuDecayMinutes", (value) => readInteger(value, 0, INT_MAX)),
+  parameter("slowlog-log-slower-than", "slowlogSlowerThanMicros", (value) =>
+    readInteger(value, -1, Number.MAX_SAFE_INTEGER),
+  ),
+  parameter("slowlog-max-len", "slowlogMaxLen", (value) =>
+    readInteger(value, 0, Number.MAX_SAFE_INTEGER),
+  ),
+  parameter("latency-monitor-threshold", "latencyThresholdMs", (value) =>
+    readInteger(value, 0, Number.MAX_SAFE_INTEGER),
+  ),
+  parameter("latency-tracking", "latencyTracking", readYesNo),
+  {
+    name: "latency-tracking-info-percentiles",
+    get: (settings) => settings.latencyPercentiles.join(" "),
+    set: (settings, value) => {
+      const words = value.trim() === "" ? [] : value.trim().split(/\s+/);
+      const percentiles = words.map(Number);
+      if (percentiles.some((percentile) => !(percentile >= 0 && percentile <= 100)))
+        return "latency-tracking-info-percentiles should contain a numeric value between 0.0 and 100.0 inclusive";
+      settings.latencyPercentiles = percentiles;
+      return null;
+    },
+  },
+  parameter("timeout", "timeoutSeconds", (value) => readInteger(value, 0, INT_MAX)),
   fromSettings("port", (settings) => String(settings.port)),
   fromSettings("bind", (settings) => Buffer.from(settings.bind).latin1Slice()),
   {
@@ -76,34 +97,82 @@ export const parameters: readonly Parameter[] = [
   fromSettings("databases", (settings) => String(settings.databases)),
   fromSettings("appendfsync", ({ durability }) => (durability === "local" ? "always" : "everysec")),
   ...fixed({
-    save: "",
     appendonly: "yes",
-    maxmemory: "0",
-    "maxmemory-policy": "noeviction",
-    "maxmemory-clients": "0",
-    timeout: "0",
     "cluster-enabled": "no",
     "notify-keyspace-events": "",
-    "latency-tracking": "no",
-    "latency-monitor-threshold": "0",
-    "slowlog-log-slower-than": "-1",
-    "slowlog-max-len": "0",
-    "lazyfree-lazy-eviction": "no",
-    "lazyfree-lazy-expire": "no",
-    "lazyfree-lazy-server-del": "no",
-    "lazyfree-lazy-user-del": "no",
-    "lazyfree-lazy-user-flush": "no",
-    "min-replicas-to-write": "0",
-    replicaof: "",
+    daemonize: "no",
+    pidfile: "",
+    logfile: "",
+    supervised: "no",
+    "syslog-enabled": "no",
+    "tcp-backlog": "511",
+    "always-show-logo": "no",
+    "set-proc-title": "no",
+    rdbchecksum: "yes",
+    "disable-thp": "no",
+    appendfilename: "appendonly.aof",
+    appenddirname: "appendonlydir",
+    "cluster-config-file": "nodes.conf",
+    "cluster-port": "0",
     aclfile: "",
     unixsocket: "",
+    unixsocketperm: "0",
+    "socket-mark-id": "0",
     "tls-port": "0",
     "io-threads": "1",
+    "io-threads-do-reads": "no",
     activedefrag: "no",
     "enable-module-command": "no",
+    "enable-debug-command": "yes",
     "enable-protected-configs": "no",
   }),
+  { name: "replicaof", alias: "slaveof", get: () => "" },
+  { name: "min-replicas-to-write", alias: "min-slaves-to-write", get: () => "0" },
+  { name: "dbfilename", get: () => "", guarded: true },
+  ...rememberedParameters.map(remembered),
 ];
+
+/** What a parameter that means nothing here is set to, as a number. Its name must be one of `rememberedParameters`. */
+export function limitOf(settings: Settings, name: string): number {
+  return Number(settings.remembered[name]);
+}
+
+/** A parameter that stands for one setting. */
+function parameter<K extends keyof Settings>(
+  name: string,
+  key: K,
+  read: (value: string) => Settings[K] | Wrong,
+): Parameter {
+  return {
+    name,
+    get: (settings) => {
+      const value: unknown = settings[key];
+      return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
+    },
+    set: (settings, value) => {
+      const result = read(value);
+      if (isWrong(result)) return result.wrong;
+      settings[key] = result;
+      return null;
+    },
+  };
+}
+
+function remembered({ name, alias, read, hidden = false }: Remembered): Parameter {
+  return {
+    name,
+    ...(alias === undefined ? {} : { alias }),
+    hidden,
+    secret: name === "masterauth" || name === "masteruser",
+    get: (settings) => settings.remembered[name] ?? "",
+    set: (settings, value) => {
+      const result = read(value, settings.remembered[name] ?? "");
+      if (isWrong(result)) return result.wrong;
+      settings.remembered = { ...settings.remembered, [name]: result };
+      return null;
+    },
+  };
+}
 
 /** A setting of the configuration file. */
 function fromSettings(name: string, get: (settings: Settings) => string): Parameter {
@@ -113,26 +182,4 @@ function fromSettings(name: string, get: (settings: Settings) => string): Parame
 /** How this store always works. */
 function fixed(values: Record<string, string>): Parameter[] {
   return Object.entries(values).map(([name, value]) => ({ name, get: () => value }));
-}
-
-function between(low: number, high: number): string {
-  return `argument must be between ${low} and ${high} inclusive`;
-}
-
-const units: Record<string, number> = {
-  "": 1,
-  b: 1,
-  k: 1000,
-  kb: 1024,
-  m: 1000 ** 2,
-  mb: 1024 ** 2,
-  g: 1000 ** 3,
-  gb: 1024 ** 3,
-};
-
-/** Bytes as Redis reads them, such as `20mb`; null when they are none. */
-function memory(value: string): number | null {
-  const [, digits = "", unit = ""] = /^(\d{1,12})([a-z]*)$/.exec(value.toLowerCase()) ?? [];
-  const factor = units[unit];
-  return digits === "" || factor === undefined ? null : Number(digits) * factor;
 }

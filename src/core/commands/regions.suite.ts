@@ -15,14 +15,17 @@ import { Reply } from "../wire/reply.ts";
 import { execute } from "./dispatch.ts";
 import { type NodePort, Run } from "./run.ts";
 import { Session } from "./session.ts";
-import { defaultSettings } from "./settings.ts";
+import { defaultSettings, type Settings } from "./settings.ts";
 
 const port: NodePort = {
   info: () => "",
   closeClient: () => {},
-  usedMemoryBytes: () => 0,
+  memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+  checkpoint: () => true,
   checkpointMs: () => 0,
   shutdown: () => {},
+  micros: () => 0,
+  push: () => {},
 };
 
 export class Region {
@@ -34,7 +37,7 @@ export class Region {
   nowMs = 1_700_000_000_000;
 
   /** `name` is one character. */
-  constructor(name: string) {
+  constructor(name: string, settings: Partial<Settings> = {}) {
     const origins = new Origins();
     const me = origins.introduce({ member: `${name}/1`, incarnation: `\0\0\0\0\0\0\0${name}` });
     const keyspace = new Keyspace(origins, new Hasher(1, 2));
@@ -44,7 +47,7 @@ export class Region {
     this.#delivery = new Delivery(origins, this.#clock, applier, applied, this.#records);
     const lineage = this.#delivery.lineage(me);
     const writer = new Writer(applier, this.#clock, applied, this.#records, lineage);
-    this.#run = new Run(keyspace, writer, defaultSettings, port, 42);
+    this.#run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
     this.#session = new Session(1, "", "", this.nowMs, true);
   }
 
@@ -55,6 +58,7 @@ export class Region {
     run.wallMs = this.nowMs;
     run.nowMs = this.#clock.nowMs(this.nowMs);
     run.write.nowMs = this.nowMs;
+    run.keyspace.setAccessSeconds(Math.floor(this.nowMs / 1000));
     execute(run, this.#session, argsOf(...words), reply);
     return reply.sink.view().latin1Slice();
   }

@@ -12,9 +12,13 @@ import type { Keyspace } from "../keyspace/keyspace.ts";
 import { NONE } from "../crdt/key.ts";
 import { Place } from "../keyspace/place.ts";
 import { ConflictFeed } from "../replica/conflict-feed.ts";
+import { usedAccess } from "../keyspace/access.ts";
+import { Eviction } from "../replica/eviction.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { CommandStats } from "./command-stats.ts";
+import { LatencyMonitor } from "./latency-monitor.ts";
+import { SlowLog } from "./slow-log.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -24,12 +28,18 @@ export interface NodePort {
   info(sections: readonly string[], nowMs: number): string;
   /** Closes a client's connection. */
   closeClient(id: number): void;
-  /** Bytes of memory in use, for INFO and MEMORY. */
-  usedMemoryBytes(): number;
+  /** What the process takes, for MEMORY: all of it, and its JavaScript heap. */
+  memory(): { readonly rssBytes: number; readonly heapBytes: number };
+  /** Begins to write a checkpoint; false when one is being written already. */
+  checkpoint(): boolean;
   /** When the newest checkpoint was written, in milliseconds since 1970; the node's start while there is none (LASTSAVE). */
   checkpointMs(): number;
   /** Stops the node: what was answered is stored, connections are closed (SHUTDOWN). */
   shutdown(): void;
+  /** A stopwatch in microseconds. What it measures is told, and decides nothing. */
+  micros(): number;
+  /** Sends a client something it did not ask for just now, behind all of its replies. The bytes are copied or sent at once. */
+  push(clientId: number, bytes: Buffer): void;
 }
 
 export class Run {
@@ -49,6 +59,17 @@ export class Run {
   nowMs = 0;
   session!: Session;
   readonly stats = new CommandStats();
+  readonly eviction: Eviction;
+  /** Whether what is looked at counts as used: while a command runs that uses keys, for a client that counts. */
+  touching = false;
+  readonly slowLog = new SlowLog();
+  readonly latency = new LatencyMonitor();
+  /** Clients that are told every command (MONITOR). */
+  readonly monitors = new Set<Session>();
+  /** When the command that now runs began, by `node.micros`: the host sets it when a turn begins. */
+  lapMicros = 0;
+  /** How long the client of this command is made to wait beside it (DEBUG SLEEP): that counts as its time. */
+  waitedMicros = 0;
   /** Why no command may write now, as an error with its code (a full disk, a node that joins); null when all may. */
   refuseWrites: string | null = null;
   /** CLIENT PAUSE: clients wait until then (by `wallMs`). The host keeps to it by asking `heldUntilMs`. */
@@ -81,6 +102,7 @@ export class Run {
     this.conflicts = new ConflictFeed(keyspace, write);
     this.#chance = chance | 1;
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
+    this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
   }
 
   /** A place for the `n`-th key a command holds at the same time. */
@@ -109,9 +131,18 @@ export class Run {
       if (place.type === NONE) this.misses++;
       else this.hits++;
     }
+    if (this.touching && place.at >= 0) this.#touch(place);
     const seq = this.write.slotSeqs[place.slot] as number;
     if (seq > this.holdSeq) this.holdSeq = seq;
     return place;
+  }
+
+  #touch({ table, at }: Place): void {
+    const { accessSeconds } = this.keyspace;
+    table.setAccess(
+      at,
+      usedAccess(table.accessAt(at), accessSeconds, this.settings, this.chance()),
+    );
   }
 
   /** Looks again at what a write has changed. */
@@ -123,6 +154,13 @@ export class Run {
   /** The reply shows something of the whole keyspace (KEYS, SCAN, DBSIZE), so it waits for all our records. */
   holdForEverything(): void {
     this.holdSeq = Infinity;
+  }
+
+  /** From how many microseconds on somebody wants to know of a command. */
+  get notableMicros(): number {
+    const { slowlogSlowerThanMicros: slower, latencyThresholdMs: threshold } = this.settings;
+    const latency = threshold === 0 ? Infinity : threshold * 1000;
+    return slower < 0 || slower > latency ? latency : slower;
   }
 
   /** A number in [0, 1), from a generator that the host seeded (xorshift32). */

@@ -39,9 +39,6 @@ test("SHUTDOWN stops the node without a reply, unless its words make no sense", 
 test("what the node does on its own, or not at all, is refused with the reason", () => {
   const store = new Standalone();
   for (const words of [
-    ["save"],
-    ["bgsave"],
-    ["bgrewriteaof"],
     ["sync"],
     ["psync", "?", "-1"],
     ["replconf", "capa", "eof"],
@@ -53,6 +50,19 @@ test("what the node does on its own, or not at all, is refused with the reason",
   assert.equal(store.raw("replicaof", "no", "one"), "+OK\r\n");
   assert.equal(store.raw("role"), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
   assert.equal(store.raw("lastsave"), ":1600000000\r\n");
+});
+
+test("SAVE and its like have a checkpoint written, and refuse while one is being written", () => {
+  let free = true;
+  const store = new Standalone({}, { checkpoint: () => free });
+  assert.equal(store.raw("save"), "+OK\r\n");
+  assert.equal(store.raw("bgsave"), "+Background saving started\r\n");
+  assert.equal(store.raw("bgrewriteaof"), "+Background append only file rewriting started\r\n");
+  free = false;
+  assert.equal(store.raw("save"), "-ERR Background save already in progress\r\n");
+  assert.equal(store.raw("bgsave"), "-ERR Background save already in progress\r\n");
+  assert.equal(store.raw("bgsave", "schedule"), "+Background saving scheduled\r\n");
+  assert.equal(store.raw("bgsave", "now"), "-ERR syntax error\r\n");
 });
 
 test("outside of cluster mode a key still has its slot", () => {

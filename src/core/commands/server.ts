@@ -1,8 +1,8 @@
 /**
  * Server: the node itself: INFO TIME LASTSAVE SAVE BGSAVE BGREWRITEAOF SHUTDOWN LOLWUT MODULE.
  *
- * Invariant: a command that asks for what the node does on its own, such as saving, is refused with the reason, never
- * acknowledged: whoever waits for its effect would wait for ever.
+ * Invariant: what was answered is stored before it was answered, so SAVE and its like ask for a checkpoint, which only makes the
+ * next start quicker and the log shorter. LASTSAVE tells when it is there.
  */
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -11,6 +11,8 @@ import { container } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
 import { lolwut } from "./lolwut.ts";
 import type { Run } from "./run.ts";
+
+const IN_PROGRESS = "ERR Background save already in progress";
 
 const admin = ["admin", "noscript", "no_async_loading"] as const;
 const common = { keys: [0, 0, 0], categories: [], group: "server", complexity: "O(1)" } as const;
@@ -51,8 +53,8 @@ export const serverCommands: readonly Command[] = [
     arity: 1,
     flags: [...admin, "no_multi"],
     since: "1.0.0",
-    summary: "Refused: checkpoints are written without being asked for",
-    run: (_run, _args, reply) => reply.error(savesItself("SAVE")),
+    summary: "Has a checkpoint written; what was answered is stored without it",
+    run: checkpoint,
   },
   {
     ...common,
@@ -60,8 +62,9 @@ export const serverCommands: readonly Command[] = [
     arity: -1,
     flags: admin,
     since: "1.0.0",
-    summary: "Refused: checkpoints are written without being asked for",
-    run: (_run, _args, reply) => reply.error(savesItself("BGSAVE")),
+    usage: "[SCHEDULE]",
+    summary: "Has a checkpoint written in the background",
+    run: checkpointBehind,
   },
   {
     ...common,
@@ -69,8 +72,8 @@ export const serverCommands: readonly Command[] = [
     arity: 1,
     flags: admin,
     since: "1.0.0",
-    summary: "Refused: the log is shortened without being asked for",
-    run: (_run, _args, reply) => reply.error(savesItself("BGREWRITEAOF")),
+    summary: "Has a checkpoint written in the background, so that the log before it may go",
+    run: shorten,
   },
   {
     ...common,
@@ -113,8 +116,23 @@ export const serverCommands: readonly Command[] = [
   ),
 ];
 
-function savesItself(command: string): string {
-  return `ERR ${command} is not supported: every write is in the log and checkpoints are written on their own`;
+/** What was answered is in the log already, so there is nothing to wait for. */
+function checkpoint(run: Run, _args: Args, reply: Reply): void {
+  if (!run.node.checkpoint()) return reply.error(IN_PROGRESS);
+  reply.ok();
+}
+
+function checkpointBehind(run: Run, args: Args, reply: Reply): void {
+  const scheduled = args.count === 2 && args.is(1, "SCHEDULE");
+  if (args.count > 1 && !scheduled) return reply.error(SYNTAX);
+  if (!run.node.checkpoint() && !scheduled) return reply.error(IN_PROGRESS);
+  reply.status(scheduled ? "Background saving scheduled" : "Background saving started");
+}
+
+function shorten(run: Run, _args: Args, reply: Reply): void {
+  if (!run.node.checkpoint())
+    return reply.error("ERR Background append only file rewriting already in progress");
+  reply.status("Background append only file rewriting started");
 }
 
 function info(run: Run, args: Args, reply: Reply): void {

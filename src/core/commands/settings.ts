@@ -3,6 +3,9 @@
  *
  * Invariant: plain data, one owner (the node); CONFIG SET changes only what may change while running.
  */
+import type { EvictionPolicy } from "../replica/eviction-policy.ts";
+import { REMEMBERED } from "./parameters-remembered.ts";
+
 export interface Settings {
   requirepass: string;
   protectedMode: boolean;
@@ -19,6 +22,26 @@ export interface Settings {
   version: string;
   runId: string;
   startedMs: number;
+  /** What the data may take before keys are evicted or writes refused, in bytes; 0 for no bound. */
+  maxMemoryBytes: number;
+  maxMemoryPolicy: EvictionPolicy;
+  /** Keys that each eviction chooses among. */
+  maxMemorySamples: number;
+  /** How fast the LFU counter of a key saturates, and after how many minutes without use it falls by one. */
+  lfuLogFactor: number;
+  lfuDecayMinutes: number;
+  /** Commands that took at least so long are logged by SLOWLOG; negative: none. */
+  slowlogSlowerThanMicros: number;
+  slowlogMaxLen: number;
+  /** Events that took at least so long are kept by LATENCY; 0: none. */
+  latencyThresholdMs: number;
+  /** Whether the distribution of each command's time is kept. */
+  latencyTracking: boolean;
+  latencyPercentiles: readonly number[];
+  /** A client that is silent for so long is disconnected; 0: never. */
+  timeoutSeconds: number;
+  /** Parameters that mean nothing here, by name: what they were set to. Never changed in place. */
+  remembered: Readonly<Record<string, string>>;
 }
 
 export const defaultSettings: Settings = {
@@ -36,4 +59,16 @@ export const defaultSettings: Settings = {
   version: "0.0.0",
   runId: "0".repeat(40),
   startedMs: 0,
+  maxMemoryBytes: 0,
+  maxMemoryPolicy: "noeviction",
+  maxMemorySamples: 5,
+  lfuLogFactor: 10,
+  lfuDecayMinutes: 1,
+  slowlogSlowerThanMicros: 10_000,
+  slowlogMaxLen: 128,
+  latencyThresholdMs: 0,
+  latencyTracking: true,
+  latencyPercentiles: [50, 99, 99.9],
+  timeoutSeconds: 0,
+  remembered: REMEMBERED,
 };

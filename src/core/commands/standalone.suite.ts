@@ -36,9 +36,12 @@ export class Standalone {
     const port: NodePort = {
       info: () => "# Server\r\nredis_version:7.0.15\r\n",
       closeClient: () => {},
-      usedMemoryBytes: () => 1_000_000,
+      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+      checkpoint: () => true,
       checkpointMs: () => 1_600_000_000_000,
       shutdown: () => {},
+      micros: () => 0,
+      push: () => {},
       ...node,
     };
     this.run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
@@ -63,6 +66,8 @@ export class Standalone {
     this.run.wallMs = this.nowMs;
     this.run.nowMs = this.clock.nowMs(this.nowMs);
     this.run.write.nowMs = this.nowMs;
+    this.run.keyspace.setAccessSeconds(Math.floor(this.nowMs / 1000));
+    if (this.run.settings.maxMemoryPolicy !== "noeviction") this.run.keyspace.trackAccess();
     execute(this.run, this.session, argsOf(...words), reply);
     return reply.sink.view().latin1Slice();
   }

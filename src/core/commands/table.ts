@@ -19,11 +19,14 @@ import { hashCommands } from "./hashes.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { keyCommands } from "./keys.ts";
 import { keyspaceCommands } from "./keyspaces.ts";
+import { latencyCommands } from "./latency.ts";
+import { monitorCommands } from "./monitor.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
 import { setCommands } from "./sets.ts";
 import { siblingCommands } from "./siblings.ts";
+import { slowLogCommands } from "./slow-log-commands.ts";
 import { sortCommands } from "./sort.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
@@ -39,6 +42,9 @@ export const commandTable: CommandTable = new CommandTable([
   aclCommands(() => commandTable),
   clusterCommands,
   debugCommands,
+  slowLogCommands,
+  latencyCommands(() => commandTable),
+  monitorCommands,
   stringCommands,
   bitmapCommands,
   bitFieldCommands,

@@ -25,6 +25,8 @@ export interface NamedResets {
   readonly resets: readonly Reset[];
 }
 
+/** What a `Cell` with one era or sibling takes. */
+const CELL_BYTES = 400;
 const nothing = Buffer.alloc(0);
 const NO_RESETS: readonly Reset[] = [];
 /** Looked through for a moment, never across a call. */
@@ -57,7 +59,7 @@ export class Cells {
     orderOf: ((cells: Cells) => Order) | null,
   ) {
     this.tag = tag;
-    this.table = new Table(heap);
+    this.table = new Table(heap, CELL_BYTES);
     this.order = orderOf === null ? null : orderOf(this);
     this.#hasher = hasher;
     this.#large = large;
@@ -337,7 +339,7 @@ export class Cells {
   #discard(): void {
     const { heap } = this.table;
     heap.discard(this.table);
-    this.table = new Table(heap);
+    this.table = new Table(heap, CELL_BYTES);
     this.order?.clear();
     this.count = 0;
     this.#counted = false;

@@ -9,7 +9,7 @@ import { Order } from "./order.ts";
 /** Names with scores, in a table as sorted sets lie in one. */
 class Scored {
   readonly heap = new Heap();
-  readonly table = new Table<object>(this.heap);
+  readonly table = new Table<object>(this.heap, 100);
   readonly #hasher = new Hasher(1, 2);
   readonly order: Order;
   readonly model = new Map<string, number>();

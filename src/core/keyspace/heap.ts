@@ -68,6 +68,10 @@ export class Heap {
   readonly #discarded: Discarded[] = [];
   /** Bytes owned by blocks, rounded up to their classes. */
   usedBytes = 0;
+  /** Bytes of the JavaScript heap that the tables and their objects take, by what one takes on average. */
+  objectBytes = 0;
+  /** The access that a new entry of a table begins with (`access.ts`). */
+  newAccess = 0;
   /** Bytes taken from the system. */
   capacityBytes = 0;
 

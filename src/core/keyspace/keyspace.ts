@@ -17,6 +17,7 @@ import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
 import { type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
 import { Order } from "../crdt/order.ts";
+import { newAccess } from "./access.ts";
 import { Policies } from "../crdt/policy.ts";
 import { scoreOf } from "../crdt/score.ts";
 import type { Hasher } from "./hasher.ts";
@@ -26,6 +27,8 @@ import { slotOf } from "./slot.ts";
 import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
 
 const SHARDS = 256;
+/** What a `Key` takes with its body. */
+const KEY_BYTES = 600;
 /** 16,384 slots in 256 tables. */
 const SHARD_SHIFT = 6;
 /** A walk's cursor: the shard above, the hash below. */
@@ -63,6 +66,7 @@ export class Keyspace {
   readonly #expiring: number[] = [];
   /** Entries that expiry will have to remove some day, whether a reader still sees them or not. */
   expirable = 0;
+  accessSeconds = 0;
   /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
   onTouch: ((place: Place) => void) | null = null;
   readonly #entry = new Entry();
@@ -70,7 +74,39 @@ export class Keyspace {
   constructor(origins: Origins, hasher: Hasher) {
     this.origins = origins;
     this.hasher = hasher;
-    this.shards = Array.from({ length: SHARDS + 1 }, () => new Table<Key>(this.heap));
+    this.shards = Array.from({ length: SHARDS + 1 }, () => new Table<Key>(this.heap, KEY_BYTES));
+  }
+
+  /** What the data takes, in bytes. */
+  get usedBytes(): number {
+    return this.heap.usedBytes + this.heap.objectBytes;
+  }
+
+  /** How many entries of clients there are, remains of removed keys among them. */
+  get entries(): number {
+    let count = 0;
+    for (let i = 0; i < SHARDS; i++) count += (this.shards[i] as Table<Key>).size;
+    return count;
+  }
+
+  /** Whether it is known when keys were used. */
+  get tracksAccess(): boolean {
+    return this.heap.newAccess !== 0;
+  }
+
+  /** From now on it is known when keys were used. `access.ts` tells what that costs. */
+  trackAccess(): void {
+    if (this.tracksAccess) return;
+    this.heap.newAccess = newAccess(this.accessSeconds);
+    for (let i = 0; i < SHARDS; i++)
+      (this.shards[i] as Table<Key>).trackAccess(this.heap.newAccess);
+  }
+
+  /** The clock of accesses, set each turn, in seconds. */
+  setAccessSeconds(seconds: number): void {
+    if (seconds === this.accessSeconds) return;
+    this.accessSeconds = seconds;
+    if (this.tracksAccess) this.heap.newAccess = newAccess(seconds);
   }
 
   /** Keys in a database, those that have expired and await removal included. */
@@ -314,10 +350,9 @@ export class Keyspace {
 
   /** Some entry of a client's, chosen by `chance` in [0, 1), for RANDOMKEY; null when there is none. */
   some(chance: number): { table: Table<Key>; at: number } | null {
-    const shards = this.shards.slice(0, SHARDS);
-    const total = shards.reduce((sum, table) => sum + table.size, 0);
-    let pick = Math.floor(chance * total);
-    for (const table of shards) {
+    let pick = Math.floor(chance * this.entries);
+    for (let i = 0; i < SHARDS; i++) {
+      const table = this.shards[i] as Table<Key>;
       if (pick < table.size) return { table, at: table.some(pick / table.size) };
       pick -= table.size;
     }

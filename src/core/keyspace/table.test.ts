@@ -26,7 +26,7 @@ for (const [kind, hashOf] of Object.entries(kinds))
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const heap = new Heap();
-        const table = new Table<Thing>(heap);
+        const table = new Table<Thing>(heap, 100);
         const model = new Map<number, string>();
         for (const [i, { name, op, length }] of steps.entries()) {
           put(table, name, hashOf(name), op, `${i}${"x".repeat(length)}`, model);
@@ -44,7 +44,7 @@ for (const [kind, hashOf] of Object.entries(kinds))
   });
 
 test("the same name in another database is another entry", () => {
-  const table = new Table<Thing>(new Heap());
+  const table = new Table<Thing>(new Heap(), 100);
   const name = Buffer.from("k");
   const set = (db: number, value: string): void => {
     const at = table.find(7, db, name, 0, 1);
@@ -67,7 +67,7 @@ test("a walk visits what is there throughout exactly once, however the table gro
   for (const hashOf of Object.values(kinds).slice(0, 1).concat(kinds["with one of eight hashes"]))
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), fc.nat(80), (steps, stable) => {
-        const table = new Table<Thing>(new Heap());
+        const table = new Table<Thing>(new Heap(), 100);
         const model = new Map<number, string>();
         for (let i = 0; i < stable; i++) put(table, i, hashOf(i), "register", "stays", model);
         const others: number[] = [];
@@ -106,7 +106,7 @@ test("a walk visits what is there throughout exactly once, however the table gro
 
 test("a walk of any width ends and has visited everything", () => {
   for (const width of [1, 3, 1000]) {
-    const table = new Table<Thing>(new Heap());
+    const table = new Table<Thing>(new Heap(), 100);
     const model = new Map<number, string>();
     const hashOf = kinds["that crowd at the end of the table"];
     for (let i = 0; i < 50; i++) put(table, i, hashOf(i), "register", "v", model);
@@ -117,7 +117,7 @@ test("a walk of any width ends and has visited everything", () => {
 });
 
 test("some entry is one that is there", () => {
-  const table = new Table<Thing>(new Heap());
+  const table = new Table<Thing>(new Heap(), 100);
   assert.equal(table.some(0.5), -1);
   const model = new Map<number, string>();
   for (let i = 0; i < 5; i++)
@@ -195,7 +195,7 @@ function read(table: Table<Thing>, name: number, hash: number): string | undefin
 
 test("a table of many segments agrees with a Map while it grows and shrinks, and a walk misses nothing that stays", () => {
   const heap = new Heap();
-  const table = new Table<Thing>(heap);
+  const table = new Table<Thing>(heap, 100);
   const hashOf = kinds["with hashes of their own"];
   const model = new Map<number, string>();
   const stays = (name: number): boolean => name % 7 === 0;
@@ -234,7 +234,7 @@ test("a table of many segments agrees with a Map while it grows and shrinks, and
 
 test("a table nobody needs any more is freed a segment at a time", () => {
   const heap = new Heap();
-  const table = new Table<Thing>(heap);
+  const table = new Table<Thing>(heap, 100);
   const hashOf = kinds["with hashes of their own"];
   for (let name = 0; name < 40_000; name++)
     put(table, name, hashOf(name), "register", "value", new Map());
@@ -242,4 +242,35 @@ test("a table nobody needs any more is freed a segment at a time", () => {
   for (; table.size > 0; slices++) assert.ok(table.clearSome() <= 4096);
   assert.ok(slices >= 10);
   assert.equal(heap.usedBytes, 0);
+});
+
+test("an entry keeps its access while the table grows and shrinks, and the account of memory comes out even", () => {
+  const heap = new Heap();
+  const table = new Table<Thing>(heap, 100);
+  const names = Array.from({ length: 60_000 }, (_, i) => Buffer.from(`name:${i}`));
+  const hashOf = (i: number): number => Math.imul(i + 1, 0x9e3779b1) >>> 0;
+  const nothing = Buffer.alloc(0);
+  const put = (i: number): void => {
+    const name = names[i] as Buffer;
+    heap.newAccess = i + 7;
+    table.putRegister(-1, hashOf(i), 0, name, 0, name.length, 0, 1, 1, 0, Infinity, nothing, 0, 0);
+  };
+  for (let i = 0; i < 100; i++) put(i);
+  table.trackAccess(5);
+  for (let i = 100; i < names.length; i++) put(i);
+  for (let i = 0; i < names.length; i++) {
+    if (i % 50 === 0) continue;
+    const name = names[i] as Buffer;
+    table.removeAt(table.find(hashOf(i), 0, name, 0, name.length));
+  }
+  for (let i = 0; i < names.length; i += 50) {
+    const name = names[i] as Buffer;
+    const at = table.find(hashOf(i), 0, name, 0, name.length);
+    assert.equal(table.accessAt(at), i < 100 ? 5 : i + 7);
+  }
+  table.clear();
+  assert.equal(heap.objectBytes, 0);
+  for (let i = 0; i < names.length; i++) put(i);
+  while (table.size > 0) table.clearSome();
+  assert.equal(heap.objectBytes, 0);
 });

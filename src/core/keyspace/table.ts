@@ -122,6 +122,8 @@ export class Entry {
 /** The buckets of all names whose hashes begin with the same `depth` bits. */
 class Segment {
   buckets: Int32Array;
+  /** Bucket → access (`access.ts`); null while nobody asks for it. */
+  accesses: Uint32Array | null;
   capacity: number;
   /** `(hash << depth) >>> shift` is the home bucket. */
   shift: number;
@@ -130,43 +132,49 @@ class Segment {
   first: number;
   size = 0;
 
-  constructor(capacity: number, depth: number, first: number) {
+  constructor(capacity: number, depth: number, first: number, tracks: boolean) {
     this.buckets = new Int32Array(capacity * 2);
+    this.accesses = tracks ? new Uint32Array(capacity) : null;
     this.capacity = capacity;
     this.shift = Math.clz32(capacity) + 1;
     this.depth = depth;
     this.first = first;
   }
 
-  insert(hash: number, ref: Ref): number {
-    const { buckets } = this;
+  insert(hash: number, ref: Ref, access: number): number {
+    const { buckets, accesses } = this;
     const mask = this.capacity - 1;
     let at = (hash << this.depth) >>> this.shift;
     while (buckets[at * 2 + 1] !== 0) at = (at + 1) & mask;
     buckets[at * 2] = hash;
     buckets[at * 2 + 1] = ref;
+    if (accesses !== null) accesses[at] = access;
     this.size++;
     return at;
   }
 
   resize(capacity: number): void {
-    const old = this.buckets;
+    const { buckets, accesses } = this;
     this.capacity = capacity;
     this.shift = Math.clz32(capacity) + 1;
     this.buckets = new Int32Array(capacity * 2);
+    if (accesses !== null) this.accesses = new Uint32Array(capacity);
     this.size = 0;
-    this.take(old);
+    this.take(buckets, accesses);
   }
 
   /** Inserts the pairs of other buckets. */
-  take(buckets: Int32Array): void {
-    for (let i = 0; i < buckets.length; i += 2)
-      if (buckets[i + 1] !== 0) this.insert(buckets[i] as number, buckets[i + 1] as number);
+  take(buckets: Int32Array, accesses: Uint32Array | null): void {
+    for (let i = 0; i < buckets.length; i += 2) {
+      if (buckets[i + 1] === 0) continue;
+      const access = accesses === null ? 0 : (accesses[i >> 1] as number);
+      this.insert(buckets[i] as number, buckets[i + 1] as number, access);
+    }
   }
 
   /** Moves entries back into a bucket that became empty, so that none is cut off from its home. */
   closeGap(at: number): void {
-    const { buckets, depth, shift } = this;
+    const { buckets, accesses, depth, shift } = this;
     const mask = this.capacity - 1;
     let gap = at;
     for (let next = (gap + 1) & mask; buckets[next * 2 + 1] !== 0; next = (next + 1) & mask) {
@@ -174,6 +182,7 @@ class Segment {
       if (((next - home) & mask) < ((next - gap) & mask)) continue;
       buckets[gap * 2] = buckets[next * 2] as number;
       buckets[gap * 2 + 1] = buckets[next * 2 + 1] as number;
+      if (accesses !== null) accesses[gap] = accesses[next] as number;
       gap = next;
     }
     buckets[gap * 2] = 0;
@@ -182,10 +191,16 @@ class Segment {
   }
 }
 
+/** What a bucket takes, and what an access takes beside it. */
+const BUCKET_BYTES = 8;
+const ACCESS_BYTES = 4;
+
 export class Table<T extends object> {
   readonly heap: Heap;
+  readonly #objectBytes: number;
+  #tracks = false;
   /** The only segment, while there is but one; most tables are small. */
-  #only: Segment | null = new Segment(CAPACITY_MIN, 0, 0);
+  #only: Segment | null = new Segment(CAPACITY_MIN, 0, 0, false);
   #directory: Segment[] = [];
   /** The directory has 2^depth entries. */
   #depth = 0;
@@ -194,8 +209,36 @@ export class Table<T extends object> {
   /** Entries, of either kind. */
   size = 0;
 
-  constructor(heap: Heap) {
+  /** `objectBytes` is what an object takes on average, for the account of memory. */
+  constructor(heap: Heap, objectBytes: number) {
     this.heap = heap;
+    this.#objectBytes = objectBytes;
+  }
+
+  /** From now on the table knows when its entries are used; all of them were last used as `access` says. */
+  trackAccess(access: number): void {
+    if (this.#tracks) return;
+    this.#tracks = true;
+    for (const segment of this.#segments()) {
+      segment.accesses = new Uint32Array(segment.capacity).fill(access);
+      this.heap.objectBytes += (segment.capacity - CAPACITY_MIN) * ACCESS_BYTES;
+    }
+  }
+
+  /** When and how often the entry at a position was used; 0 while that is not tracked. */
+  accessAt(at: number): number {
+    const { accesses } = this.#segmentAt(at);
+    return accesses === null ? 0 : (accesses[at & BUCKET_MASK] as number);
+  }
+
+  setAccess(at: number, access: number): void {
+    const { accesses } = this.#segmentAt(at);
+    if (accesses !== null) accesses[at & BUCKET_MASK] = access;
+  }
+
+  /** Accounts for buckets taken, or with a negative number given back. */
+  #charge(buckets: number): void {
+    this.heap.objectBytes += buckets * (this.#tracks ? BUCKET_BYTES + ACCESS_BYTES : BUCKET_BYTES);
   }
 
   /** The position of a name, or −1. */
@@ -361,6 +404,7 @@ export class Table<T extends object> {
     const i = offset >> 2;
     const index = this.#freeObjects.pop() ?? this.#objects.length;
     this.#objects[index] = object;
+    this.heap.objectBytes += this.#objectBytes;
     page.i32[i] = nameLength;
     page.i32[i + 1] = OBJECT | (db << 16);
     page.i32[i + 2] = index;
@@ -384,14 +428,16 @@ export class Table<T extends object> {
     }
     let segment = this.#only ?? this.#segmentOf(hash);
     while ((segment.size + 1) * 4 > segment.capacity * 3)
-      if (segment.capacity < CAPACITY_MAX) segment.resize(segment.capacity * 2);
-      else {
+      if (segment.capacity < CAPACITY_MAX) {
+        this.#charge(segment.capacity);
+        segment.resize(segment.capacity * 2);
+      } else {
         this.#split(segment);
         segment = this.#segmentOf(hash);
       }
     const ref = this.heap.allocate(bytes);
     this.size++;
-    return segment.first * CAPACITY_MAX + segment.insert(hash | 0, ref);
+    return segment.first * CAPACITY_MAX + segment.insert(hash | 0, ref, this.heap.newAccess);
   }
 
   /** Makes two segments of a full one: by the next bit of the hash. */
@@ -413,14 +459,17 @@ export class Table<T extends object> {
     }
     const depth = segment.depth + 1;
     const span = 1 << (this.#depth - depth);
-    const low = new Segment(CAPACITY_MAX, depth, segment.first);
-    const high = new Segment(CAPACITY_MAX, depth, segment.first + span);
-    const { buckets } = segment;
+    const low = new Segment(CAPACITY_MAX, depth, segment.first, this.#tracks);
+    const high = new Segment(CAPACITY_MAX, depth, segment.first + span, this.#tracks);
+    // Every segment but the first of a table is charged as a whole.
+    this.#charge(CAPACITY_MAX);
+    const { buckets, accesses } = segment;
     for (let i = 0; i < buckets.length; i += 2) {
       if (buckets[i + 1] === 0) continue;
       const hash = buckets[i] as number;
       const half = ((hash << segment.depth) & 0x80000000) === 0 ? low : high;
-      half.insert(hash, buckets[i + 1] as number);
+      const access = accesses === null ? 0 : (accesses[i >> 1] as number);
+      half.insert(hash, buckets[i + 1] as number, access);
     }
     this.#enter(low);
     this.#enter(high);
@@ -436,13 +485,18 @@ export class Table<T extends object> {
   #shrink(segment: Segment): void {
     const { size, capacity, depth } = segment;
     if (capacity <= 64 || size * 8 >= capacity) return;
-    if (depth === 0) return segment.resize(capacity / 2);
+    if (depth === 0) {
+      this.#charge(-capacity / 2);
+      return segment.resize(capacity / 2);
+    }
     const span = 1 << (this.#depth - depth);
     const other = this.#directory[segment.first ^ span] as Segment;
     if (other.depth !== depth || (size + other.size) * 8 > CAPACITY_MAX * 3) return;
-    const both = new Segment(CAPACITY_MAX, depth - 1, Math.min(segment.first, other.first));
-    both.take(segment.buckets);
-    both.take(other.buckets);
+    const first = Math.min(segment.first, other.first);
+    const both = new Segment(CAPACITY_MAX, depth - 1, first, this.#tracks);
+    this.#charge(-CAPACITY_MAX);
+    both.take(segment.buckets, segment.accesses);
+    both.take(other.buckets, other.accesses);
     if (depth > 1) return this.#enter(both);
     this.#only = both;
     this.#directory = [];
@@ -460,6 +514,7 @@ export class Table<T extends object> {
     const index = page.i32[i + 2] as number;
     this.#objects[index] = undefined;
     this.#freeObjects.push(index);
+    this.heap.objectBytes -= this.#objectBytes;
     return OBJECT_BYTES + (page.i32[i] as number);
   }
 
@@ -488,7 +543,9 @@ export class Table<T extends object> {
   }
 
   #reset(): void {
-    this.#only = new Segment(CAPACITY_MIN, 0, 0);
+    for (const segment of this.#segments()) this.#charge(-segment.capacity);
+    this.#charge(CAPACITY_MIN);
+    this.#only = new Segment(CAPACITY_MIN, 0, 0, this.#tracks);
     this.#directory = [];
     this.#depth = 0;
     this.#objects.length = 0;
@@ -500,7 +557,10 @@ export class Table<T extends object> {
     const segment = this.#only ?? (this.#directory.at(-1) as Segment);
     this.#free(segment);
     this.size -= segment.size;
-    if (this.#only === null) this.#directory.length = segment.first;
+    if (this.#only === null) {
+      this.#directory.length = segment.first;
+      this.#charge(-segment.capacity);
+    }
     if (this.size === 0) this.#reset();
     return segment.size;
   }

@@ -132,6 +132,11 @@ export class Replica {
     this.delivery.nowMs = nowMs;
     this.writer.nowMs = nowMs;
     this.run.wallMs = wallMs;
+    this.run.lapMicros = this.run.node.micros();
+    this.keyspace.setAccessSeconds(Math.floor(monoMs / 1000));
+    const { maxMemoryPolicy } = this.run.settings;
+    if (maxMemoryPolicy !== "noeviction" && !this.keyspace.tracksAccess)
+      this.keyspace.trackAccess();
     this.run.nowMs = this.clock.nowMs(nowMs);
   }
 
@@ -238,6 +243,7 @@ export class Replica {
   /** Time has passed: acks, silence, pulls, expiry, collection. Call it every 10 to 20 ms. */
   tick(): void {
     this.members.promote();
+    this.run.eviction.look();
     this.exchange.tick();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
@@ -252,9 +258,20 @@ export class Replica {
 
   #sweep(): void {
     this.#sweptMs = this.monoMs;
-    const nowMs = this.run.nowMs;
-    const watermarkMs = this.members.watermarkMs(nowMs);
-    this.expiry.sweep(nowMs, watermarkMs, (member) => member === this.member);
+    const { run } = this;
+    const watermarkMs = this.members.watermarkMs(run.nowMs);
+    const beganMicros = run.node.micros();
+    this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
+    const sweptMicros = run.node.micros();
+    this.#noteLatency("expire-cycle", sweptMicros - beganMicros);
+    if (!run.eviction.overflows) return;
+    run.eviction.makeRoom(true);
+    this.#noteLatency("eviction-cycle", run.node.micros() - sweptMicros);
+  }
+
+  #noteLatency(event: string, micros: number): void {
+    const { latency, settings, wallMs } = this.run;
+    latency.note(event, wallMs, micros, settings.latencyThresholdMs);
   }
 
   /** What this replica says about itself now. */

@@ -20,9 +20,12 @@ export function replicaWith(origin: Origin, more: Partial<ReplicaOptions> = {}):
     node: {
       info: () => "",
       closeClient: () => {},
-      usedMemoryBytes: () => 0,
+      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+      checkpoint: () => true,
       checkpointMs: () => 0,
       shutdown: () => {},
+      micros: () => 0,
+      push: () => {},
     },
     chance: [7, origin.member.charCodeAt(0), 1],
     ...more,

@@ -97,6 +97,11 @@ export class Writer {
     this.everywhereSeq = 0;
   }
 
+  /** Resets of counters that are not known everywhere yet, so that what they reset still takes memory. */
+  get waitingResets(): number {
+    return this.#applier.garbage.waitingResets;
+  }
+
   /** Whether a record is being made. */
   get writing(): boolean {
     return this.#seq !== 0;
