@@ -250,14 +250,14 @@ test("an entry keeps its access while the table grows and shrinks, and the accou
   const names = Array.from({ length: 60_000 }, (_, i) => Buffer.from(`name:${i}`));
   const hashOf = (i: number): number => Math.imul(i + 1, 0x9e3779b1) >>> 0;
   const nothing = Buffer.alloc(0);
-  const put = (i: number): void => {
+  const add = (i: number): void => {
     const name = names[i] as Buffer;
     heap.newAccess = i + 7;
     table.putRegister(-1, hashOf(i), 0, name, 0, name.length, 0, 1, 1, 0, Infinity, nothing, 0, 0);
   };
-  for (let i = 0; i < 100; i++) put(i);
+  for (let i = 0; i < 100; i++) add(i);
   table.trackAccess(5);
-  for (let i = 100; i < names.length; i++) put(i);
+  for (let i = 100; i < names.length; i++) add(i);
   for (let i = 0; i < names.length; i++) {
     if (i % 50 === 0) continue;
     const name = names[i] as Buffer;
@@ -270,7 +270,7 @@ test("an entry keeps its access while the table grows and shrinks, and the accou
   }
   table.clear();
   assert.equal(heap.objectBytes, 0);
-  for (let i = 0; i < names.length; i++) put(i);
+  for (let i = 0; i < names.length; i++) add(i);
   while (table.size > 0) table.clearSome();
   assert.equal(heap.objectBytes, 0);
 });
