@@ -1,6 +1,7 @@
 /** Targets: what can be fuzzed, by name. */
 import type { Target } from "./engine.ts";
 import { DiskTarget } from "./targets/disk.ts";
+import { PayloadTarget } from "./targets/payload.ts";
 import { PeerTarget } from "./targets/peer.ts";
 import { RespTarget } from "./targets/resp.ts";
 
@@ -8,6 +9,7 @@ const makers: Readonly<Record<string, () => Target>> = {
   resp: () => new RespTarget(),
   peer: () => new PeerTarget(),
   disk: () => new DiskTarget(),
+  payload: () => new PayloadTarget(),
 };
 
 export const targetNames: readonly string[] = Object.keys(makers);

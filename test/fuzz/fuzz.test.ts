@@ -10,7 +10,12 @@ import { atExit } from "../support/cleanup.ts";
 import { root } from "../support/server.ts";
 
 const TIMES = Number(process.env["ATOLL_FUZZ_TIMES"] ?? 1);
-const INPUTS = { resp: 1_500_000 * TIMES, peer: 300_000 * TIMES, disk: 200_000 * TIMES };
+const INPUTS = {
+  resp: 1_500_000 * TIMES,
+  peer: 300_000 * TIMES,
+  disk: 200_000 * TIMES,
+  payload: 100_000 * TIMES,
+};
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 
 async function run(target: string, inputs: number): Promise<void> {
@@ -34,6 +39,7 @@ test("inputs that nobody would send, from clients, peers and disks, crash and ha
   const others = async (): Promise<void> => {
     await run("peer", INPUTS.peer);
     await run("disk", INPUTS.disk);
+    await run("payload", INPUTS.payload);
   };
   await Promise.all([run("resp", INPUTS.resp), others()]);
 });

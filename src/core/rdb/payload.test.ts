@@ -5,7 +5,9 @@ import { Sink } from "../bytes/sink.ts";
 import { Strings } from "../bytes/strings.ts";
 import { crc64 } from "./crc64.ts";
 import { compress, decompress } from "./lzf.ts";
+import { ListpackSink } from "./listpack.ts";
 import { decodePayload, encodePayload, isWhole } from "./payload.ts";
+import { RdbSink } from "./rdb-sink.ts";
 import type { StreamValue, Value } from "./value.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -221,4 +223,69 @@ test("what promises more than it has is refused before memory is taken for it", 
   assert.ok(bomb.length < MEBIBYTE / 10);
   assert.equal(decodePayload(bomb, MEBIBYTE), null);
   assert.notEqual(decodePayload(bomb, 2 * MEBIBYTE), null);
+});
+
+/** A listpack of short strings and small integers. */
+function listpack(...entries: (string | number)[]): Buffer {
+  const pack = new ListpackSink();
+  for (const entry of entries)
+    if (typeof entry === "number") pack.integer(entry);
+    else pack.text(entry);
+  return Buffer.from(pack.finish());
+}
+
+/** A payload of 7.2 or 7.4: its kind, then numbers as bytes and strings with their lengths. */
+function newer(kind: number, ...parts: (number | Buffer | string)[]): Buffer {
+  const sink = new RdbSink();
+  sink.u8(kind);
+  for (const part of parts) {
+    const bytes = typeof part === "number" ? null : Buffer.from(part as string);
+    if (bytes === null) sink.u8(part as number);
+    else sink.string(bytes, 0, bytes.length);
+  }
+  return payloadOf(sink.view(), 12);
+}
+
+test("a set that 7.2 packs is read", () => {
+  const value = decodePayload(newer(20, listpack("a", 7)), MEBIBYTE);
+  assert.deepEqual(value && plain(value), ["7", "a"]);
+});
+
+test("a stream of 7.2 is read, with the time at which a consumer last got an entry", () => {
+  const written = encodePayload(streamOf(3));
+  const old = written.subarray(1, -10);
+  // Each consumer: a name of one byte, the time it was seen, and now the time it was active.
+  const at = [
+    old.indexOf(Buffer.from([1, 97, 1, 0, 0, 0])),
+    old.indexOf(Buffer.from([1, 98, 2, 0, 0, 0])),
+  ];
+  const active = Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]);
+  const [first = 0, second = 0] = at.map((start) => start + 10);
+  const body = Buffer.concat([
+    ...[Buffer.of(21), old.subarray(0, first), active],
+    ...[old.subarray(first, second), active, old.subarray(second)],
+  ]);
+  const value = decodePayload(payloadOf(body, 11), MEBIBYTE);
+  assert.ok(value?.type === "stream");
+  const times = value.groups[0]?.consumers.map(({ seenMs, activeMs }) => [seenMs, activeMs]);
+  assert.deepEqual(times, [
+    [1, 9],
+    [2, 9],
+  ]);
+});
+
+test("a hash of 7.4 is read unless a field has a deadline of its own", () => {
+  const soonest = [0, 0, 0, 0, 0, 0, 0, 0];
+  const packed = (ttl: number): Value | null =>
+    decodePayload(newer(25, ...soonest, listpack("f", "v", 0, "g", "w", ttl)), MEBIBYTE);
+  const plainly = (ttl: number): Value | null =>
+    decodePayload(newer(24, ...soonest, 2, 0, "f", "v", ttl, "g", "w"), MEBIBYTE);
+  for (const read of [packed, plainly]) {
+    const value = read(0);
+    assert.deepEqual(value && plain(value), [
+      ["f", "v"],
+      ["g", "w"],
+    ]);
+    assert.equal(read(1), null);
+  }
 });

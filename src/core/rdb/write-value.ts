@@ -101,10 +101,11 @@ function integersOf(members: Strings): bigint[] | null {
 
 function writeSortedSet({ members, scores }: SortedSetValue, sink: RdbSink): void {
   const order = Uint32Array.from(scores.keys());
-  order.sort((a, b) => compare(scores[a] as number, scores[b] as number) || members.compare(a, b));
+  const ascending = (a: number, b: number): number =>
+    compare(scores[a] as number, scores[b] as number) || members.compare(a, b);
   if (members.count <= ZSET_PACK_MAX_MEMBERS && allShort(members)) {
     const pack = new ListpackSink();
-    for (const i of order) {
+    for (const i of order.sort(ascending)) {
       add(members, i, pack);
       const score = scores[i] as number;
       // An integer has no minus in front of its zero.
@@ -117,7 +118,7 @@ function writeSortedSet({ members, scores }: SortedSetValue, sink: RdbSink): voi
   sink.u8(kind.ZSET_2);
   sink.count(members.count);
   // The highest first, since Redis adds what it reads at its front.
-  for (const i of order.reverse()) {
+  for (const i of order.sort((a, b) => ascending(b, a))) {
     put(members, i, sink);
     sink.double(scores[i] as number);
   }
