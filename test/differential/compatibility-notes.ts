@@ -43,7 +43,7 @@ export const notes: Readonly<Record<string, Note>> = {
   // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
   dump: full("the payload of Redis 7.0; members and fields may stand in another order"),
   restore: different(
-    "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are checked and then ignored; a time to live beyond 64 bits is refused, where Redis answers `OK` and keeps nothing; a payload is always checked as a whole, " +
+    "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are remembered where a `maxmemory-policy` makes the server note when keys are used; a time to live beyond 64 bits is refused, where Redis answers `OK` and keeps nothing; a payload is always checked as a whole, " +
       "where Redis does so with `sanitize-dump-payload yes`; a field with a deadline of its own is bad data",
   ),
   migrate: refused("a node opens no connections for clients; `DUMP` and `RESTORE` copy keys"),

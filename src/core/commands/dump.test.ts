@@ -110,3 +110,15 @@ test("IDLETIME and FREQ are checked as Redis checks them", () => {
   for (const words of [["FREQ"], ["FREQ", "1", "IDLETIME", "1"], ["KEEPTTL"]])
     assert.equal(client.raw("RESTORE", "c", "0", payload, ...words), "-ERR syntax error\r\n");
 });
+
+test("a restored value is as idle, or as often used, as it was told to be", () => {
+  const payload = encodePayload({ type: "string", value: Buffer.from("v") });
+  const lru = new Standalone({ maxMemoryPolicy: "allkeys-lru" });
+  lru.run.keyspace.trackAccess();
+  lru.raw("RESTORE", "k", "0", payload, "IDLETIME", "1000");
+  assert.equal(lru.raw("OBJECT", "IDLETIME", "k"), ":1000\r\n");
+  const lfu = new Standalone({ maxMemoryPolicy: "allkeys-lfu" });
+  lfu.run.keyspace.trackAccess();
+  lfu.raw("RESTORE", "k", "0", payload, "FREQ", "100");
+  assert.equal(lfu.raw("OBJECT", "FREQ", "k"), ":100\r\n");
+});

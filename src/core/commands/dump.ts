@@ -7,7 +7,9 @@
 import type { Strings } from "../bytes/strings.ts";
 import { whole } from "../crdt/amount.ts";
 import { NONE } from "../crdt/key.ts";
+import { accessOf } from "../keyspace/access.ts";
 import type { Hasher } from "../keyspace/hasher.ts";
+import type { Place } from "../keyspace/place.ts";
 import { decodePayload, encodePayload, isWhole } from "../rdb/payload.ts";
 import type { Value } from "../rdb/value.ts";
 import type { Args } from "../wire/args.ts";
@@ -32,34 +34,36 @@ function dump(run: Run, args: Args, reply: Reply): void {
 interface RestoreOptions {
   readonly replace: boolean;
   readonly absolute: boolean;
+  /** Seconds since the last use; −1 when it is not said. */
+  readonly idle: number;
+  /** The counter of uses, 0 to 255; −1 when it is not said. */
+  readonly frequency: number;
 }
 
-/**
- * Reads the words from argument 4 on; null after the refusal was answered. IDLETIME and FREQ are taken and mean nothing, since
- * nothing is ever evicted by them.
- */
+/** Reads the words from argument 4 on; null after the refusal was answered. */
 function optionsOf(args: Args, reply: Reply): RestoreOptions | null {
   let replace = false;
   let absolute = false;
-  let other = "";
+  let idle = -1;
+  let frequency = -1;
   for (let i = 4; i < args.count; i++) {
     const hasValue = i + 1 < args.count;
     if (args.is(i, "REPLACE")) replace = true;
     else if (args.is(i, "ABSTTL")) absolute = true;
-    else if (hasValue && other !== "FREQ" && args.is(i, "IDLETIME")) {
-      other = "IDLETIME";
+    else if (hasValue && frequency < 0 && args.is(i, "IDLETIME")) {
       if (!isWithin(args, ++i, Infinity, "Invalid IDLETIME value, must be >= 0", reply))
         return null;
-    } else if (hasValue && other !== "IDLETIME" && args.is(i, "FREQ")) {
-      other = "FREQ";
+      idle = roughlyAt(args, i);
+    } else if (hasValue && idle < 0 && args.is(i, "FREQ")) {
       if (!isWithin(args, ++i, 255, "Invalid FREQ value, must be >= 0 and <= 255", reply))
         return null;
+      frequency = roughlyAt(args, i);
     } else {
       reply.error(SYNTAX);
       return null;
     }
   }
-  return { replace, absolute };
+  return { replace, absolute, idle, frequency };
 }
 
 function isWithin(args: Args, i: number, most: number, refusal: string, reply: Reply): boolean {
@@ -84,9 +88,22 @@ function restore(run: Run, args: Args, reply: Reply): void {
   if (value === null || !areDistinct(value, run.keyspace.hasher)) return reply.error(BAD_DATA);
   if (!isStorable(value)) return reply.error(`ERR a ${value.type} cannot be stored here yet`);
   if (value.type === "string" && value.value.length > protoMaxBulkLen) return reply.error(TOO_LONG);
-  if (deadline > run.nowMs) writeWhole(run, place, value, deadline);
-  else if (place.type !== NONE) run.write.remove(place);
   reply.ok();
+  if (deadline > run.nowMs) {
+    writeWhole(run, place, value, deadline);
+    restoreAccess(run, place, options);
+  } else if (place.type !== NONE) run.write.remove(place);
+}
+
+/** Which of the two counts is for the eviction policy to say; where nothing is evicted nobody remembers either. */
+function restoreAccess(run: Run, place: Place, { idle, frequency }: RestoreOptions): void {
+  const { keyspace, settings } = run;
+  const isLfu = settings.maxMemoryPolicy.endsWith("-lfu");
+  if (!keyspace.tracksAccess || (isLfu ? frequency : idle) < 0) return;
+  run.lookAgain(place);
+  const seconds = keyspace.accessSeconds;
+  const access = isLfu ? accessOf(seconds, 0, frequency) : accessOf(seconds, idle);
+  place.table.setAccess(place.at, access);
 }
 
 /** The deadline from argument 2, Infinity for none; NaN after the refusal was answered. */

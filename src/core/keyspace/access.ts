@@ -19,7 +19,13 @@ export interface CounterRules {
 
 /** The access of an entry made at `seconds`. */
 export function newAccess(seconds: number): number {
-  return (((seconds % SECONDS) << 8) | COUNTER_NEW) >>> 0;
+  return accessOf(seconds, 0, COUNTER_NEW);
+}
+
+/** The access of an entry last used `idle` seconds before `seconds`, with that counter or that of a new one. */
+export function accessOf(seconds: number, idle: number, counter: number = COUNTER_NEW): number {
+  const used = seconds - Math.min(idle, SECONDS - 1) + SECONDS;
+  return (((used % SECONDS) << 8) | counter) >>> 0;
 }
 
 /** The access after one more use; `chance` is in [0, 1). */
