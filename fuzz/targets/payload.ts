@@ -61,8 +61,7 @@ function withFooter(body: Buffer): Buffer {
 
 /** How long all strings of a value are together. */
 function bytesOf(read: Value): number {
-  const all = (strings: Strings): number =>
-    strings.count === 0 ? 0 : strings.end(strings.count - 1);
+  const all = (parts: Strings): number => (parts.count === 0 ? 0 : parts.end(parts.count - 1));
   switch (read.type) {
     case "string":
       return read.value.length;

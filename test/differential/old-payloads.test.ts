@@ -27,16 +27,16 @@ after(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** A ziplist of strings, each in the form that `form` says or as a string. */
+/** A ziplist of strings and integers. */
 function ziplist(items: readonly (Buffer | number | bigint)[]): Buffer {
   const parts: Buffer[] = [];
   let previous = 0;
   let last = 10;
   let at = 10;
   for (const item of items) {
-    const before =
+    const distance =
       previous < 254 ? Buffer.of(previous) : Buffer.concat([Buffer.of(254), u32(previous)]);
-    const entry = Buffer.concat([before, ziplistBody(item)]);
+    const entry = Buffer.concat([distance, ziplistBody(item)]);
     parts.push(entry);
     last = at;
     at += entry.length;
