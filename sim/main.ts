@@ -14,7 +14,8 @@ import { Drawing } from "./drawing.ts";
 import { MARKS } from "./judge/marks.ts";
 import { shrink, type Story } from "./shrink.ts";
 import { Simulation, type SimulationOptions, type Verdict } from "./simulation.ts";
-import { FAULTS, type Plan, planOf } from "./swarm.ts";
+import { type Plan, planOf } from "./swarm.ts";
+import { FAULTS } from "./world/faults.ts";
 
 const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--minutes M] [--seconds T] [--json] [--no-shrink] [--first]
                       [--seed S [--trace] [--svg FILE]]`;

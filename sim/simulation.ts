@@ -13,7 +13,7 @@ import { Actor, actors } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
 import { Faults } from "./world/faults.ts";
 import { Machine } from "./world/machine.ts";
-import { Network } from "./world/network.ts";
+import { Network, wayOf } from "./world/network.ts";
 import { Timeline } from "./world/timeline.ts";
 import { sandboxed } from "./world/sandbox.ts";
 import { Trace } from "./world/trace.ts";
@@ -67,13 +67,17 @@ export class Simulation {
       new Chance(plan.seed, "network"),
       plan.windowBytes,
     );
+    this.network.onNonsense = (machine) =>
+      this.judge.fail("I-24", machine, "half a frame was taken for a whole one");
     this.network.onFull = () => this.judge.marks.sometimes("a connection could take no more");
     this.network.onBatch = (from, body) => this.judge.sent(from, body);
     this.#build();
-    this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan.faults);
+    this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan);
     const { judge } = this;
     judge.onStarted = (machine) => {
       machine.say("is up");
+      if (machine.disk.isForeign)
+        judge.fail("I-13", machine, "it goes on with the directory of another member");
       this.#listen(machine);
     };
     judge.onEnded = (machine, why, error) => this.#ended(machine, why, error);
@@ -93,23 +97,21 @@ export class Simulation {
         this.trace,
         new Chance(plan.seed, `machine ${member}`),
         this.judge,
+        this.machines.length + 1,
       );
       const skew = new Chance(plan.seed, `skew ${member}`);
       machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
       machine.clock.offsetMs = machine.clock.skewMs;
       machine.diskModel.syncUs = plan.syncUs;
       machine.diskModel.jitterUs = plan.syncUs;
+      machine.diskModel.segmentBytes = plan.segmentBytes;
       this.machines.push(machine);
       this.judge.watch(machine);
     }
     const chance = new Chance(plan.seed, "wires");
     for (const [a, b] of pairs(plan)) {
-      const way = () => ({
-        delayUs: plan.delayMs * 1000 * (0.5 + chance.unit()),
-        jitterUs: plan.jitterMs * 1000,
-        rate: plan.rate,
-        cut: false,
-      });
+      const way = () =>
+        wayOf(plan.delayMs * 1000 * (0.5 + chance.unit()), plan.jitterMs * 1000, plan.rate);
       this.network.wires.push({
         ends: [this.machines[a] as Machine, this.machines[b] as Machine],
         ways: [way(), way()],
@@ -165,7 +167,8 @@ export class Simulation {
     const reason = error instanceof Error ? `: ${error.message}` : "";
     machine.say(`${why}${reason}`);
     if (why === "killed") return;
-    if (why === "refused" && !machine.disk.full)
+    if (why === "refused" && this.faults.refused(machine)) return;
+    if (why === "refused" && !machine.disk.full && !machine.disk.hasFailed)
       this.judge.fail("I-19", machine, `it refuses to start${reason}`);
     // As a supervisor does.
     this.timeline.after(300_000, "started again", null, () => machine.start());

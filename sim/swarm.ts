@@ -7,31 +7,8 @@
  * Invariant: a plan is plain data and a function of the seed; whoever shrinks it leaves entries out.
  */
 import { Chance } from "./world/chance.ts";
+import { type FaultKind, FAULTS } from "./world/faults.ts";
 import { KINDS } from "./world/workload.ts";
-
-export const FAULTS = [
-  "crash",
-  "crash-all",
-  "pause",
-  "cut",
-  "cut-one-way",
-  "isolate",
-  "flap",
-  "reset",
-  "slow-wire",
-  "slow-disk",
-  "disk-full",
-  "sync-error",
-  "older-disk",
-  "empty-disk",
-  "clock-jump",
-  "clock-drift",
-  "clock-freeze",
-  "clock-back-at-boot",
-  "slow-processor",
-] as const;
-
-export type FaultKind = (typeof FAULTS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -62,6 +39,7 @@ export interface Plan {
   readonly rate: number;
   readonly windowBytes: number;
   readonly syncUs: number;
+  readonly segmentBytes: number;
   readonly checkpointBytes: number;
   readonly minRetainMs: number;
   readonly skewMs: number;
@@ -76,7 +54,7 @@ export function planOf(seed: number, healMs = 30_000): Plan {
   const chance = new Chance(seed, "plan");
   const regions = chance.pick([2, 3, 3, 3, 4, 5]);
   const faults = drawFaults(new Chance(seed, "faults"), chance, healMs);
-  const replaces = faults.some(({ kind }) => kind === "older-disk" || kind === "empty-disk");
+  const replaces = faults.some(({ kind }) => LOSES_DISK.has(kind));
   return {
     seed,
     regions,
@@ -96,6 +74,7 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     rate: chance.is(0.8) ? 0 : chance.magnitude(200, 5_000),
     windowBytes: chance.pick([8 << 20, 8 << 20, 1 << 14]),
     syncUs: chance.magnitude(100, 10_000),
+    segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     // A replica that lost its disk is filled from its peers' logs alone, so those must keep everything.
     minRetainMs: replaces ? 3_600_000 : chance.pick([500, 5_000, 3_600_000]),
@@ -124,15 +103,39 @@ function drawKinds(chance: Chance, replaces: boolean): Record<string, number> {
   return kinds;
 }
 
+/** After these a machine may have lost what was durable. They are drawn together or not at all, so that most seeds are without. */
+const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  "older-disk",
+  "empty-disk",
+  "foreign-disk",
+  "bit-rot",
+  "stale-sector",
+  "misdirected-write",
+]);
+
+/** The mean time between two faults of a kind, for those that come to nothing most of the time. */
+const MEAN_MS_MAX: Partial<Record<FaultKind, number>> = {
+  pause: 6_000,
+  "hang-up": 4_000,
+  "lost-name": 3_000,
+  "torn-write": 12_000,
+  "cut-one-way": 15_000,
+};
+
 function drawFaults(chance: Chance, style: Chance, healMs: number): Fault[] {
   const roll = style.unit();
   if (roll < 0.1) return [];
   const extreme = roll < 0.2;
-  const kinds = extreme ? [chance.pick(FAULTS)] : FAULTS.filter(() => chance.is(0.3));
+  const losesDisk = chance.is(0.4);
+  const kinds = extreme
+    ? [chance.pick(FAULTS)]
+    : FAULTS.filter((kind) =>
+        LOSES_DISK.has(kind) ? losesDisk && chance.is(0.5) : chance.is(0.25),
+      );
   const faults: Fault[] = [];
   for (const kind of kinds) {
     const own = new Chance(style.u32(), kind);
-    const meanMs = extreme ? 1_500 : own.magnitude(2_000, 30_000);
+    const meanMs = extreme ? 1_500 : own.magnitude(2_000, MEAN_MS_MAX[kind] ?? 30_000);
     for (let atMs = own.wait(meanMs); atMs < healMs - 100; atMs += own.wait(meanMs))
       faults.push({
         kind,

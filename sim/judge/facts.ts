@@ -35,6 +35,8 @@ export interface KeyFacts {
   bornMs: number;
   writtenMs: number;
   writtenTick: number;
+  /** All this in words; null since it last changed. */
+  text: string | null;
 }
 
 /** What was joined to one generation. */
@@ -173,6 +175,7 @@ export class Facts {
     for (const [name, key] of this.keys) {
       if (fx.db >= 0 && !name.startsWith(`${fx.db}:`)) continue;
       if (name.startsWith(INTERNAL)) continue;
+      key.text = null;
       key.registers = key.registers.filter((r) => !born(r));
       key.counts = key.counts.filter((count) => !born(count));
       key.deadlines = key.deadlines.filter((d) => !born(d));
@@ -208,9 +211,11 @@ export class Facts {
         bornMs: -1,
         writtenMs: 0,
         writtenTick: 0,
+        text: null,
       };
       this.keys.set(name, key);
     }
+    key.text = null;
     return key;
   }
 }
@@ -219,7 +224,7 @@ export class Facts {
 export function factsText(facts: Facts): string {
   const lines: string[] = [];
   for (const [name, key] of facts.keys) {
-    const text = keyText(key);
+    const text = (key.text ??= keyText(key));
     if (text !== "") lines.push(`${name} ${text}`);
   }
   return lines.toSorted().join("\n");

@@ -98,6 +98,7 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
           outcome.machine,
           `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`,
         );
+  const there = outcomes.filter(isThere);
   const answers = new Map<string, string>();
   const flushes = "flush" in plan.kinds;
   for (const machine of machines) {
@@ -120,14 +121,12 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       await same("TYPE", `x:${i}`);
       await same("PTTL", `e:${i}`);
       if (flushes) continue;
-      const total = outcomes
-        .filter(isThere)
+      const total = there
         .reduce((sum, { operation }) => sum + asked(operation.intents, `total:${i}`), 0);
       const reply = Number((await ask("GET", `total:${i}`)) ?? 0);
       if (reply !== total)
         judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);
-      const kept = outcomes
-        .filter(isThere)
+      const kept = there
         .flatMap(({ operation }) => operation.commands)
         .filter(([name, key]) => name === "SADD" && key === `keep:${i}`)
         .map((words) => words[2]);
@@ -168,6 +167,7 @@ async function answerOf(simulation: Simulation, machine: Machine, words: string[
     leaves: () => {},
     answered: (reply) => (answer = reply),
     gone: () => {},
+    isWaiting: () => false,
   });
   served?.send(request(words));
   for (let i = 0; i < 100 && answer === undefined; i++)

@@ -244,7 +244,7 @@ export class Judge implements MachineEvents {
     const me = this.#me(machine) as HistoryOrigin;
     if (view.origin !== null && view.origin !== me)
       this.marks.sometimes("a node went on as a new incarnation");
-    if (machine.disk.checkpoint !== null)
+    if (machine.disk.namesOf("checkpoint.").length > 0)
       this.marks.sometimes("a node came back from a checkpoint");
     for (const { block } of view.early)
       for (const { origin, records } of this.#runsOf(block))

@@ -24,6 +24,7 @@ export const MARKS = [
   "a write was refused",
   "a transaction was refused because what it watched had changed",
   "a client's connection was lost under it",
+  "a client asked once more for what it had heard nothing of",
   "a connection could take no more",
 ] as const;
 
@@ -50,8 +51,8 @@ export class Marks {
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
     if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
-    if (machine.disk.checkpoint !== null) this.sometimes("a checkpoint was installed");
-    if (machine.disk.begin > 0) this.sometimes("the log was cut");
+    if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp"))) this.sometimes("a checkpoint was installed");
+    if ((machine.storage?.log.begin ?? 0) > machine.diskModel.segmentBytes) this.sometimes("the log was cut");
     const entry = new Entry();
     for (const table of replica.keyspace.shards)
       if (table.size > 0)

@@ -59,6 +59,8 @@ export class Actor {
   /** Sent on this connection and not answered, in order. */
   #open: Outcome[] = [];
   #next = 0;
+  /** Operations to be asked for once more. */
+  #again: Operation[] = [];
   #on = true;
 
   constructor(number: number, machines: readonly Machine[], judge: Judge, options: ActorOptions) {
@@ -94,6 +96,11 @@ export class Actor {
     if (this.#chance.is(this.#options.wander) && this.#open.length === 0) this.#leave();
     if (this.#served === null) return this.#connect();
     if (this.#open.length >= this.#options.depth) return;
+    const again = this.#again.shift();
+    if (again !== undefined) {
+      this.#judge.marks.sometimes("a client asked once more for what it had heard nothing of");
+      return this.#ask(again);
+    }
     const index = this.#next++;
     if (this.#options.masked.has(index)) return;
     this.#ask(operation(this.#options.workload, this.number, index));
@@ -105,6 +112,7 @@ export class Actor {
       leaves: (reply) => this.#leaves(reply),
       answered: (reply) => this.#answered(reply),
       gone: () => this.#gone(served),
+      isWaiting: () => this.#open.length > 0,
     });
     this.#served = served;
     if (served === null) return;
@@ -187,8 +195,11 @@ export class Actor {
 
   #gone(served: Served | null): void {
     if (served !== this.#served) return;
-    if (this.#open.length > 0)
+    if (this.#open.length > 0) {
       this.#judge.marks.sometimes("a client's connection was lost under it");
+      // Many clients ask again for what they heard nothing of. It may be done twice.
+      if (this.#on && this.#chance.is(0.5)) this.#again = this.#open.map(({ operation: op }) => op);
+    }
     this.#served = null;
     this.#open = [];
     this.#leaving = [];

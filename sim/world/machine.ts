@@ -7,15 +7,14 @@
  * Invariant: the process hears of the world through its `NodeWorld` and its connections alone, and whatever belongs to an earlier
  * life of it never happens.
  */
-import {
-  createMemoryStorage,
-  MemoryDisk,
-} from "../../src/adapters/storage-memory/memory-storage.ts";
+import { openFileStorage } from "../../src/adapters/storage-files/file-storage.ts";
 import type { Config } from "../../src/host/config.ts";
 import { Node, type NodeWorld } from "../../src/host/node.ts";
 import { defaultSettings } from "../../src/core/commands/settings.ts";
 import type { Storage } from "../../src/host/ports/storage.ts";
 import type { Chance } from "./chance.ts";
+import { Disk, type Loss } from "./disk.ts";
+import { Harms } from "./harm.ts";
 import type { Network } from "./network.ts";
 import type { Served } from "./served.ts";
 import type { Event, Owner, Timeline } from "./timeline.ts";
@@ -26,8 +25,9 @@ export interface ClockModel {
   /** What it is off by when nothing is wrong. */
   skewMs: number;
   offsetMs: number;
-  /** Parts per million by which it runs fast. */
+  /** Parts per million by which it runs fast, and since when. */
   driftPpm: number;
+  driftSinceMs: number;
   /** While set, the clock stands still there. */
   frozenMs: number | null;
 }
@@ -35,6 +35,7 @@ export interface ClockModel {
 export interface DiskModel {
   syncUs: number;
   jitterUs: number;
+  segmentBytes: number;
 }
 
 /** What the judge wants to hear of a machine. */
@@ -50,6 +51,14 @@ export interface MachineEvents {
 const EPOCH_MS = 1_750_000_000_000;
 
 const BOOT_AHEAD_MAX_MS = 3_000;
+const DIRECTORY = "/data";
+/** A clock that is off by less changes no decision. */
+const CLOCK_FELT_MS = 3;
+const COMES_FROM_OUTSIDE = new Set(["frame", "client bytes", "disk", "end"]);
+/** Little, so that readers have to go to the disk. */
+const RECENT_BYTES = 1 << 20;
+/** What a write or a read takes that need not wait for the device. */
+const CACHE_US = 30;
 
 export class Machine implements Owner {
   readonly name: string;
@@ -57,13 +66,28 @@ export class Machine implements Owner {
   readonly timeline: Timeline;
   readonly network: Network;
   readonly chance: Chance;
-  readonly clock: ClockModel = { skewMs: 0, offsetMs: 0, driftPpm: 0, frozenMs: null };
-  readonly diskModel: DiskModel = { syncUs: 500, jitterUs: 500 };
+  readonly clock: ClockModel = {
+    skewMs: 0,
+    offsetMs: 0,
+    driftPpm: 0,
+    driftSinceMs: 0,
+    frozenMs: null,
+  };
+  readonly diskModel: DiskModel = { syncUs: 500, jitterUs: 500, segmentBytes: 64 << 10 };
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
   readonly #trace: Trace;
   readonly #events: MachineEvents;
-  disk: MemoryDisk;
+  disk: Disk;
+  /** What makes its disk, its processor and its clock worse than they are. */
+  readonly diskHarms = new Harms();
+  readonly processorHarms = new Harms();
+  readonly clockHarms = new Harms();
+  readonly pauses = new Harms();
+  /** What was done to bytes that lie on its disk: felt when the process says that they are damaged. */
+  readonly damages = new Harms();
+  /** Called when the process says so while it runs. */
+  onDamage: () => void = () => {};
   life = 0;
   paused = false;
   state: "off" | "starting" | "up" = "off";
@@ -81,6 +105,7 @@ export class Machine implements Owner {
     trace: Trace,
     chance: Chance,
     events: MachineEvents,
+    disk: number,
   ) {
     this.name = config.member;
     this.config = config;
@@ -89,14 +114,22 @@ export class Machine implements Owner {
     this.chance = chance;
     this.#trace = trace;
     this.#events = events;
-    this.disk = new MemoryDisk(`${this.name} disk 0`);
+    this.disk = new Disk(disk);
   }
 
   wallMs(): number {
-    const { offsetMs, driftPpm, frozenMs } = this.clock;
+    const { offsetMs, driftPpm, driftSinceMs, frozenMs } = this.clock;
     if (frozenMs !== null) return frozenMs;
     const ms = this.timeline.nowMs;
-    return Math.floor(EPOCH_MS + ms + (ms * driftPpm) / 1e6 + offsetMs);
+    return Math.floor(EPOCH_MS + ms + ((ms - driftSinceMs) * driftPpm) / 1e6 + offsetMs);
+  }
+
+  /** As the process reads it. */
+  #readWallMs(): number {
+    const wallMs = this.wallMs();
+    const rightMs = EPOCH_MS + this.timeline.nowMs + this.clock.skewMs;
+    if (Math.abs(wallMs - rightMs) >= CLOCK_FELT_MS) this.clockHarms.felt();
+    return wallMs;
   }
 
   monoMs(): number {
@@ -126,14 +159,7 @@ export class Machine implements Owner {
     this.state = "starting";
     const life = ++this.life;
     const settled = this.#stir();
-    const { disk } = this;
-    const storage = this.#tapped(
-      createMemoryStorage({ disk, schedule: (complete) => this.#disk(complete) }),
-    );
-    this.storage = storage;
-    const { durability, member, region } = this.config;
-    const settings = { ...defaultSettings, durability, member, region, protectedMode: false };
-    Node.start(this.config, settings, this.#world(storage))
+    this.#recover()
       .then(
         (node) => {
           if (this.life !== life) return;
@@ -154,16 +180,60 @@ export class Machine implements Owner {
       .finally(settled);
   }
 
-  kill(): void {
-    if (this.state !== "off") this.end("killed", null);
+  async #recover(): Promise<Node> {
+    const { disk, timeline, chance, life } = this;
+    disk.world = {
+      schedule: (complete, isSync) => this.#disk(complete, isSync),
+      stir: () => (timeline.stirred = true),
+    };
+    const storage = this.#tapped(
+      await openFileStorage(DIRECTORY, {
+        segmentBytes: this.diskModel.segmentBytes,
+        recentBytes: RECENT_BYTES,
+        files: disk,
+        computer: {
+          lock: () => disk.lock(),
+          id: async () => this.name,
+          randomBytes: (count) => Buffer.from(Array.from({ length: count }, () => chance.below(256))),
+          later: (ms, callback) => this.#later(ms, callback),
+        },
+      }),
+    );
+    // It ended while the disk was read.
+    if (this.life !== life) return new Promise(() => {});
+    this.storage = storage;
+    const { durability, member, region } = this.config;
+    const settings = { ...defaultSettings, durability, member, region, protectedMode: false };
+    return Node.start(this.config, settings, this.#world(storage));
   }
 
-  /** The process ends at once. What of the unsynced blocks reached the disk is chance. */
-  end(why: "killed" | "failed" | "refused", error: unknown): void {
+  #hear(facts: object, message: string): void {
+    this.say(`says: ${message}${errorIn(facts)}`);
+    if (!/cannot be (read|used)/.test(message)) return;
+    this.damages.felt();
+    if (message.includes("for a peer")) this.onDamage();
+  }
+
+  #later(ms: number, callback: () => void): () => void {
+    let on = true;
+    this.timeline.after(ms * 1000, "later", this, () => {
+      if (on) this.act(callback);
+    });
+    return () => (on = false);
+  }
+
+  /** Ends the process; `losesPower` says whether the machine goes with it. Returns what the disk lost. */
+  kill(losesPower = this.chance.is(0.7)): Loss {
+    if (this.state === "off") return { sectors: 0, names: 0 };
+    return this.end("killed", null, losesPower);
+  }
+
+  /** The process ends at once. If the power is lost too, it is chance what of the unsynced sectors reached the disk. */
+  end(why: "killed" | "failed" | "refused", error: unknown, losesPower = false): Loss {
     if (this.paused) this.paused = false;
     this.missed.length = 0;
     const keeps = this.chance.unit();
-    this.disk.crash(() => this.chance.is(keeps));
+    const loss = this.disk.crash(losesPower ? () => this.chance.is(keeps) : null, this.chance);
     this.timeline.stirring -= this.#stirs.size;
     this.#stirs.clear();
     this.state = "off";
@@ -175,6 +245,7 @@ export class Machine implements Owner {
     for (const served of this.served) served.died();
     this.served.clear();
     this.network.killed(this);
+    return loss;
   }
 
   pause(): void {
@@ -185,13 +256,16 @@ export class Machine implements Owner {
 
   resume(): void {
     if (!this.paused) return;
+    if (this.missed.some(({ kind }) => COMES_FROM_OUTSIDE.has(kind))) this.pauses.felt();
     this.timeline.resume(this);
     this.healthySinceUs = this.timeline.now;
   }
 
-  #disk(complete: () => void): void {
+  #disk(complete: () => void, isSync: boolean): void {
     const { syncUs, jitterUs } = this.diskModel;
-    this.timeline.after(syncUs + this.chance.unit() * jitterUs, "disk", this, () => {
+    if (isSync) this.diskHarms.felt();
+    const afterUs = isSync ? syncUs + this.chance.unit() * jitterUs : CACHE_US;
+    this.timeline.after(afterUs, "disk", this, () => {
       this.act(complete);
       this.timeline.stirred = true;
     });
@@ -256,17 +330,19 @@ export class Machine implements Owner {
       storage,
       log: {
         info: () => {},
-        warn: (facts, message) => this.say(`says: ${message}${errorIn(facts)}`),
-        error: (facts, message) => this.say(`says: ${message}${errorIn(facts)}`),
+        warn: (facts, message) => this.#hear(facts, message),
+        error: (facts, message) => this.#hear(facts, message),
       },
       version: "0.0.0",
       pid: 1,
-      wallMs: () => this.wallMs(),
+      wallMs: () => this.#readWallMs(),
       monoMs: () => this.monoMs(),
       random: () => chance.u32(),
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-      soon: (callback) =>
-        timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.act(callback)),
+      soon: (callback) => {
+        if (this.slowUs > 1_000) this.processorHarms.felt();
+        timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.act(callback));
+      },
       every: (ms, callback) => {
         let on = true;
         const again = (): void =>

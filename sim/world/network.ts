@@ -5,11 +5,16 @@
  *                 └─ cut: held until the wire is mended, as TCP sends again what was not acknowledged
  *
  * Invariant: within a connection nothing is lost, doubled or reordered while it is open; a reset loses whatever was on its way.
- * An end whose peer has gone without a word (a cut, a lost reset) stays open until somebody notices.
+ * An end whose peer has gone without a word (a cut, a lost reset) stays open until somebody notices. Frames travel as messages; where
+ * bytes matter (half a frame before a reset, a bit that flips) they are written and read by the production codec.
  */
-import { FRAME } from "../../src/core/wire/frame.ts";
+import { crc32 } from "node:zlib";
+import { Sink } from "../../src/core/bytes/sink.ts";
+import { Malformed } from "../../src/core/bytes/source.ts";
+import { FRAME, FrameDecoder, writeFrame } from "../../src/core/wire/frame.ts";
 import type { Connection } from "../../src/host/ports/transport.ts";
 import type { Chance } from "./chance.ts";
+import { type Harm, Harms } from "./harm.ts";
 import type { Machine } from "./machine.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
@@ -21,6 +26,15 @@ export interface Way {
   /** Bytes per millisecond; 0 is no limit. */
   rate: number;
   cut: boolean;
+  /** How many hold it. */
+  holders: number;
+  /** What holds up whatever is sent here, and what makes it slow. */
+  readonly cuts: Harms;
+  readonly slows: Harms;
+}
+
+export function wayOf(delayUs: number, jitterUs: number, rate: number): Way {
+  return { delayUs, jitterUs, rate, cut: false, holders: 0, cuts: new Harms(), slows: new Harms() };
 }
 
 /** The two directions between two machines, in the order of `ends`. */
@@ -52,6 +66,8 @@ export class Network {
   readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0 };
   /** Called when a connection has more to send than fits its window. */
   onFull: () => void = () => {};
+  /** Called when half a frame was taken for a whole one. */
+  onNonsense: (to: Machine) => void = () => {};
   /** Called with every batch that leaves a machine. */
   onBatch: (from: Machine, body: Uint8Array) => void = () => {};
 
@@ -75,13 +91,66 @@ export class Network {
       for (const end of link.ends) if (end.machine === machine && end.open) end.vanish();
   }
 
-  /** Ends every connection of a wire, losing what is on its way. */
-  reset(wire: Wire): void {
-    for (const link of this.connections)
-      if (link.wire === wire) {
-        link.generation++;
-        for (const end of link.ends) if (end.open) end.drop("the connection was reset");
-      }
+  /** Whether the machine has an open connection. */
+  isConnected(machine: Machine): boolean {
+    return [...this.connections].some(({ ends }) =>
+      ends.some((end) => end.machine === machine && end.open),
+    );
+  }
+
+  /** Ends every connection of a wire, losing what is on its way; `tears` a frame in the middle if there is one. Whether there was any. */
+  reset(wire: Wire, tears: boolean): boolean {
+    let happened = false;
+    for (const link of this.#linksOf(wire)) {
+      if (tears && !link.ends.map((end) => end.tear()).includes(true)) continue;
+      happened = true;
+      link.generation++;
+      for (const end of link.ends) if (end.open) end.drop("the connection was reset");
+    }
+    return happened;
+  }
+
+  /** One end of a wire's connections is gone, and nobody tells the other, which talks on. Whether there was one. */
+  forget(wire: Wire, side: 0 | 1, harm: Harm): boolean {
+    let happened = false;
+    for (const link of this.#linksOf(wire)) {
+      const end = link.ends[side];
+      if (!end.open) continue;
+      happened = true;
+      link.unheard = harm;
+      link.generation++;
+      end.drop("the connection's state was lost");
+    }
+    return happened;
+  }
+
+  /** One end of a wire's connections breaks, and what it has sent arrives when it has already dialled again. */
+  delay(wire: Wire, side: 0 | 1, harm: Harm): boolean {
+    let happened = false;
+    for (const link of this.#linksOf(wire)) {
+      const end = link.ends[side];
+      if (!end.open || end.inFlight === 0) continue;
+      happened = true;
+      link.late = { harm, frames: [] };
+      end.drop("the connection was reset");
+    }
+    return happened;
+  }
+
+  /** A bit of the next frame to leave one end of a wire's connections flips on the way. */
+  flip(wire: Wire, side: 0 | 1, harm: Harm): boolean {
+    let happened = false;
+    for (const link of this.#linksOf(wire)) {
+      const end = link.ends[side];
+      if (!end.open) continue;
+      happened = true;
+      end.flips = harm;
+    }
+    return happened;
+  }
+
+  #linksOf(wire: Wire): Link[] {
+    return [...this.connections].filter((link) => link.wire === wire);
   }
 
   /** A direction was cut or mended. */
@@ -101,7 +170,11 @@ export class Network {
         this.#redial(wire, side, attempts);
       });
     const silent = there.cut || back.cut || other.paused;
-    if (silent) return fail(HANDSHAKE_US);
+    if (silent) {
+      for (const way of wire.ways) if (way.cut) way.cuts.felt();
+      if (other.paused) other.pauses.felt();
+      return fail(HANDSHAKE_US);
+    }
     const { life } = from;
     this.timeline.after(this.#latency(there), "syn", null, () => {
       if (other.state !== "up" || there.cut || back.cut)
@@ -124,6 +197,7 @@ export class Network {
         else if (end.open) end.opened();
       });
       accepted.opened();
+      for (const old of this.#linksOf(wire)) if (old !== link) old.arriveLate();
     });
   }
 
@@ -151,6 +225,10 @@ export class Link {
   readonly ends: readonly [End, End];
   /** Grows when a reset loses what is on its way. */
   generation = 0;
+  /** Set when one end is gone and the other does not know. */
+  unheard: Harm | null = null;
+  /** Set while what is on its way waits for a newer connection to open. */
+  late: { readonly harm: Harm; readonly frames: (() => void)[] } | null = null;
 
   constructor(network: Network, wire: Wire, dialler: 0 | 1) {
     this.wire = wire;
@@ -158,6 +236,16 @@ export class Link {
       new End(network, this, 0, dialler === 0 ? wire.ends[1].name : null),
       new End(network, this, 1, dialler === 1 ? wire.ends[0].name : null),
     ];
+  }
+
+  /** A newer connection has opened: what waited for that comes now. */
+  arriveLate(): void {
+    const { late } = this;
+    this.late = null;
+    for (const arrive of late?.frames ?? []) {
+      if (this.ends.some((end) => end.open)) late?.harm.felt();
+      arrive();
+    }
   }
 }
 
@@ -180,6 +268,12 @@ export class End implements Connection {
   /** What waits to leave, the end of the connection behind the last frame. */
   #queue: (Held | "end")[] = [];
   #leaving = false;
+  /** Frames that have left and not arrived, the oldest first. */
+  readonly #flight: Held[] = [];
+  /** Set when a bit of the next frame is to flip. */
+  flips: Harm | null = null;
+  /** Reads bytes once one of them was not what was sent. */
+  #decoder: FrameDecoder | null = null;
 
   constructor(network: Network, link: Link, side: 0 | 1, dialled: string | null) {
     this.#network = network;
@@ -234,8 +328,25 @@ export class End implements Connection {
     this.#drain();
   }
 
+  get inFlight(): number {
+    return this.#flight.length;
+  }
+
+  /** The first frame on its way arrives in part. False when there is none. */
+  tear(): boolean {
+    const [first] = this.#flight;
+    if (first === undefined || !this.open || !this.#peer.open) return false;
+    const bytes = encoded(first);
+    const { chance } = this.#network;
+    newDecoder().push(bytes.subarray(0, chance.between(1, bytes.length - 1)), () =>
+      this.#network.onNonsense(this.#peer.machine),
+    );
+    return true;
+  }
+
   /** Sends what waits, one after the other, as fast as the wire takes it. */
   #drain(): void {
+    if (this.#way.cut && this.#queue.length > 0) this.#way.cuts.felt();
     while (!this.#leaving && !this.#way.cut) {
       const first = this.#queue[0];
       if (first === undefined) return;
@@ -270,13 +381,46 @@ export class End implements Connection {
     this.#lastArrival = arrival;
     const { generation } = this.#link;
     const peer = this.#peer;
+    way.slows.felt();
+    this.#flight.push(frame);
     timeline.after(arrival - timeline.now, "frame", peer.machine, () => {
-      if (!peer.open || generation !== this.#link.generation) return;
-      peer.machine.act(() => peer.machine.node?.peers.onFrame(peer, frame.type, frame.body));
-      // Whoever kept a view of it finds out.
-      frame.body.fill(0xdb);
+      const link = this.#link;
+      if (this.#flight[0] === frame) this.#flight.shift();
+      if (generation !== link.generation || !peer.open) return link.unheard?.felt();
+      const arrive = (): void => peer.#receive(this, frame);
+      if (link.late === null) arrive();
+      else link.late.frames.push(arrive);
     });
     this.#left(bytes);
+  }
+
+  #receive(from: End, frame: Held): void {
+    const { machine } = this;
+    if (!this.open || machine.state !== "up") return;
+    const deliver = (type: number, body: Buffer): void =>
+      machine.act(() => machine.node?.peers.onFrame(this, type, body));
+    if (from.flips === null && this.#decoder === null) deliver(frame.type, frame.body);
+    else this.#decode(from, frame, deliver);
+    // Whoever kept a view of it finds out.
+    frame.body.fill(0xdb);
+  }
+
+  /** The connection's bytes are not what was sent: read them as the transport does. */
+  #decode(from: End, frame: Held, deliver: (type: number, body: Buffer) => void): void {
+    const bytes = encoded(frame);
+    this.#decoder ??= newDecoder();
+    const { chance } = this.#network;
+    if (from.flips !== null) {
+      (bytes[chance.below(bytes.length)] as number) ^= 1 << chance.below(8);
+      from.flips.felt();
+      from.flips = null;
+    }
+    try {
+      this.#decoder.push(bytes, (type, _, body) => deliver(type, body));
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      this.close(error.message);
+    }
   }
 
   #left(bytes: number): void {
@@ -348,4 +492,19 @@ export class End implements Connection {
     const { connections } = this.#network;
     if (this.#link.ends.every((end) => !end.open)) connections.delete(this.#link);
   }
+}
+
+function newDecoder(): FrameDecoder {
+  return new FrameDecoder({
+    crc32,
+    unpack: () => {
+      throw new Error("nothing here is compressed");
+    },
+  });
+}
+
+function encoded({ type, body }: Held): Buffer {
+  const sink = new Sink(body.length + 64);
+  writeFrame(sink, type, 0, 0, body, crc32);
+  return sink.copy();
 }

@@ -19,6 +19,8 @@ export interface ServedEvents {
   answered(reply: Reply): void;
   /** The connection is gone. */
   gone(): void;
+  /** Whether a reply is still to come. */
+  isWaiting(): boolean;
 }
 
 const NEAR_US = 200;
@@ -129,6 +131,14 @@ export class Served implements ClientOutput {
   /** The node closes the connection. */
   close(): void {
     this.#timeline.after(NEAR_US, "client closed", this.machine, () => this.#ended());
+  }
+
+  /** The client goes away in the middle of things; whether it had asked for something that was not answered. */
+  hangUp(): boolean {
+    if (!this.#open || !this.#events.isWaiting()) return false;
+    this.leave();
+    this.#timeline.after(NEAR_US, "client lost", null, () => this.#events.gone());
+    return true;
   }
 
   /** The client goes away. */

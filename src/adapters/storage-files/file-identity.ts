@@ -9,10 +9,10 @@
  * intact directory shows too. This last part is a yes or no: the newest segment's inode itself changes whenever one fills. A snapshot of the whole disk that is rolled back
  * escapes all four; only peers can see that.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { Damaged, type Identity } from "../../host/ports/storage.ts";
+import { type Computer, nodeComputer } from "./computer.ts";
 import { writeAll, type Files } from "./files.ts";
 import { dropFile, installFile } from "./whole-file.ts";
 
@@ -23,12 +23,19 @@ const NAME = /^[a-z0-9-]+$/;
 
 export class FileIdentity implements Identity {
   #files: Files;
+  #computer: Computer;
   #directory: string;
   #log: { fingerprint(): string };
   #saving: Promise<unknown> = Promise.resolve();
 
-  constructor(files: Files, directory: string, log: { fingerprint(): string }) {
+  constructor(
+    files: Files,
+    directory: string,
+    log: { fingerprint(): string },
+    computer: Computer = nodeComputer,
+  ) {
     this.#files = files;
+    this.#computer = computer;
     this.#directory = directory;
     this.#log = log;
   }
@@ -92,7 +99,7 @@ export class FileIdentity implements Identity {
 
   async fingerprint(): Promise<string> {
     const { inode, device } = await this.#files.stat(this.#directory);
-    return `${await machineId()}:${device}:${inode}:${this.#log.fingerprint()}`;
+    return `${await this.#computer.id()}:${device}:${inode}:${this.#log.fingerprint()}`;
   }
 
   /** Waits for what is being saved. */
@@ -109,15 +116,6 @@ function fileName(name: string): string {
 /** Over everything behind it and the name, so that one file renamed to another does not pass. */
 function sum(name: string, whole: Buffer): number {
   return crc32(whole.subarray(HEADER_BYTES), crc32(name));
-}
-
-async function machineId(): Promise<string> {
-  try {
-    return (await readFile("/etc/machine-id", "latin1")).trim();
-  } catch {
-    // Not every system has one; the other parts still tie the directory to its place.
-    return "";
-  }
 }
 
 async function openIfThere(files: Files, path: string) {

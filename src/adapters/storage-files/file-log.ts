@@ -39,6 +39,8 @@ export interface FileLogOptions {
   lazyBytes: number;
   /** Whether a spare segment lies in the directory. */
   spare: boolean;
+  /** Calls back once, after so many milliseconds, unless the returned function is called before. */
+  later: (ms: number, callback: () => void) => () => void;
 }
 
 type State = "open" | "full" | "failed" | "closed";
@@ -77,7 +79,7 @@ export class FileLog implements Log {
   /** `busy` while it is being made, or turned into a segment: only one file can have the name. */
   #spare: "none" | "ready" | "busy";
   #trimming: Promise<void> = Promise.resolve();
-  #lazy: NodeJS.Timeout | null = null;
+  #lazy: (() => void) | null = null;
   #idle: (() => void) | null = null;
 
   /** A log as recovered, or a new one whose first segment is already created. */
@@ -104,7 +106,7 @@ export class FileLog implements Log {
     else if (this.end - this.#written >= this.#options.lazyBytes) {
       this.#writeTo = this.end;
       this.#pump();
-    } else this.#lazy ??= setTimeout(this.#writeLazily, LAZY_MS).unref();
+    } else this.#lazy ??= this.#options.later(LAZY_MS, this.#writeLazily);
     return this.end;
   }
 
@@ -143,7 +145,7 @@ export class FileLog implements Log {
 
   async close(): Promise<void> {
     if (this.#state === "closed") return;
-    if (this.#lazy !== null) clearTimeout(this.#lazy);
+    this.#lazy?.();
     await this.#settle();
     if (!this.#marked && this.#state === "open") {
       this.#add("mark", new Uint8Array(0));

@@ -10,11 +10,10 @@
  *
  * Invariant: only the holder of the lock touches the directory, and what it finds there it makes durable before it relies on it.
  */
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { assert } from "../../core/assert.ts";
 import type { Storage } from "../../host/ports/storage.ts";
-import { lockDirectory } from "./directory-lock.ts";
+import { type Computer, nodeComputer } from "./computer.ts";
 import { FileCheckpoints } from "./file-checkpoints.ts";
 import { FileIdentity } from "./file-identity.ts";
 import { FileLog } from "./file-log.ts";
@@ -38,6 +37,8 @@ export interface FileStorageOptions {
   lazyBytes?: number;
   /** How files are touched; default Node's own. */
   files?: Files;
+  /** What is taken from the machine beside its files; default Node's own. */
+  computer?: Computer;
 }
 
 /**
@@ -49,26 +50,26 @@ export async function openFileStorage(
   options: FileStorageOptions = {},
 ): Promise<Storage> {
   const { segmentBytes = 64 << 20, recentBytes = 8 << 20, lazyBytes = 256 << 10 } = options;
-  const { files = nodeFiles } = options;
+  const { files = nodeFiles, computer = nodeComputer } = options;
   assert(segmentBytes % 512 === 0 && segmentBytes >= 1024, "segmentBytes is a multiple of 512");
   await files.makeDirectory(directory);
-  const lock = lockDirectory(directory);
+  const lock = computer.lock(directory);
   try {
     const names = await files.list(directory);
     for (const name of names)
       if (name.endsWith(TEMPORARY)) await files.unlink(join(directory, name));
     // A process that died may have renamed without syncing.
     await files.syncDirectory(directory);
-    const logId = randomBytes(16);
+    const logId = computer.randomBytes(16);
     const recovered =
       (await recoverLog(files, directory, names)) ??
       (await createLog(files, directory, segmentBytes, logId));
     const spare = names.includes(SPARE_NAME);
     const log = new FileLog(
-      { files, directory, segmentBytes, recentBytes, lazyBytes, spare },
+      { files, directory, segmentBytes, recentBytes, lazyBytes, spare, later: computer.later },
       recovered,
     );
-    const identity = new FileIdentity(files, directory, log);
+    const identity = new FileIdentity(files, directory, log, computer);
     const checkpoints = new FileCheckpoints(files, directory);
     return {
       log,

@@ -17,6 +17,8 @@ export class LogReader {
   #segments: Segment[];
   #recent: Recent;
   #free: Buffer[] = [];
+  /** Whom to tell when the last reader of a segment is done. */
+  readonly #retiring = new Map<Segment, () => void>();
 
   constructor(segments: Segment[], recent: Recent) {
     this.#segments = segments;
@@ -55,7 +57,9 @@ export class LogReader {
   /** Closes the segment's file once nobody reads it. */
   async retire(segment: Segment): Promise<void> {
     if (segment.file === null) return;
-    while (segment.readers > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (segment.readers > 0)
+      await new Promise<void>((resolve) => this.#retiring.set(segment, resolve));
+    this.#retiring.delete(segment);
     const file = segment.file;
     segment.file = null;
     await file.close();
@@ -78,7 +82,7 @@ export class LogReader {
       }
       this.#readBuffer(segment, buffer.subarray(0, count), pass);
     } finally {
-      segment.readers--;
+      if (--segment.readers === 0) this.#retiring.get(segment)?.();
       if (buffer.length === READ_BYTES && this.#free.length < 4) this.#free.push(buffer);
     }
   }

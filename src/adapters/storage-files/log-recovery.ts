@@ -24,7 +24,7 @@
  */
 import { Damaged, type Position } from "../../host/ports/storage.ts";
 import { BLOCK_ALIGN, BLOCK_HEADER_BYTES, readBlock } from "./block.ts";
-import { datasync, type Files } from "./files.ts";
+import { datasync, writeAll, type Files } from "./files.ts";
 import { MEND, openSegment, SEGMENT_HEADER_BYTES, segmentStart, type Segment } from "./segment.ts";
 
 export interface RecoveredLog {
@@ -52,8 +52,12 @@ export async function recoverLog(
     const last = segments.at(-1) as Segment;
     const tail = await findEnd(last);
     last.dataEnd = tail.end;
-    // What is found may still be in the page cache of a machine whose process died.
-    if (last.file !== null) await datasync(last.file);
+    if (last.file !== null) {
+      // What is found may be in the page cache only, left by a process that died, and if a sync of it failed, the kernel takes it for
+      // stored. So whatever nothing witnesses as durable is written once more.
+      await writeAll(last.file, tail.unwitnessed, tail.end - last.start - tail.unwitnessed.length);
+      await datasync(last.file);
+    }
     return { segments, end: tail.end, opening: tail.opening + 1, marked: tail.marked };
   } catch (error) {
     for (const segment of segments) await segment.file?.close();
@@ -86,9 +90,15 @@ async function checkContinuity(segments: Segment[]): Promise<void> {
   }
 }
 
-async function findEnd(
-  segment: Segment,
-): Promise<{ end: Position; opening: number; marked: boolean }> {
+interface Tail {
+  end: Position;
+  opening: number;
+  marked: boolean;
+  /** The last bytes before `end`, from the first that no block says to be durable. */
+  unwitnessed: Buffer;
+}
+
+async function findEnd(segment: Segment): Promise<Tail> {
   const { file, start } = segment;
   if (file === null) throw new Error("bug: a segment to recover is open");
   const size = Math.min(segment.prepared, segment.capacity);
@@ -99,10 +109,12 @@ async function findEnd(
   let at = SEGMENT_HEADER_BYTES;
   let opening = segment.opening;
   let marked = false;
+  let durable = start + at;
   for (;;) {
     const block = readBlock(found, at, start + at);
     if (block === null || block.opening < opening) break;
     opening = block.opening;
+    durable = Math.max(durable, block.durable);
     marked = block.kind === "mark";
     at += block.bytes;
   }
@@ -113,7 +125,8 @@ async function findEnd(
       `${segment.path} at byte ${at} (log position ${start + at}): the block here is damaged. It had been synced, a block ` +
         `behind it says so, so this is not the torn end that a crash leaves. ${MEND}`,
     );
-  return { end: start + at, opening: Math.max(opening, behind.opening), marked };
+  const unwitnessed = found.subarray(durable - start, at);
+  return { end: start + at, opening: Math.max(opening, behind.opening), marked, unwitnessed };
 }
 
 /** The furthest durable position and the highest opening that any valid block at or behind `from` witnesses. */
