@@ -121,17 +121,18 @@ function replayBlocks(bytes: Buffer): void {
   serves(replica);
 }
 
-/** The replica starts on what it found: it answers and counts right. */
+/** The replica starts on what it found: it answers, writes, collects, and counts right. */
 function serves(replica: ReturnType<typeof replicaOf>): void {
   replica.replayed();
   checkCounts(replica);
   replica.begin(NOW_MS, NOW_MS, NOW_MS);
   const session = new Session(1, "127.0.0.1:1", "127.0.0.1:2", 0, true);
-  for (const words of ["GET k0", "SMEMBERS s", "HGETALL h", "TTL k1", "DBSIZE"]) {
+  for (const words of ["GET k0", "SMEMBERS s", "HGETALL h", "TTL k1", "SET own 1", "DBSIZE"]) {
     const reply = new Reply();
     replica.execute(session, argsOf(...words.split(" ")), reply);
     must(reply.sink.length > 0, "a replica gives no answer");
   }
+  replica.tick();
   checkCounts(replica);
 }
 

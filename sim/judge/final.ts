@@ -121,8 +121,10 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       await same("TYPE", `x:${i}`);
       await same("PTTL", `e:${i}`);
       if (flushes) continue;
-      const total = there
-        .reduce((sum, { operation }) => sum + asked(operation.intents, `total:${i}`), 0);
+      const total = there.reduce(
+        (sum, { operation }) => sum + asked(operation.intents, `total:${i}`),
+        0,
+      );
       const reply = Number((await ask("GET", `total:${i}`)) ?? 0);
       if (reply !== total)
         judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);

@@ -51,8 +51,10 @@ export class Marks {
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
     if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
-    if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp"))) this.sometimes("a checkpoint was installed");
-    if ((machine.storage?.log.begin ?? 0) > machine.diskModel.segmentBytes) this.sometimes("the log was cut");
+    if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp")))
+      this.sometimes("a checkpoint was installed");
+    if ((machine.storage?.log.begin ?? 0) > machine.diskModel.segmentBytes)
+      this.sometimes("the log was cut");
     const entry = new Entry();
     for (const table of replica.keyspace.shards)
       if (table.size > 0)

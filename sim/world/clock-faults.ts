@@ -31,7 +31,8 @@ export const CLOCK_FAULTS = {
   },
   "clock-hours": {
     counts: COUNTS,
-    begin: (scene) => jump(scene, signOf(scene) * Math.round((0.1 + scene.fault.amount * 48) * HOUR_MS)),
+    begin: (scene) =>
+      jump(scene, signOf(scene) * Math.round((0.1 + scene.fault.amount * 48) * HOUR_MS)),
   },
   "clock-years": {
     counts: COUNTS,

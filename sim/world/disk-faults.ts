@@ -43,7 +43,8 @@ function spoil(scene: Scene, how: "flip" | "stale" | "misdirect"): void {
   const { victim, chance, harm, timeline, judge } = scene;
   if (victim.state === "starting") return;
   const restarts = chance.is(0.6);
-  const prefix = how === "flip" ? chance.pick(["log.", "log.", "checkpoint.", "identity."]) : "log.";
+  const prefix =
+    how === "flip" ? chance.pick(["log.", "log.", "checkpoint.", "identity."]) : "log.";
   const where = victim.disk.spoil(how, prefix, chance);
   if (where === null) return;
   judge.lostDisks.add(victim);

@@ -126,12 +126,13 @@ export class Disk implements Files {
   // ── what goes wrong ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The process has ended; with `keeps`, the power was lost too: it decides of each sector that was not synced. */
-  crash(keeps: (() => boolean) | null, chance: Chance): Loss {
+  crash(keeps: (() => boolean) | null): Loss {
     this.#user = null;
     this.onUnsynced = null;
     this.onUnsyncedName = null;
     if (keeps === null) return { sectors: 0, names: 0 };
-    const count = keeps() ? this.#changes.length : chance.below(this.#changes.length + 1);
+    let count = 0;
+    while (count < this.#changes.length && keeps()) count++;
     const names = this.#changes.length - count;
     for (const change of this.#changes.slice(0, count)) change(this.#diskNames);
     this.#changes = [];

@@ -56,7 +56,7 @@ const DIRECTORY = "/data";
 const CLOCK_FELT_MS = 3;
 const COMES_FROM_OUTSIDE = new Set(["frame", "client bytes", "disk", "end"]);
 /** Little, so that readers have to go to the disk. */
-const RECENT_BYTES = 1 << 20;
+const RECENT_BYTES = 64 << 10;
 /** What a write or a read takes that need not wait for the device. */
 const CACHE_US = 30;
 
@@ -194,7 +194,8 @@ export class Machine implements Owner {
         computer: {
           lock: () => disk.lock(),
           id: async () => this.name,
-          randomBytes: (count) => Buffer.from(Array.from({ length: count }, () => chance.below(256))),
+          randomBytes: (count) =>
+            Buffer.from(Array.from({ length: count }, () => chance.below(256))),
           later: (ms, callback) => this.#later(ms, callback),
         },
       }),
@@ -233,7 +234,7 @@ export class Machine implements Owner {
     if (this.paused) this.paused = false;
     this.missed.length = 0;
     const keeps = this.chance.unit();
-    const loss = this.disk.crash(losesPower ? () => this.chance.is(keeps) : null, this.chance);
+    const loss = this.disk.crash(losesPower ? () => this.chance.is(keeps) : null);
     this.timeline.stirring -= this.#stirs.size;
     this.#stirs.clear();
     this.state = "off";

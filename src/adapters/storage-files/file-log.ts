@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { assert } from "../../core/assert.ts";
 import type { BlockVisitor, Log, Position } from "../../host/ports/storage.ts";
 import { blockBytes, BLOCK_BYTES_MAX, type BlockKind } from "./block.ts";
+import type { Computer } from "./computer.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { LogReader } from "./log-reader.ts";
 import type { RecoveredLog } from "./log-recovery.ts";
@@ -39,8 +40,7 @@ export interface FileLogOptions {
   lazyBytes: number;
   /** Whether a spare segment lies in the directory. */
   spare: boolean;
-  /** Calls back once, after so many milliseconds, unless the returned function is called before. */
-  later: (ms: number, callback: () => void) => () => void;
+  computer: Computer;
 }
 
 type State = "open" | "full" | "failed" | "closed";
@@ -89,7 +89,7 @@ export class FileLog implements Log {
     this.#opening = recovered.opening;
     this.#marked = recovered.marked;
     this.#spare = options.spare ? "ready" : "none";
-    this.#recent = new Recent(options.recentBytes);
+    this.#recent = new Recent(options.recentBytes, options.segmentBytes);
     this.#reader = new LogReader(this.#segments, this.#recent);
     this.begin = (this.#segments[0] as Segment).start + SEGMENT_HEADER_BYTES;
     this.end = recovered.end;
@@ -106,7 +106,7 @@ export class FileLog implements Log {
     else if (this.end - this.#written >= this.#options.lazyBytes) {
       this.#writeTo = this.end;
       this.#pump();
-    } else this.#lazy ??= this.#options.later(LAZY_MS, this.#writeLazily);
+    } else this.#lazy ??= this.#options.computer.later(LAZY_MS, this.#writeLazily);
     return this.end;
   }
 

@@ -31,7 +31,7 @@ import { TEMPORARY } from "./whole-file.ts";
 export interface FileStorageOptions {
   /** Bytes of a segment, a multiple of 512 from 1,024; default 64 MiB. Segments that are there keep their size. */
   segmentBytes?: number;
-  /** Bytes of the newest part of the log that are kept in memory for readers, in steps of 1 MiB; default 8 MiB. */
+  /** Bytes of the newest part of the log that are kept in memory for readers, in steps of 1 MiB or a segment; default 8 MiB. */
   recentBytes?: number;
   /** Bytes appended without `sync` after which they are written at once, rather than 50 ms later; default 256 KiB. */
   lazyBytes?: number;
@@ -66,7 +66,7 @@ export async function openFileStorage(
       (await createLog(files, directory, segmentBytes, logId));
     const spare = names.includes(SPARE_NAME);
     const log = new FileLog(
-      { files, directory, segmentBytes, recentBytes, lazyBytes, spare, later: computer.later },
+      { files, directory, segmentBytes, recentBytes, lazyBytes, spare, computer },
       recovered,
     );
     const identity = new FileIdentity(files, directory, log, computer);

@@ -11,7 +11,7 @@
 import type { Position } from "../../host/ports/storage.ts";
 import { blockBytes, writeBlock, type BlockKind } from "./block.ts";
 
-const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES_MAX = 1 << 20;
 
 export interface Chunk {
   /** The position of its first byte. */
@@ -26,13 +26,15 @@ export interface Chunk {
 
 export class Recent {
   #limitBytes: number;
+  #chunkBytes: number;
   #chunks: Chunk[] = [];
   #free: Buffer[] = [];
   #heldBytes = 0;
 
   /** Keeps about `limitBytes` of what is already written. */
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, segmentBytes: number) {
     this.#limitBytes = limitBytes;
+    this.#chunkBytes = Math.min(CHUNK_BYTES_MAX, segmentBytes);
   }
 
   /** Adds one block at `position`, which must be the log's end. */
@@ -59,8 +61,8 @@ export class Recent {
     )
       return last;
     const memory =
-      bytes <= CHUNK_BYTES
-        ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES))
+      bytes <= this.#chunkBytes
+        ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#chunkBytes))
         : Buffer.allocUnsafeSlow(bytes);
     const chunk: Chunk = { from: position, segmentStart, bytes: memory, length: 0, written: 0 };
     this.#chunks.push(chunk);
@@ -96,7 +98,7 @@ export class Recent {
       if (oldest.written < oldest.length) return;
       this.#chunks.shift();
       this.#heldBytes -= oldest.bytes.length;
-      if (oldest.bytes.length === CHUNK_BYTES && this.#free.length < 2)
+      if (oldest.bytes.length === this.#chunkBytes && this.#free.length < 2)
         this.#free.push(oldest.bytes);
     }
   }

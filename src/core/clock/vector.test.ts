@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Vector } from "./vector.ts";
+import { Sink } from "../bytes/sink.ts";
+import { Malformed, Source } from "../bytes/source.ts";
+import { readDotSeq, Vector } from "./vector.ts";
 
 const entries = fc.array(fc.tuple(fc.nat(40), fc.integer({ min: 1, max: 2 ** 45 })));
 
@@ -44,4 +46,14 @@ test("a join includes both, is the smallest that does, and leaves the other as i
       assert.ok(!left.covers(3, 2 ** 46));
     }),
   );
+});
+
+test("a stored seq that no origin can have reached is refused", () => {
+  const read = (seq: number): number => {
+    const sink = new Sink(16);
+    sink.varint(seq);
+    return readDotSeq(new Source(sink.copy()));
+  };
+  assert.equal(read(2 ** 41 - 1), 2 ** 41 - 1);
+  assert.throws(() => read(2 ** 41), Malformed);
 });

@@ -6,6 +6,18 @@
  *
  * A dense Float64Array: seqs outgrow 32 bits, and comparing nine entries takes 16 ns here against 282 ns in a Map.
  */
+import { Malformed, type Source } from "../bytes/source.ts";
+
+/** The highest seq there may be: 70 years of a thousand records a second. What adds to one stays a whole number by far. */
+const SEQ_MAX = 2 ** 41 - 1;
+
+/** A seq as stored. Throws `Malformed` beyond `SEQ_MAX`. */
+export function readDotSeq(source: Source): number {
+  const seq = source.varint();
+  if (seq > SEQ_MAX) throw new Malformed(`a seq of ${seq} is beyond what any origin can have made`);
+  return seq;
+}
+
 export class Vector {
   seqs: Float64Array;
 

@@ -6,7 +6,7 @@
  * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It runs at most
  * `AHEAD_MS` ahead, so a restart begins at most so far ahead of the wall clock.
  */
-import type { HybridClock } from "../clock/stamp.ts";
+import { checkStampMs, type HybridClock } from "../clock/stamp.ts";
 import { Malformed } from "../bytes/source.ts";
 import { BLOCK_CEILING } from "./record.ts";
 
@@ -49,8 +49,9 @@ export class Ceiling {
   /** A block of our own log at a restart: stamps begin behind it. */
   replay(block: Buffer): void {
     if (block.length !== BLOCK_BYTES) throw new Malformed("a ceiling has another length");
-    this.#clock.observe(msOf(block), 0);
-    this.#durableMs = Math.max(this.#durableMs, msOf(block));
+    const ms = checkStampMs(msOf(block));
+    this.#clock.observe(ms, 0);
+    this.#durableMs = Math.max(this.#durableMs, ms);
   }
 
   /** Promises that no stamp at or before the returned millisecond will be issued from now on. */

@@ -13,7 +13,8 @@ import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
 import { Malformed, Source } from "../bytes/source.ts";
 import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
-import { Vector } from "../clock/vector.ts";
+import { readStampMs } from "../clock/stamp.ts";
+import { readDotSeq, Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
@@ -167,7 +168,7 @@ export class CheckpointLoader {
 
   #readVector(source: Source): Vector {
     const vector = new Vector();
-    for (const number of this.#numbers) vector.raise(number, source.varint());
+    for (const number of this.#numbers) vector.raise(number, readDotSeq(source));
     return vector;
   }
 
@@ -186,7 +187,7 @@ export class CheckpointLoader {
       const lineage = readLineage(source, replica.origins);
       replica.delivery.adopt(lineage);
     }
-    replica.clock.observe(source.u48(), source.u16());
+    replica.clock.observe(readStampMs(source), source.u16());
     const marks = [];
     for (let left = source.varint(); left > 0; left--)
       marks.push({ position: source.varint(), vector: this.#readVector(source) });

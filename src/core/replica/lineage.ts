@@ -9,7 +9,8 @@
 import type { Sink } from "../bytes/sink.ts";
 import type { Source } from "../bytes/source.ts";
 import { type Origin, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
-import { Vector } from "../clock/vector.ts";
+import { readStampMs } from "../clock/stamp.ts";
+import { readDotSeq, Vector } from "../clock/vector.ts";
 
 export class Lineage {
   /** The origin's local number here. */
@@ -54,8 +55,8 @@ export function readLineage(source: Source, origins: Origins): Lineage {
   const introduced: Origin[] = [];
   for (let count = source.varint(); count > 0; count--) introduced.push(readOrigin(source));
   for (const origin of introduced) lineage.introduce(origins.introduce(origin));
-  for (const number of lineage.numbers) lineage.deps.raise(number, source.varint());
-  lineage.ms = source.u48();
+  for (const number of lineage.numbers) lineage.deps.raise(number, readDotSeq(source));
+  lineage.ms = readStampMs(source);
   lineage.tick = source.u16();
   return lineage;
 }

@@ -14,6 +14,7 @@ import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
+import { STAMP_MS_MAX } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Reset } from "../crdt/cell.ts";
 import type { Context } from "../crdt/context.ts";
@@ -233,7 +234,8 @@ export class RecordReader {
     const ticks = source.varint();
     this.ms = lineage.ms + sinceMs;
     this.tick = sinceMs === 0 ? lineage.tick + ticks : ticks;
-    if (this.tick > 0xffff || this.ms >= 2 ** 48) throw new Malformed("a stamp is out of bounds");
+    if (this.tick > 0xffff || this.ms > STAMP_MS_MAX)
+      throw new Malformed("a stamp is out of bounds");
     this.introduced.length = 0;
     this.count = 0;
     if ((flags & HAS_INTRODUCTIONS) !== 0)
