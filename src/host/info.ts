@@ -78,6 +78,7 @@ const sections: Record<string, Section> = {
     ["keyspace_misses", s.misses],
     ["latest_fork_usec", 0],
     ["total_forks", 0],
+    ["migrate_cached_sockets", 0],
     ["total_error_replies", s.errors.reduce((sum, { count }) => sum + count, 0)],
   ],
   replication: (s) => [
