@@ -103,6 +103,7 @@ class WatchedReplica extends Replica {
 class Output implements ClientOutput {
   readonly address = "127.0.0.1:5000";
   readonly localAddress = "127.0.0.1:6379";
+  readonly fd = -1;
   readonly queuedBytes = 0;
   written: Buffer[] = [];
   paused = false;

@@ -28,6 +28,7 @@ const NEAR_US = 200;
 export class Served implements ClientOutput {
   readonly address = "127.0.0.1:50000";
   readonly localAddress = "127.0.0.1:6379";
+  readonly fd = -1;
   readonly queuedBytes = 0;
   readonly machine: Machine;
   readonly life: number;

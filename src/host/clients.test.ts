@@ -9,6 +9,7 @@ import type { ClientOutput } from "./ports/clients.ts";
 class FakeOutput implements ClientOutput {
   readonly address: string;
   readonly localAddress = "127.0.0.1:6379";
+  readonly fd = -1;
   readonly queuedBytes = 0;
   text = "";
   paused = false;

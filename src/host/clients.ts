@@ -64,8 +64,9 @@ export class Clients implements ClientService {
     this.parser.limits = { ...RESP_LIMITS };
   }
 
+  /** Clients that are served: one whose connection is being closed is none any more. */
   get count(): number {
-    return this.#clients.size;
+    return this.#host.replica.run.sessions.size;
   }
 
   /** Clients that are made to wait (CLIENT PAUSE, DEBUG SLEEP). */
@@ -90,6 +91,8 @@ export class Clients implements ClientService {
       replica.run.wallMs,
       settings.requirepass === "",
     );
+    session.fd = output.fd;
+    session.outputBytes = () => output.queuedBytes;
     const client = new NodeClient(this, this.#host, session, output);
     this.#clients.set(session.id, client);
     replica.run.sessions.set(session.id, session);
@@ -105,11 +108,17 @@ export class Clients implements ClientService {
     return null;
   }
 
+  /** A client's connection is being closed: nobody sees it any more. */
+  leaving({ session }: NodeClient): void {
+    const { run } = this.#host.replica;
+    run.sessions.delete(session.id);
+    run.monitors.delete(session);
+  }
+
   closed(client: NodeClient): void {
     this.#clients.delete(client.session.id);
+    this.leaving(client);
     const { run } = this.#host.replica;
-    run.sessions.delete(client.session.id);
-    run.monitors.delete(client.session);
     this.#waiting.delete(client);
     this.#congested.delete(client);
     leaveTransaction(run, client.session);
@@ -265,8 +274,10 @@ class NodeClient implements Client {
         this.#clients.wait(this, untilMs);
         break;
       }
+      const commandAt = at;
       at = next;
       if (args.count === 0) continue;
+      session.queryBytes = end - commandAt;
       reply.resp = session.resp;
       const seq = replica.execute(session, args, reply);
       if (seq > hold) hold = seq;
@@ -280,6 +291,7 @@ class NodeClient implements Client {
       }
     }
     if (reply.sink.length > 0) this.#clients.deliver(this, reply.sink.view(), hold);
+    session.queryBytes = end - at;
     if (session.closing) this.end();
     else this.#clients.slow(this);
     this.#host.turnEnded();
@@ -289,6 +301,7 @@ class NodeClient implements Client {
   /** Closes once everything owed to the client is sent. */
   end(): void {
     this.#ending = true;
+    this.#clients.leaving(this);
     this.session.closing = true;
     if (this.heldCount === 0) this.output.close();
   }

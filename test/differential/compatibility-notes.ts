@@ -33,7 +33,7 @@ export const notes: Readonly<Record<string, Note>> = {
   "client|help": different(OWN_WORDS),
   "client|info": different("as `CLIENT LIST`"),
   "client|list": different(
-    "sockets and buffers (`fd`, `qbuf`, `obl`, `tot-mem` and their kin) are left out; `lib-name` and `lib-ver` are there as in Redis 7.2",
+    "there are no buffers of a fixed size, so `rbs`, `obl` and their kin are 0 and `omem` is all that waits; `lib-name` and `lib-ver` are there as in Redis 7.2",
   ),
   "client|no-evict": different("is shown among the flags; no client is ever evicted"),
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
@@ -58,7 +58,9 @@ export const notes: Readonly<Record<string, Note>> = {
   "object|idletime": different(
     "the time since the last write, until a `maxmemory-policy` or the first `TOUCH` makes the server note when keys are used",
   ),
-  "object|refcount": different("always 1; Redis shares small integers and tells 2147483647"),
+  "object|refcount": different(
+    "2147483647 for every integer below 10,000; Redis shares one only if it was written as a whole",
+  ),
   wait: notYet("waiting for other regions; it is refused meanwhile, so nobody believes it"),
 
   // ── server ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +98,7 @@ export const notes: Readonly<Record<string, Note>> = {
     "until the next start. What Redis may change and a node may not (`port`, `bind`, `appendonly`, `appendfsync`) is refused as immutable; what means nothing here is remembered",
   ),
   debug: different(
-    "`OBJECT` and `SLEEP` alone; `SLEEP` makes its own connection wait and no other. Redis refuses `DEBUG` unless it is configured to take it",
+    "what tests of clients and of Redis need: `HELP` lists it; `SLEEP` makes its own connection wait and no other, `RELOAD` writes a checkpoint. Redis refuses `DEBUG` unless it is configured to take it",
   ),
   failover: refused(LINKS),
   info: different(
@@ -107,11 +109,11 @@ export const notes: Readonly<Record<string, Note>> = {
   "latency|graph": different("in its own words and lines"),
   "latency|help": different(OWN_WORDS),
   lolwut: different("draws an atoll"),
-  "memory|doctor": notYet("the metrics tell how memory is used"),
+  "memory|doctor": different("in its own words"),
   "memory|help": different(OWN_WORDS),
-  "memory|malloc-stats": refused("there is no such allocator"),
-  "memory|purge": refused("there is no such allocator"),
-  "memory|stats": notYet("the metrics tell how memory is used"),
+  "memory|malloc-stats": different("in its own words"),
+  "memory|purge": full("there is nothing to purge"),
+  "memory|stats": different("the figures that mean something here, under the names of Redis"),
   "memory|usage": different("an estimate of what the key takes here, with what replication needs"),
   "module|help": different(OWN_WORDS),
   "module|list": full("always empty"),
@@ -124,7 +126,9 @@ export const notes: Readonly<Record<string, Note>> = {
   role: different("always `master`, at offset 0, without replicas"),
   shutdown: different("everything answered is stored, whether `SAVE` or `NOSAVE` is said"),
   slaveof: refused(`${LINKS}; \`NO ONE\` is taken, for it is so already`),
-  swapdb: refused("databases cannot be swapped atomically across regions"),
+  swapdb: different(
+    "writes every key of both databases anew, so it costs O(N) and is refused beyond 100,000 keys; what another region writes meanwhile stays where it was written",
+  ),
   sync: refused(LINKS),
   "restore-asking": refused(SLOTS),
 

@@ -44,6 +44,7 @@ const NOTHING = Buffer.alloc(0);
 export class Connection implements ClientOutput {
   readonly address: string;
   readonly localAddress: string;
+  readonly fd: number;
   readonly #socket: Socket;
   readonly #shared: Shared;
   readonly #leftover: Leftover;
@@ -67,6 +68,7 @@ export class Connection implements ClientOutput {
     this.#leftover = new Leftover(shared.pool);
     this.address = addressOf(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressOf(socket.localAddress, socket.localPort);
+    this.fd = descriptorOf(socket);
     // An error is always followed by a close, and there is nobody to tell more.
     socket.on("error", () => {});
     socket.on("end", () => {
@@ -266,4 +268,12 @@ function addressOf(ip: string | undefined, port: number | undefined): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(ip)?.[1];
   if (mapped !== undefined) return `${mapped}:${port ?? 0}`;
   return ip.includes(":") ? `[${ip}]:${port ?? 0}` : `${ip}:${port ?? 0}`;
+}
+
+/** Node keeps the descriptor in the socket's handle, of which its types say nothing. */
+function descriptorOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  const fd: unknown =
+    typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : -1;
+  return typeof fd === "number" ? fd : -1;
 }

@@ -5,6 +5,7 @@
  */
 import type { Args } from "../wire/args.ts";
 import { quote } from "./errors.ts";
+import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** The types of clients that may be asked for; all of ours are normal. */
@@ -18,37 +19,51 @@ export function isType(args: Args, i: number): boolean {
 export const UNKNOWN_TYPE = (args: Args, i: number): string =>
   `ERR Unknown client type '${quote(args, i, 128)}'`;
 
-/** Describes a client, without the end of the line. */
-export function describe(session: Session, nowMs: number): string {
-  const { queue, watched } = session;
-  const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
+/** Describes a client, without the end of the line. Replies have no buffer of a fixed size here: `omem` is all that waits. */
+export function describe(run: Run, session: Session): string {
+  const { queue, watched, queryBytes, queuedBytes } = session;
+  const seconds = (sinceMs: number): number =>
+    Math.max(0, Math.floor((run.wallMs - sinceMs) / 1000));
+  const outputBytes = session.outputBytes();
   return [
     `id=${session.id}`,
     `addr=${session.address}`,
     `laddr=${session.localAddress}`,
+    `fd=${session.fd}`,
     `name=${session.name}`,
     `age=${seconds(session.createdMs)}`,
     `idle=${seconds(session.lastCommandMs)}`,
-    `flags=${flagsOf(session)}`,
+    `flags=${flagsOf(session, run.monitors.has(session))}`,
     `db=${session.db}`,
     "sub=0",
     "psub=0",
     "ssub=0",
     `multi=${queue === null ? -1 : queue.length}`,
-    `watch=${watched === null ? 0 : watched.size}`,
-    `multi-mem=${session.queuedBytes}`,
+    `qbuf=${queryBytes}`,
+    "qbuf-free=0",
+    `argv-mem=${queryBytes}`,
+    `multi-mem=${queuedBytes}`,
+    "rbs=0",
+    "rbp=0",
+    "obl=0",
+    "oll=0",
+    `omem=${outputBytes}`,
+    `tot-mem=${queryBytes + queuedBytes + outputBytes}`,
+    "events=r",
     `cmd=${session.lastCommand === "" ? "NULL" : session.lastCommand}`,
     `user=${session.user}`,
     "redir=-1",
     `resp=${session.resp}`,
+    `watch=${watched === null ? 0 : watched.size}`,
     `lib-name=${session.libraryName}`,
     `lib-ver=${session.libraryVersion}`,
   ].join(" ");
 }
 
-/** In transaction, dirty, closing, spared from eviction, not touching; N for none of them. */
-function flagsOf(session: Session): string {
+/** Monitoring, in transaction, dirty, closing, spared from eviction, not touching; N for none of them. */
+function flagsOf(session: Session, monitors: boolean): string {
   const flags =
+    (monitors ? "O" : "") +
     (session.queue === null ? "" : "x") +
     (session.dirty ? "d" : "") +
     (session.closing ? "c" : "") +

@@ -76,7 +76,7 @@ const subcommands: readonly Command[] = [
     flags: anyone,
     since: "6.2.0",
     summary: "Describes the connection",
-    run: (run, _args, reply) => reply.verbatim(`${describe(run.session, run.wallMs)}\n`),
+    run: (run, _args, reply) => reply.verbatim(`${describe(run, run.session)}\n`),
   },
   {
     ...common,
@@ -255,7 +255,7 @@ function list(run: Run, args: Args, reply: Reply): void {
   } else if (!everyone) return reply.error(SYNTAX);
   let text = "";
   for (const session of run.sessions.values())
-    if (everyone || chosen.has(session.id)) text += `${describe(session, run.wallMs)}\n`;
+    if (everyone || chosen.has(session.id)) text += `${describe(run, session)}\n`;
   reply.verbatim(text);
 }
 

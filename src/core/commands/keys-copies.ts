@@ -6,11 +6,13 @@
  */
 import { NONE } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
+import { Entry } from "../keyspace/table.ts";
+import type { Value } from "../rdb/value.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { NO_SUCH_KEY, SYNTAX } from "./errors.ts";
-import { databaseAt } from "./numbers.ts";
+import { databaseAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 import { readWhole, writeWhole } from "./values.ts";
 
@@ -65,6 +67,66 @@ function copy(run: Run, args: Args, reply: Reply): void {
   if (to.type !== NONE && !replace) return reply.int(0);
   copyKey(run, from, to);
   reply.int(1);
+}
+
+/** More would make a record, and a turn, that everyone else waits for. */
+const SWAPPED_MAX = 100_000;
+
+/** SWAPDB. What another region writes meanwhile stays in the database it was written to. */
+export function swapdb(run: Run, args: Args, reply: Reply): void {
+  const [first, second] = [1, 2].map((i) => roughlyAt(args, i)) as [number, number];
+  if (Number.isNaN(first)) return reply.error("ERR invalid first DB index");
+  if (Number.isNaN(second)) return reply.error("ERR invalid second DB index");
+  const { keyspace, settings } = run;
+  if (Math.min(first, second) < 0 || Math.max(first, second) >= settings.databases)
+    return reply.error("ERR DB index is out of range");
+  if (keyspace.keys(first) + keyspace.keys(second) > SWAPPED_MAX)
+    return reply.error(`ERR databases with more than ${SWAPPED_MAX} keys cannot be swapped`);
+  if (first !== second) swap(run, wholeOf(run, first), wholeOf(run, second), first, second);
+  reply.ok();
+}
+
+interface WholeKey {
+  readonly name: Buffer;
+  readonly value: Value;
+  readonly deadline: number;
+}
+
+/** Every key of a database that a reader sees. */
+function wholeOf(run: Run, db: number): WholeKey[] {
+  const names: Buffer[] = [];
+  const entry = new Entry();
+  for (const table of run.keyspace.shards)
+    table.each((at) => {
+      table.load(at, entry);
+      const { bytes, nameStart, nameEnd } = entry;
+      if (entry.db === db) names.push(Buffer.from(bytes.subarray(nameStart, nameEnd)));
+    });
+  return names.flatMap((name) => {
+    const place = run.lookAt(db, name, 0, name.length);
+    if (place.type === NONE) return [];
+    return [{ name, value: readWhole(run, place), deadline: place.deadline }];
+  });
+}
+
+function swap(
+  run: Run,
+  ofFirst: readonly WholeKey[],
+  ofSecond: readonly WholeKey[],
+  first: number,
+  second: number,
+): void {
+  for (const [db, keys] of [
+    [first, ofFirst],
+    [second, ofSecond],
+  ] as const)
+    for (const { name } of keys) run.write.remove(run.lookAt(db, name, 0, name.length));
+  for (const [db, keys] of [
+    [first, ofSecond],
+    [second, ofFirst],
+  ] as const)
+    for (const { name, value, deadline } of keys)
+      writeWhole(run, run.lookAt(db, name, 0, name.length), value, deadline);
 }
 
 function moveKey(run: Run, from: Place, to: Place): void {

@@ -1,5 +1,5 @@
 /**
- * Objects: what OBJECT and MEMORY USAGE tell of how a key lies in memory.
+ * Objects: what OBJECT tells of how a key lies in memory.
  *
  * Invariant: everything told is a function of the content. Redis' encodings depend on history as well (a string that was
  * appended to is `raw` for good), and two replicas with the same data must not tell different stories.
@@ -26,9 +26,14 @@ const EMBSTR_MAX_BYTES = 44;
 function encoding(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 2);
   if (place.type === NONE) reply.nil();
-  else if (place.type === STRING) reply.text(encodingOfString(place));
-  else if (place.type === SET) reply.text(isIntset(run, place) ? "intset" : "hashtable");
-  else reply.text(isListpack(run, place) ? "listpack" : "hashtable");
+  else reply.text(encodingOf(run, place));
+}
+
+/** How Redis would encode the value at a place that is not NONE. */
+export function encodingOf(run: Run, place: Place): string {
+  if (place.type === STRING) return encodingOfString(place);
+  if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
+  return isListpack(run, place) ? "listpack" : "hashtable";
 }
 
 function encodingOfString({ value, valueStart, valueEnd }: Place): string {
@@ -62,9 +67,22 @@ function isListpack(run: Run, place: Place): boolean {
   return all;
 }
 
+/** Redis keeps one object for each small number, and tells of it that it is shared. */
+const SHARED_BELOW = 10_000;
+const SHARED_COUNT = 2 ** 31 - 1;
+
 function refcount(run: Run, args: Args, reply: Reply): void {
-  if (run.look(args, 2).type === NONE) reply.nil();
-  else reply.int(1);
+  const place = run.look(args, 2);
+  if (place.type === NONE) return reply.nil();
+  reply.int(isShared(run, place) ? SHARED_COUNT : 1);
+}
+
+function isShared({ settings }: Run, { type, value, valueStart, valueEnd }: Place): boolean {
+  const { maxMemoryBytes, maxMemoryPolicy } = settings;
+  // A number that keeps its own access time is not shared.
+  if (type !== STRING || (maxMemoryBytes > 0 && /l[rf]u$/.test(maxMemoryPolicy))) return false;
+  const number = parseInteger(value, valueStart, valueEnd);
+  return typeof number === "number" && number >= 0 && number < SHARED_BELOW;
 }
 
 const LFU_SELECTED =
@@ -83,11 +101,14 @@ function idletime(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 2);
   if (place.type === NONE) return reply.nil();
   if (isLfu(run)) return reply.error(LFU_SELECTED);
-  const { accessSeconds, tracksAccess } = run.keyspace;
-  const seconds = tracksAccess
-    ? idleSeconds(place.table.accessAt(place.at), accessSeconds)
-    : Math.floor((run.nowMs - writtenMs(place)) / 1000);
-  reply.int(Math.max(0, seconds));
+  reply.int(idleSecondsOf(run, place));
+}
+
+/** Seconds since the key at a place was last used, or written. */
+export function idleSecondsOf({ keyspace, nowMs }: Run, place: Place): number {
+  if (keyspace.tracksAccess)
+    return idleSeconds(place.table.accessAt(place.at), keyspace.accessSeconds);
+  return Math.max(0, Math.floor((nowMs - writtenMs(place)) / 1000));
 }
 
 /** When a key was last written, in milliseconds since 1970. */
@@ -116,70 +137,6 @@ function freq(run: Run, args: Args, reply: Reply): void {
   reply.int(frequency(place.table.accessAt(place.at), accessSeconds, run.settings));
 }
 
-/** Memory comes in blocks of so many bytes. */
-const BLOCK_BYTES = 16;
-/** What a table keeps of each entry besides the block: eight bytes a bucket, of which about three in five are in use. */
-const BUCKET_BYTES = 13;
-// What objects take besides their blocks, measured on 50,000 keys of each kind.
-const KEY_BYTES = 240;
-const TABLE_BYTES = 400;
-const CELL_BYTES = 200;
-const ERA_BYTES = 110;
-const SIBLING_BYTES = 380;
-const DEADLINE_BYTES = 90;
-const SAMPLES_DEFAULT = 5;
-
-function usage(run: Run, args: Args, reply: Reply): void {
-  let samples = SAMPLES_DEFAULT;
-  for (let i = 3; i < args.count; i += 2) {
-    if (!args.is(i, "SAMPLES") || i + 1 === args.count) return reply.error(SYNTAX);
-    samples = roughlyAt(args, i + 1);
-    if (Number.isNaN(samples)) return reply.error(NOT_AN_INTEGER);
-    if (samples < 0) return reply.error(SYNTAX);
-    if (samples === 0) samples = Infinity;
-  }
-  const place = run.look(args, 2);
-  if (place.type === NONE) return reply.nil();
-  const { key } = place;
-  const entry = new Entry();
-  place.table.load(place.at, entry);
-  let bytes = entryBytes(entry);
-  if (key !== null) {
-    bytes += KEY_BYTES + DEADLINE_BYTES * (key.deadlines.length + key.floors.length);
-    if (key.cell !== null) bytes += cellBytes(key.cell);
-    for (const body of key.bodies) bytes += cellsBytes(body, samples);
-    for (const { state } of key.generations) bytes += state.bytes;
-  }
-  reply.int(Math.round(bytes));
-}
-
-/** What an entry takes in its table, an object that it points to apart. */
-function entryBytes({ offset, kind, nameEnd, valueEnd }: Entry): number {
-  const length = (kind === OBJECT ? nameEnd : valueEnd) - offset;
-  return Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES + BUCKET_BYTES;
-}
-
-function cellBytes({ siblings, eras }: Cell): number {
-  let bytes = CELL_BYTES + eras.length * ERA_BYTES;
-  for (const { value } of siblings) bytes += SIBLING_BYTES + value.length;
-  return bytes;
-}
-
-/** All entries, judged by the first `samples` of them. */
-function cellsBytes({ table }: Cells, samples: number): number {
-  const entry = new Entry();
-  let bytes = 0;
-  let count = 0;
-  for (let hash = 0; hash < 2 ** 32 && count < samples;)
-    hash = table.walk(hash, samples, (at) => {
-      table.load(at, entry);
-      bytes += entryBytes(entry);
-      if (entry.kind === OBJECT) bytes += cellBytes(table.object(entry));
-      count++;
-    });
-  return TABLE_BYTES + (count === 0 ? 0 : (bytes / count) * table.size);
-}
-
 const common = {
   arity: 3,
   flags: ["readonly"],
@@ -191,7 +148,7 @@ const common = {
   glances: true,
 } as const;
 
-/** OBJECT and MEMORY. */
+/** OBJECT. */
 export const objectCommands: readonly Command[] = [
   container(
     {
@@ -237,31 +194,6 @@ export const objectCommands: readonly Command[] = [
         since: "2.2.3",
         summary: "Tells how many references the value has, which is 1",
         run: refcount,
-      },
-    ],
-  ),
-  container(
-    {
-      name: "memory",
-      group: "server",
-      since: "4.0.0",
-      summary: "Tells how memory is used",
-    },
-    [
-      {
-        name: "usage",
-        keyFlags: ["RO"],
-        glances: true,
-        arity: -3,
-        flags: ["readonly"],
-        keys: [2, 2, 1],
-        categories: [],
-        group: "server",
-        since: "4.0.0",
-        complexity: "O(N) for N samples",
-        summary: "Estimates the bytes that a key takes, by some of its members or fields",
-        usage: "<key> [SAMPLES <count>]",
-        run: usage,
       },
     ],
   ),

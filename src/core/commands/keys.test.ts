@@ -194,16 +194,32 @@ test("OBJECT names the encoding that Redis would begin with", () => {
   assert.equal(encoding("none"), NIL);
 });
 
-test("OBJECT tells how long ago a key was written, and of no frequencies", () => {
+test("OBJECT tells how long ago a key was written, and of no frequencies without an LFU policy", () => {
   const store = furnished();
   store.nowMs += 2_500;
   for (const key of types) {
     assert.equal(store.raw("OBJECT", "IDLETIME", key), int(2));
-    assert.equal(store.raw("OBJECT", "REFCOUNT", key), int(1));
     assert.ok(store.raw("OBJECT", "FREQ", key).startsWith("-ERR An LFU maxmemory policy"));
   }
   for (const name of ["IDLETIME", "REFCOUNT", "FREQ"])
     assert.equal(store.raw("OBJECT", name, "none"), NIL);
+});
+
+test("OBJECT REFCOUNT tells of small integers that they are shared", () => {
+  const store = new Standalone();
+  for (const [value, count] of [
+    ["0", 2_147_483_647],
+    ["9999", 2_147_483_647],
+    ["10000", 1],
+    ["-1", 1],
+    ["01", 1],
+    ["x", 1],
+  ] as const) {
+    store.raw("SET", "k", value);
+    assert.equal(store.raw("OBJECT", "REFCOUNT", "k"), int(count), value);
+  }
+  store.raw("SADD", "s", "1");
+  assert.equal(store.raw("OBJECT", "REFCOUNT", "s"), int(1));
 });
 
 test("MEMORY USAGE grows with what a key holds", () => {
@@ -225,13 +241,22 @@ test("MEMORY USAGE grows with what a key holds", () => {
   assert.equal(store.raw("MEMORY", "USAGE", "s", "SAMPLES", "-1"), error("ERR syntax error"));
 });
 
-test("SWAPDB says why it is not there", () => {
-  const store = furnished();
-  assert.equal(
-    store.raw("SWAPDB", "0", "1"),
-    error("ERR SWAPDB is not available: databases cannot be swapped atomically across regions"),
-  );
-  assert.equal(store.raw("DBSIZE"), int(4));
+test("SWAPDB exchanges what two databases hold, deadlines included", () => {
+  const store = new Standalone();
+  store.raw("SET", "a", "1", "PX", "5000");
+  store.raw("SADD", "both", "zero");
+  store.raw("SELECT", "1");
+  store.raw("HSET", "both", "f", "one");
+  assert.equal(store.raw("SWAPDB", "0", "1"), OK);
+  assert.equal(store.raw("GET", "a"), bulk("1"));
+  assert.equal(store.raw("PTTL", "a"), int(5000));
+  assert.equal(store.raw("SMEMBERS", "both"), array(bulk("zero")));
+  assert.equal(store.raw("DBSIZE"), int(2));
+  store.raw("SELECT", "0");
+  assert.equal(store.raw("HGET", "both", "f"), bulk("one"));
+  assert.equal(store.raw("DBSIZE"), int(1));
+  assert.equal(store.raw("SWAPDB", "0", "16"), error("ERR DB index is out of range"));
+  assert.equal(store.raw("SWAPDB", "x", "1"), error("ERR invalid first DB index"));
 });
 
 test("a transaction of writes is one record, one of reads none", () => {

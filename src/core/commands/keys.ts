@@ -10,7 +10,7 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command, Handler } from "./command.ts";
 import { SYNTAX } from "./errors.ts";
-import { copyCommands } from "./keys-copies.ts";
+import { copyCommands, swapdb } from "./keys-copies.ts";
 import { objectCommands } from "./keys-objects.ts";
 import type { Run } from "./run.ts";
 
@@ -109,10 +109,6 @@ function flushing(everything: boolean): Handler {
     run.write.flush(run.place(0), everything ? -1 : run.session.db);
     reply.ok();
   };
-}
-
-function swapdb(_run: Run, _args: Args, reply: Reply): void {
-  reply.error("ERR SWAPDB is not available: databases cannot be swapped atomically across regions");
 }
 
 const common = { categories: ["keyspace"], group: "generic" } as const;
@@ -223,8 +219,8 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ["write", "fast"],
     since: "4.0.0",
-    complexity: "O(1)",
-    summary: "Refused: databases cannot be swapped atomically across regions",
+    complexity: "O(N) for N keys in both databases, with what they hold",
+    summary: "Exchanges two databases: every key of each is written anew in the other",
     run: swapdb,
   },
   ...copyCommands,

@@ -76,6 +76,8 @@ export class Run {
   pausedUntilMs = 0;
   /** Which commands wait: all, or those that may write. */
   paused: "all" | "write" = "all";
+  /** Whether this node removes expired keys for good (DEBUG SET-ACTIVE-EXPIRE). Readers never see them either way. */
+  sweeps = true;
   /** Whether EXEC is running its queue. */
   inTransaction = false;
   /** Whether what is looked at counts as a hit or a miss: while a command that only reads runs. */

@@ -20,6 +20,8 @@ export interface Watch {
   readonly deadline: number;
 }
 
+const noBytes = (): number => 0;
+
 export class Session {
   readonly id: number;
   readonly address: string;
@@ -49,6 +51,12 @@ export class Session {
   watched: Map<string, Watch> | null = null;
   /** A watched key has changed. */
   dirty = false;
+  /** The descriptor of its socket; −1 when there is none. */
+  fd = -1;
+  /** Bytes that were received and not executed yet, the command that runs now included. */
+  queryBytes = 0;
+  /** Bytes of replies that the network has not taken yet. */
+  outputBytes: () => number = noBytes;
   lastCommand = "";
   lastCommandMs: number;
   /** Nothing is executed for this client before this time (DEBUG SLEEP). */

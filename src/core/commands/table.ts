@@ -20,6 +20,7 @@ import { introspectionCommands } from "./introspection.ts";
 import { keyCommands } from "./keys.ts";
 import { keyspaceCommands } from "./keyspaces.ts";
 import { latencyCommands } from "./latency.ts";
+import { memoryCommands } from "./memory.ts";
 import { monitorCommands } from "./monitor.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
@@ -45,6 +46,7 @@ export const commandTable: CommandTable = new CommandTable([
   slowLogCommands,
   latencyCommands(() => commandTable),
   monitorCommands,
+  memoryCommands,
   stringCommands,
   bitmapCommands,
   bitFieldCommands,

@@ -261,7 +261,8 @@ export class Replica {
     const { run } = this;
     const watermarkMs = this.members.watermarkMs(run.nowMs);
     const beganMicros = run.node.micros();
-    this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
+    if (run.sweeps)
+      this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
     const sweptMicros = run.node.micros();
     this.#noteLatency("expire-cycle", sweptMicros - beganMicros);
     if (!run.eviction.overflows) return;

@@ -12,6 +12,8 @@ export interface ClientOutput {
   /** `ip:port` of the client, and of the listening side. */
   readonly address: string;
   readonly localAddress: string;
+  /** The descriptor of the socket, for CLIENT LIST; −1 when there is none. */
+  readonly fd: number;
   /** Sends bytes. They are on their way or copied before it returns, so the caller may reuse them. */
   write(bytes: Buffer): void;
   /** Bytes given to `write` and not yet taken by the network. */
