@@ -145,7 +145,7 @@ class World {
         info: () => "# Server\r\n",
         closeClient: (id) => this.clients.close(id),
         memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-        checkpoint: () => true,
+        checkpoint: () => {},
         checkpointMs: () => 0,
         shutdown: () => {},
         micros: () => 0,

@@ -30,6 +30,8 @@ export class CheckpointJob {
   readonly #host: CheckpointHost;
   readonly #options: CheckpointOptions;
   #running: Promise<void> | null = null;
+  /** Another one was asked for while one was being taken: what it did not see must be in the next. */
+  #again = false;
   /** Of the installed checkpoint; null before the first. */
   position: number | null;
   installedAtMs: number;
@@ -57,25 +59,28 @@ export class CheckpointJob {
     const due =
       grown >= this.#options.everyBytes ||
       (grown > 64 * 1024 && nowMs - this.installedAtMs >= this.#options.everyMs);
-    if (due) this.begin(nowMs, onError);
+    if (due || this.#again) this.begin(nowMs, onError);
     else this.#truncate(nowMs);
   }
 
-  /** Takes a checkpoint now; false when one is being taken. */
-  begin(nowMs: number, onError: (error: unknown) => void): boolean {
-    if (this.#running !== null) return false;
+  /** Takes a checkpoint now, or once the one that is being taken is done. */
+  begin(nowMs: number, onError: (error: unknown) => void): void {
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
     this.#running = this.#take(nowMs)
       .catch((error: unknown) => {
         this.installedAtMs = nowMs;
         onError(error);
       })
       .finally(() => (this.#running = null));
-    return true;
   }
 
-  /** Whether a checkpoint is being taken. */
+  /** Whether a checkpoint is being taken, or was asked for. */
   get running(): boolean {
-    return this.#running !== null;
+    return this.#running !== null || this.#again;
   }
 
   /** Waits for a checkpoint that is being taken. */

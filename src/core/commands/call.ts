@@ -15,10 +15,6 @@ const ERROR = 45;
 
 /** Runs one command; what it wrote is committed by the caller, so that a transaction becomes one record. */
 export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): void {
-  const watched = run.monitors.size > 0 && (entry.bits & UNSEEN) === 0;
-  // EXEC is shown behind the commands it runs.
-  const afterwards = (entry.bits & UNLOGGED) !== 0;
-  if (watched && !afterwards) tellMonitors(run, entry, args, reply);
   const mark = reply.mark;
   const { stats, settings } = run;
   const beganMicros = run.lapMicros;
@@ -41,7 +37,7 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   micros[index] = (micros[index] as number) + took;
   if (settings.latencyTracking) stats.took(index, took);
   if (took >= run.notableMicros) note(run, entry, args, took);
-  if (watched && afterwards) tellMonitors(run, entry, args, reply);
+  if (run.monitors.size > 0 && (entry.bits & UNSEEN) === 0) tellMonitors(run, entry, args, reply);
 }
 
 /** Logs a command that took long. */

@@ -113,9 +113,10 @@ function mute(session: Session, mark: number, reply: Reply): void {
 export function heldUntilMs(run: Run, session: Session, args: Args): number {
   if (session.sleepUntilMs > run.wallMs) return session.sleepUntilMs;
   if (run.pausedUntilMs <= run.wallMs) return 0;
-  if (run.paused === "all") return run.pausedUntilMs;
   const entry = commandTable.find(args);
-  if (entry === null) return 0;
+  // What will be refused is refused at once.
+  if (entry === null || !entry.takes(args.count)) return 0;
+  if (run.paused === "all") return run.pausedUntilMs;
   const writes = (entry.bits & WRITES) !== 0;
   const runsQueue = (entry.bits & IMMEDIATE) !== 0 && queueWrites(session);
   return writes || runsQueue ? run.pausedUntilMs : 0;

@@ -19,7 +19,7 @@ test("who monitors is told every command that runs, with its time, database and 
   store.raw("select", "3");
   store.raw("set", "a b", Buffer.from([0x22, 0x5c, 10, 7, 0xff]));
   assert.deepEqual(heard, [
-    '1 +1700000000.000000 [0 127.0.0.1:50000] "select" "3"\r\n',
+    '1 +1700000000.000000 [3 127.0.0.1:50000] "select" "3"\r\n',
     '1 +1700000000.000000 [3 127.0.0.1:50000] "set" "a b" "\\"\\\\\\n\\a\\xff"\r\n',
   ]);
 });
@@ -41,11 +41,11 @@ test("neither secrets nor administration are shown", () => {
   assert.match(heard[0] ?? "", /"auth" "\(redacted\)" "\(redacted\)"/);
 });
 
-test("a client's own commands follow the reply to its MONITOR, and RESET ends it", () => {
+test("a client's own commands stand behind its replies, and RESET ends MONITOR", () => {
   const { store, heard, monitor } = monitored();
   store.session = monitor;
-  assert.match(store.raw("ping"), /^\+1700000000\.000000 \[0 [^\]]*\] "ping"\r\n\+PONG\r\n$/);
-  store.raw("reset");
+  assert.match(store.raw("ping"), /^\+PONG\r\n\+1700000000\.000000 \[0 [^\]]*\] "ping"\r\n$/);
+  assert.equal(store.raw("reset"), "+RESET\r\n");
   assert.equal(store.raw("ping"), "+PONG\r\n");
   assert.deepEqual(heard, []);
 });

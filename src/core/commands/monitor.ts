@@ -1,8 +1,8 @@
 /**
  * MONITOR: clients that are told every command that runs, in one line each.
  *
- * Invariant: a line shows what was asked, before it runs, so nothing of the data and no secret; commands of administration are not
- * shown.
+ * Invariant: a line shows what was asked, so nothing of the data and no secret, and need not wait for the disk. It comes when the
+ * command has run, so EXEC stands behind what it ran. Commands of administration are not shown.
  */
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -30,11 +30,11 @@ export const monitorCommands: readonly Command[] = [
   },
 ];
 
-/** Tells those who monitor what is about to run. */
+/** Tells those who monitor what has just run. */
 export function tellMonitors(run: Run, entry: CommandEntry, args: Args, reply: Reply): void {
   const line = Buffer.from(lineOf(run, entry, args), "latin1");
   for (const session of run.monitors)
-    // Its own line must not overtake the reply it has not got yet.
+    // Its own lines stand among the replies it has not got yet.
     if (session === run.session) reply.sink.raw(line, 0, line.length);
     else run.node.push(session.id, line);
 }

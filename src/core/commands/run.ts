@@ -30,8 +30,8 @@ export interface NodePort {
   closeClient(id: number): void;
   /** What the process takes, for MEMORY: all of it, and its JavaScript heap. */
   memory(): { readonly rssBytes: number; readonly heapBytes: number };
-  /** Begins to write a checkpoint; false when one is being written already. */
-  checkpoint(): boolean;
+  /** Has a checkpoint written of what there is now. */
+  checkpoint(): void;
   /** When the newest checkpoint was written, in milliseconds since 1970; the node's start while there is none (LASTSAVE). */
   checkpointMs(): number;
   /** Stops the node: what was answered is stored, connections are closed (SHUTDOWN). */

@@ -12,8 +12,6 @@ import { SYNTAX } from "./errors.ts";
 import { lolwut } from "./lolwut.ts";
 import type { Run } from "./run.ts";
 
-const IN_PROGRESS = "ERR Background save already in progress";
-
 const admin = ["admin", "noscript", "no_async_loading"] as const;
 const common = { keys: [0, 0, 0], categories: [], group: "server", complexity: "O(1)" } as const;
 
@@ -118,20 +116,19 @@ export const serverCommands: readonly Command[] = [
 
 /** What was answered is in the log already, so there is nothing to wait for. */
 function checkpoint(run: Run, _args: Args, reply: Reply): void {
-  if (!run.node.checkpoint()) return reply.error(IN_PROGRESS);
+  run.node.checkpoint();
   reply.ok();
 }
 
 function checkpointBehind(run: Run, args: Args, reply: Reply): void {
   const scheduled = args.count === 2 && args.is(1, "SCHEDULE");
   if (args.count > 1 && !scheduled) return reply.error(SYNTAX);
-  if (!run.node.checkpoint() && !scheduled) return reply.error(IN_PROGRESS);
+  run.node.checkpoint();
   reply.status(scheduled ? "Background saving scheduled" : "Background saving started");
 }
 
 function shorten(run: Run, _args: Args, reply: Reply): void {
-  if (!run.node.checkpoint())
-    return reply.error("ERR Background append only file rewriting already in progress");
+  run.node.checkpoint();
   reply.status("Background append only file rewriting started");
 }
 

@@ -37,7 +37,7 @@ export class Standalone {
       info: () => "# Server\r\nredis_version:7.0.15\r\n",
       closeClient: () => {},
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-      checkpoint: () => true,
+      checkpoint: () => {},
       checkpointMs: () => 1_600_000_000_000,
       shutdown: () => {},
       micros: () => 0,

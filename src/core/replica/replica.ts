@@ -259,10 +259,11 @@ export class Replica {
   #sweep(): void {
     this.#sweptMs = this.monoMs;
     const { run } = this;
+    // While clients may not write, neither does the store.
+    if (run.pausedUntilMs > run.wallMs) return;
     const watermarkMs = this.members.watermarkMs(run.nowMs);
     const beganMicros = run.node.micros();
-    if (run.sweeps)
-      this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
+    if (run.sweeps) this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
     const sweptMicros = run.node.micros();
     this.#noteLatency("expire-cycle", sweptMicros - beganMicros);
     if (!run.eviction.overflows) return;
