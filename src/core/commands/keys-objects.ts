@@ -6,17 +6,14 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import type { Cells } from "../crdt/cells.ts";
 import { NONE, SET, STRING } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
-import { Entry, OBJECT } from "../keyspace/table.ts";
+import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
-import { NOT_AN_INTEGER, SYNTAX } from "./errors.ts";
-import { roughlyAt } from "./numbers.ts";
 import { limitOf } from "./parameters.ts";
 import type { Run } from "./run.ts";
 
