@@ -11,6 +11,7 @@ import manifest from "../package.json" with { type: "json" };
 import { startHttpApi } from "./adapters/http-api/http-api.ts";
 import { startTcpTransport } from "./adapters/replication-tcp/tcp-transport.ts";
 import { startRespServer } from "./adapters/resp-server/resp-server.ts";
+import { loadResolver } from "./adapters/resolver-modules/resolver-module.ts";
 import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
 import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { originName } from "./core/clock/origins.ts";
@@ -45,6 +46,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
         const { rss, heapUsed } = process.memoryUsage();
         return { rssBytes: rss, heapBytes: heapUsed };
       },
+      resolver: loadResolver,
       soon: (callback) => void setImmediate(callback),
       every: (ms, callback) => {
         const timer = setInterval(callback, ms);

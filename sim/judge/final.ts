@@ -4,6 +4,7 @@
  *   I-15  what removals left behind is collected          I-20  links carry heartbeats and nothing else
  *   I-1   every acknowledged write is there               I-6   counters are what was asked of them
  *   I-10  what was added and not removed is there         I-17  both halves of a transaction, or neither
+ *   I-31  what lost against a concurrent write is in the conflict feed
  *
  * Invariant: what clients are told at the end is asked over their own protocol, of every region.
  */
@@ -65,7 +66,9 @@ function leftovers(judge: Judge, machine: Machine): string {
   const { waitingFloors, waitingResets } = replica.garbage;
   // What depends on records that were lost with a disk waits until their origin is sealed, which is not there yet.
   const waiting = judge.lostDisks.size > 0 ? 0 : replica.delivery.waitingCount;
+  const { pending } = replica.writer.conflicts;
   const found = [
+    pending.size > 0 ? `${pending.size} losses to be recorded` : "",
     waitingResets > 0 ? `${waitingResets} resets` : "",
     waitingFloors > 0 ? `${waitingFloors} floors or flushes` : "",
     waiting > 0 ? `${waiting} records that wait` : "",
@@ -98,6 +101,9 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
           outcome.machine,
           `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`,
         );
+  const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts);
+  if (silent !== null) judge.fail("I-31", null, silent);
+  if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");
   const there = outcomes.filter(isThere);
   const answers = new Map<string, string>();
   const flushes = "flush" in plan.kinds;

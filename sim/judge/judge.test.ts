@@ -250,6 +250,23 @@ test("I-22: a node that goes on after its disk failed to sync is noticed", async
   assert.equal((await simulation.run()).failure?.check, "I-22");
 });
 
+test("I-31: a write that loses against a concurrent one and is recorded by nobody is noticed", async () => {
+  const check = await planted((s) => {
+    for (const machine of s.machines)
+      nodeOf(machine).replica.writer.conflicts.answersFor = () => false;
+  });
+  assert.equal(check, "I-31");
+});
+
+test("I-31: two types at once lose nothing unseen either", async () => {
+  const plan = { ...quiet, kinds: { clash: 1 } };
+  assert.equal((await new Simulation(plan).run()).failure, null);
+  const check = await planted((s) => {
+    for (const machine of s.machines) nodeOf(machine).replica.writer.conflicts.mixed = () => {};
+  }, plan);
+  assert.equal(check, "I-31");
+});
+
 test("an assertion in the product is noticed", async () => {
   const check = await planted((s) => {
     nodeOf(first(s)).replica.tick = () => assert.fail("bug: planted");

@@ -6,13 +6,15 @@
  *   I-2  nothing is there that nobody wrote              I-3   equal vectors, equal states
  *   I-5  the state is what the records mean              I-6   each record once, in the order of its origin
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
- *   I-12 a dot names one record                          bug   an assertion or an error nobody caught
+ *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
+ *   bug  an assertion or an error nobody caught
  *
  * Invariant: the judge only listens. A run with it is the run without it.
  */
 import { canonicalText } from "./canonical.ts";
 import { Facts, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
+import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
 import { misread } from "./view.ts";
 import type { Machine, MachineEvents } from "../world/machine.ts";
@@ -51,6 +53,7 @@ export interface MachineView {
 
 export class Judge implements MachineEvents {
   readonly history = new History();
+  readonly losses = new Losses(this.history);
   readonly views = new Map<Machine, MachineView>();
   readonly #intents = new Map<Machine, Map<number, Intent[]>>();
   /** Highest acknowledged seq by origin. */
@@ -164,6 +167,7 @@ export class Judge implements MachineEvents {
     });
     view.applied[origin.index] = seq;
     view.facts.apply(record);
+    this.losses.applied(machine.name, view.facts, record);
     this.onRecord(machine, record, isNew);
   }
 
@@ -250,6 +254,7 @@ export class Judge implements MachineEvents {
       for (const { origin, records } of this.#runsOf(block))
         applied[origin.index] = (applied[origin.index] ?? 0) - records.length;
     if (!view.replaced) this.#survived(view, applied);
+    this.losses.restarted(machine.name, applied);
     this.#forgetTail(view, me, applied[me.index] ?? 0);
     view.origin = me;
     view.replaced = false;

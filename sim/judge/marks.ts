@@ -26,6 +26,7 @@ export const MARKS = [
   "a client's connection was lost under it",
   "a client asked once more for what it had heard nothing of",
   "a connection could take no more",
+  "a write lost against a concurrent one",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];

@@ -133,6 +133,24 @@ export const MUTANTS: readonly Mutant[] = [
     find: "for (const { entry, args } of queue) call(run, entry, args, reply);",
     put: "for (const { entry, args } of queue) { call(run, entry, args, reply); run.write.commit(); }",
   },
+  {
+    name: "a value that loses in a hash is recorded by nobody",
+    file: "core/replica/apply.ts",
+    find: "if (cells.touched !== null && tag !== SET)",
+    put: "if (cells.touched !== null && tag < 0)",
+  },
+  {
+    name: "whoever wins records what lost, if anybody does",
+    file: "core/replica/conflicts.ts",
+    find: "if (!this.#isOurs(loser.origin)) return;\n    const conflict",
+    put: "if (!this.#isOurs(winner.origin)) return;\n    const conflict",
+  },
+  {
+    name: "of two types at once the hidden one goes unseen",
+    file: "core/replica/conflicts.ts",
+    find: "if (winner === null || types.length < 2) return;",
+    put: "if (winner === null || types.length > 0) return;",
+  },
 ];
 
 /** Bugs that no run of today's length can show, and why: listed, not counted. */

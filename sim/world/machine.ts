@@ -340,6 +340,9 @@ export class Machine implements Owner {
       monoMs: () => this.monoMs(),
       random: () => chance.u32(),
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+      resolver: (name) => {
+        throw new Error(`${name}: nothing is loaded here`);
+      },
       soon: (callback) => {
         if (this.slowUs > 1_000) this.processorHarms.felt();
         timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.act(callback));

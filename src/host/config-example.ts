@@ -74,11 +74,19 @@ checkpoint:
   everyBytes: 256MiB
   everyMs: 5m
 
-# How concurrent SETs of keys with a prefix are resolved: lww (the last wins, the default), fww, max or min.
-# The longest prefix wins.
+# How much of what this node's own writes lost against concurrent ones is kept to be shown and brought back.
+conflicts:
+  maxEntries: 10000
+  maxBytes: 16MiB
+  maxAgeMs: 7d
+
+# How concurrent SETs of keys with a prefix are resolved: lww (the last wins, the default), fww, siblings, max, min, or a
+# module of yours. The longest prefix wins. The same on every node.
 keyspaces: []
 #  - prefix: "price:"
 #    conflict: max
+#  - prefix: "cart:"
+#    conflict: ./resolve-cart.cjs
 
 # trace, debug, info, warn, error or fatal.
 logLevel: info

@@ -90,8 +90,8 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
       "node.yaml:4:7: `replication.links[1].address` must be host:port; it is missing",
     ],
     [
-      "keyspaces:\n  - prefix: a\n    conflict: siblings",
-      'node.yaml:3:15: `keyspaces[1].conflict` "siblings" is not available in this version; use lww, fww, max or min',
+      "keyspaces:\n  - prefix: a\n    conflict: newest",
+      'node.yaml:3:15: `keyspaces[1].conflict` must be one of lww, fww, siblings, max, min, or a module such as ./resolve-cart.cjs; it is "newest"',
     ],
     [
       "keyspaces:\n  - prefix: a\n    conflict: lww\n    writes: home",
@@ -171,7 +171,7 @@ test("a list of keyspaces stands alone in a file, or under its name", () => {
   );
   assert.deepEqual(parseKeyspaces("- { prefix: a, conflict: last }", "k.yaml"), {
     problems: [
-      'k.yaml:1:26: `keyspaces[1].conflict` must be one of lww, fww, max, min; it is "last"',
+      'k.yaml:1:26: `keyspaces[1].conflict` must be one of lww, fww, siblings, max, min, or a module such as ./resolve-cart.cjs; it is "last"',
     ],
   });
   assert.deepEqual(

@@ -8,6 +8,7 @@
  */
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
+import { POLICIES } from "../core/crdt/policy.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
 import { didYouMean } from "./suggestion.ts";
@@ -48,9 +49,19 @@ const link = group({
   address: text("must be host:port").regex(ADDRESS, { error: "must be host:port" }),
 });
 
+const CONFLICT_ERROR = `must be one of ${POLICIES.join(", ")}, or a module such as ./resolve-cart.cjs`;
+
+/** Whether a conflict policy is a file rather than a word. */
+function isModule(conflict: string): boolean {
+  return /[./]/.test(conflict);
+}
+
 const keyspace = group({
   prefix: text("must be the beginning of the keys it is about, in quotes"),
-  conflict: oneOf(["lww", "fww", "max", "min"]),
+  conflict: text(CONFLICT_ERROR).refine(
+    (name) => (POLICIES as readonly string[]).includes(name) || isModule(name),
+    { error: CONFLICT_ERROR },
+  ),
 });
 
 const schema = group({
@@ -114,6 +125,15 @@ const schema = group({
     ),
   }).prefault({}),
   members: z.array(member, { error: "must be a list of member names" }).optional(),
+  conflicts: group({
+    maxEntries: int("must be a number of entries, 0 to 1000000", 0, 1_000_000).default(10_000),
+    maxBytes: quantity(parseBytes, "must be bytes, 1MiB or more, such as 16MiB", MIB).default(
+      16 * MIB,
+    ),
+    maxAgeMs: quantity(parseMs, "must be a duration such as 7d", 0).default(
+      7 * 24 * 60 * MINUTE_MS,
+    ),
+  }).prefault({}),
   keyspaces: z.array(keyspace, { error: "must be a list of keyspaces" }).default([]),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
@@ -359,7 +379,7 @@ function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);
 }
 
-/** Names the settings of keyspaces that are known, and not available; takes a `conflict` of that kind out of the value. */
+/** Names the settings of keyspaces that are known, and not available. */
 function notYet(
   root: Record<string, unknown>,
   path: string[],
@@ -375,11 +395,6 @@ function notYet(
         problems.push(
           `${place([...path, i], key)}: \`${named([...path, i, key])}\` is not available in this version; remove the line`,
         );
-    const conflict = one["conflict"];
-    if (conflict === "siblings" || (typeof conflict === "string" && /[./]/.test(conflict)))
-      problems.push(
-        `${place([...path, i, "conflict"])}: \`${named([...path, i, "conflict"])}\` ${JSON.stringify(conflict)} is not available in this version; use lww, fww, max or min`,
-      );
   }
 }
 

@@ -8,6 +8,7 @@ import { originName } from "../core/clock/origins.ts";
 import { percentile } from "../core/commands/command-stats.ts";
 import { commandStats } from "../core/commands/dispatch.ts";
 import type { Settings } from "../core/commands/settings.ts";
+import { policyName } from "../core/crdt/policy.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import type { CheckpointJob } from "./checkpoint-job.ts";
 import type { Clients } from "./clients.ts";
@@ -115,7 +116,11 @@ function conflictStatus({ run, keyspace, writer }: Replica): NodeStatus["conflic
   return {
     seen: [...writer.conflicts.seen].map(([prefix, count]) => {
       const bytes = Buffer.from(prefix, "latin1");
-      return { prefix: bytes.toString(), policy: policies.of(bytes, 0, bytes.length), count };
+      return {
+        prefix: bytes.toString(),
+        policy: policyName(policies.of(bytes, 0, bytes.length)),
+        count,
+      };
     }),
     recorded: run.conflicts.recorded,
     dropped: writer.conflicts.dropped,

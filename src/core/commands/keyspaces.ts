@@ -4,7 +4,7 @@
  * Invariant: a policy is a lens: changing it changes what readers see and nothing that is stored. Whoever watches a key of the
  * prefix is told. The change is this node's alone, and lasts until it stops.
  */
-import { POLICIES, type Policy } from "../crdt/policy.ts";
+import { POLICIES, type Policy, policyName } from "../crdt/policy.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
@@ -20,7 +20,7 @@ function list(run: Run, _args: Args, reply: Reply): void {
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
-    reply.text(conflict);
+    reply.text(policyName(conflict));
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
   }
@@ -28,17 +28,21 @@ function list(run: Run, _args: Args, reply: Reply): void {
 
 function set(run: Run, args: Args, reply: Reply): void {
   if (!args.is(3, "CONFLICT")) return reply.error(SYNTAX);
-  const policy = args.text(4).toLowerCase();
-  if (!isPolicy(policy))
-    return reply.error(`ERR a conflict policy is one of ${POLICIES.join(", ")}`);
+  const policy = policyOf(run, args.text(4));
+  if (policy === null) {
+    const known = [...POLICIES, ...run.keyspace.policies.resolvers.keys()];
+    return reply.error(`ERR a conflict policy is one of ${known.join(", ")}`);
+  }
   const prefix = args.text(2);
   run.keyspace.policies.set(prefix, policy);
   dirty(run, prefix);
   reply.ok();
 }
 
-function isPolicy(word: string): word is Policy {
-  return (POLICIES as readonly string[]).includes(word);
+/** The policy of a name, or the resolver if the configuration names that module; null when there is none. */
+function policyOf(run: Run, word: string): Policy | null {
+  const known = POLICIES.find((name) => name === word.toLowerCase());
+  return known ?? run.keyspace.policies.resolvers.get(word) ?? null;
 }
 
 function remove(run: Run, args: Args, reply: Reply): void {
@@ -64,7 +68,7 @@ function explain(run: Run, args: Args, reply: Reply): void {
   reply.text("prefix");
   reply.text(policies.prefixOf(bytes, start, end));
   reply.text("conflict");
-  reply.text(policies.of(bytes, start, end));
+  reply.text(policyName(policies.of(bytes, start, end)));
 }
 
 const common = {

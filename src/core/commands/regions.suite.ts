@@ -2,6 +2,7 @@
 import { Origins } from "../clock/origins.ts";
 import { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
+import type { Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { Applier } from "../replica/apply.ts";
@@ -61,6 +62,11 @@ export class Region {
     run.keyspace.setAccessSeconds(Math.floor(this.nowMs / 1000));
     execute(run, this.#session, argsOf(...words), reply);
     return reply.sink.view().latin1Slice();
+  }
+
+  /** How its reader resolves conflicts. */
+  get policies(): Policies {
+    return this.#run.keyspace.policies;
   }
 
   /** How much of its own losses the region keeps. */

@@ -12,6 +12,7 @@ import { format } from "../crdt/amount.ts";
 import type { Cell, Dot } from "../crdt/cell.ts";
 import { cellOf } from "../crdt/cells.ts";
 import { HASH, NONE, STRING } from "../crdt/key.ts";
+import { policyName } from "../crdt/policy.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
@@ -36,7 +37,7 @@ function siblings(run: Run, args: Args, reply: Reply): void {
   const policy = policies.of(place.bytes, place.start, place.end);
   reply.array(3);
   reply.text(tokenOf(values, origins));
-  reply.text(policy);
+  reply.text(policyName(policy));
   const counts = cell?.counting(place.horizonMs) === true ? 1 : 0;
   reply.array(values.length + counts);
   for (const { origin, seq, ms, tick, value } of values) {

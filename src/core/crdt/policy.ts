@@ -7,10 +7,32 @@
 import type { Origins } from "../clock/origins.ts";
 import type { Sibling } from "./cell.ts";
 
+/** The policies that need no module. */
 export const POLICIES = ["lww", "fww", "siblings", "max", "min"] as const;
-export type Policy = (typeof POLICIES)[number];
+export type Policy = (typeof POLICIES)[number] | Resolver;
 
-/** Whether `a` is shown rather than `b`; with `siblings` a reader who does not ask for all of them sees the last writer's. */
+/** One concurrent value, as a resolver is shown it. */
+export interface Seen {
+  readonly value: Buffer;
+  /** The member that wrote it. */
+  readonly member: string;
+  /** Milliseconds since 1970. */
+  readonly ms: number;
+}
+
+/** A policy of the operator's own: what a reader sees of several values. It runs on reads only, so it can be wrong without harm. */
+export interface Resolver {
+  readonly name: string;
+  /** The value to show, or null if it fails; the values come in the order in which they were written. */
+  resolve(values: readonly Seen[]): Buffer | null;
+}
+
+/** What the policy is called in configurations and in the feed. */
+export function policyName(policy: Policy): string {
+  return typeof policy === "string" ? policy : policy.name;
+}
+
+/** Whether `a` is shown rather than `b`; with `siblings` or a resolver that is the last writer's. */
 export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): boolean {
   if (policy === "max" || policy === "min") {
     const order = Buffer.compare(a.value, b.value) || a.value.length - b.value.length;
@@ -38,12 +60,16 @@ export class Policies {
   /** Longest first. Prefixes are text of one byte a character. */
   /** Reads whose custom resolver failed. */
   failures = 0;
+  /** The resolvers that were configured, by name. */
+  readonly resolvers = new Map<string, Resolver>();
   #keyspaces: { readonly prefix: Buffer; readonly name: string; readonly conflict: Policy }[] = [];
 
   /** Prefixes are UTF-8, as they stand in a configuration. */
   constructor(keyspaces: readonly KeyspacePolicy[] = []) {
-    for (const { prefix, conflict } of keyspaces)
+    for (const { prefix, conflict } of keyspaces) {
+      if (typeof conflict === "object") this.resolvers.set(conflict.name, conflict);
       this.set(Buffer.from(prefix).latin1Slice(), conflict);
+    }
   }
 
   of(bytes: Uint8Array, start: number, end: number): Policy {
@@ -66,8 +92,24 @@ export class Policies {
     return null;
   }
 
+  /** What a resolver makes of siblings, or null when it fails: then the last writer's value is shown. */
+  resolve(resolver: Resolver, siblings: readonly Sibling[], origins: Origins): Buffer | null {
+    const inOrder = siblings.toSorted((a, b) =>
+      origins.after(a.ms, a.tick, a.origin, b.ms, b.tick, b.origin) ? 1 : -1,
+    );
+    const value = resolver.resolve(
+      inOrder.map(({ value: bytes, origin, ms }) => ({
+        value: bytes,
+        member: origins.get(origin).member,
+        ms,
+      })),
+    );
+    if (value === null) this.failures++;
+    return value;
+  }
+
   /** Every prefix, the longest first. */
-  list(): { prefix: string; conflict: Policy }[] {
+  list(): KeyspacePolicy[] {
     return this.#keyspaces.map(({ name, conflict }) => ({ prefix: name, conflict }));
   }
 

@@ -221,13 +221,20 @@ export class Place {
     }
     if (winner !== null) {
       this.value = winner.value;
+      if (typeof policy === "object" && cell.siblings.length > 1) {
+        const shown = cell.siblings.filter(
+          (s) => s.ms > horizonMs && (key?.siblingDeadline(s) ?? s.deadline) > nowMs,
+        );
+        if (shown.length > 1)
+          this.value = keyspace.policies.resolve(policy, shown, keyspace.origins) ?? winner.value;
+      }
       this.valueStart = 0;
-      this.valueEnd = winner.value.length;
+      this.valueEnd = this.value.length;
     }
     if (!cell.counting(horizonMs)) return winner;
     let total: Amount | null = cell.sum(horizonMs);
     if (winner !== null) {
-      const base = parseDecimal(winner.value, 0, winner.value.length);
+      const base = parseDecimal(this.value, 0, this.valueEnd);
       total = base === null ? null : add(base, total);
     }
     if (total === null) return winner;

@@ -11,7 +11,7 @@ import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import { COLLECTIONS, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
-import type { Keyspace } from "../keyspace/keyspace.ts";
+import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 
@@ -134,6 +134,7 @@ export function checkCounts(keyspace: Keyspace): void {
   const keys: number[] = [];
   const expiring: number[] = [];
   for (const { db, name } of names(keyspace)) {
+    if (db === INTERNAL_DB) continue;
     const key = keyspace.open(locate(keyspace, db, name));
     const tags = key.tags as Tag;
     if (tags === NONE) continue;

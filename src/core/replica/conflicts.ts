@@ -17,7 +17,7 @@ import type { Cell, Era, Sibling } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { Context } from "../crdt/context.ts";
 import { GENERATION, HASH, type Key, SET, STRING } from "../crdt/key.ts";
-import { type Policy, wins } from "../crdt/policy.ts";
+import { type Policy, policyName, wins } from "../crdt/policy.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -101,7 +101,8 @@ export class Conflicts {
       ? [written, before]
       : [before, written];
     const path = Buffer.from(name.subarray(start, end));
-    this.#lost(place, tag, "value", path, policy, loser, winner, tag, loser.value);
+    const by = policyName(policy);
+    this.#lost(place, tag, "value", path, by, loser, winner, tag, loser.value);
   }
 
   /** Increments are hidden by a concurrent value that is no number. */
@@ -129,7 +130,7 @@ export class Conflicts {
     this.#count(place);
     for (const era of cell.eras)
       if (era.seq > era.resetSeq && (isWriter || era.origin === context.origin))
-        this.#lostEra(place, tag, path, policy, era, shown);
+        this.#lostEra(place, tag, path, policyName(policy), era, shown);
   }
 
   #lostEra(

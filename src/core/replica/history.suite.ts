@@ -51,6 +51,8 @@ export class History {
   /** What was collected while records were still on their way. */
   collectedEarly = 0;
   expired = 0;
+  /** Losses against concurrent writes that were recorded. */
+  lost = 0;
 
   constructor(seed: number, weights: Weights = everything) {
     this.seed = seed;
@@ -160,6 +162,11 @@ export class History {
         this.oracle.add(record, deltas);
       }
     if (this.chance.next() < this.#promptness) this.#sync(site);
+    const { conflicts } = replica.run;
+    const before = conflicts.recorded;
+    replica.settleConflicts();
+    this.lost += conflicts.recorded - before;
+    this.#append(site, []);
   }
 
   #sync(site: Site): void {
@@ -399,7 +406,8 @@ export class History {
 
   #deliverAll(): void {
     for (const site of this.sites) this.#sync(site);
-    for (let round = 0; round < 2; round++)
+    // What a round shows to be lost is recorded in it, and arrives with the next.
+    for (let round = 0; round < 3; round++)
       for (const site of this.sites)
         for (const from of this.sites)
           if (from !== site) {

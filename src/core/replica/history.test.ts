@@ -53,13 +53,16 @@ test("a flush takes everything older, wherever it was on its way", () => {
 test("histories collect garbage, expire keys and disagree about values, or they would prove nothing", () => {
   let collected = 0;
   let expired = 0;
+  let lost = 0;
   for (let seed = 1; seed <= 40; seed++) {
     const history = new History(seed, everything);
     history.run(120);
     collected += history.collected;
     expired += history.expired;
+    lost += history.lost;
   }
-  assert.ok(collected > 500 && expired > 40, `collected ${collected}, expired ${expired}`);
+  const met = `collected ${collected}, expired ${expired}, lost ${lost}`;
+  assert.ok(collected > 500 && expired > 40 && lost > 50, met);
 });
 
 // What a seed found once stays found.

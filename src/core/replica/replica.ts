@@ -18,13 +18,14 @@ import { execute } from "../commands/dispatch.ts";
 import { type NodePort, Run } from "../commands/run.ts";
 import type { Session } from "../commands/session.ts";
 import type { Settings } from "../commands/settings.ts";
-import { Policies, type Policy } from "../crdt/policy.ts";
+import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Applier } from "./apply.ts";
 import { Ceiling } from "./ceiling.ts";
+import type { ConflictBounds } from "./conflict-feed.ts";
 import { heirOf } from "./conflicts.ts";
 import { Delivery } from "./delivery.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
@@ -55,7 +56,9 @@ export interface ReplicaOptions extends ExchangeOptions {
   /** Every member's name: they count for stability. */
   readonly members: readonly string[];
   readonly durability: "local" | "relaxed";
-  readonly keyspaces: readonly { prefix: string; conflict: Policy }[];
+  readonly keyspaces: readonly KeyspacePolicy[];
+  /** How much of its own losses it keeps; the default when absent. */
+  readonly conflicts?: ConflictBounds;
   readonly settings: Settings;
   readonly node: NodePort;
   /** 96 bits of chance. */
@@ -110,6 +113,7 @@ export class Replica {
     const lineage = this.delivery.lineage(this.me);
     this.writer = new Writer(applier, this.clock, this.applied, this.records, lineage);
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
+    if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
     this.members = new Members(
       this.member,
       options.members,
