@@ -23,7 +23,6 @@ const LINKS = "regions replicate through links, not as masters and replicas";
 const OWN_WORDS = "lists the subcommands there are, in its own words";
 const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
 const USERS = "there is one user, `default`; users with rights of their own may come";
-const INTERNAL = "a test of Redis's own insides";
 
 /** By name as COMMAND LIST has it. */
 export const notes: Readonly<Record<string, Note>> = {
@@ -154,7 +153,7 @@ export const notes: Readonly<Record<string, Note>> = {
     ].map((name) => [`cluster|${name}`, refused(SLOTS)]),
   ),
 
-  // ── the insides of Redis ───────────────────────────────────────────────────────────────────────────────────────────
-  pfdebug: refused(INTERNAL),
-  pfselftest: refused(INTERNAL),
+  // ── hyperloglog ────────────────────────────────────────────────────────────────────────────────────────────────────
+  pfadd: full("a corrupt sparse HyperLogLog is always refused"),
+  pfselftest: different("ten thousand elements instead of ten million"),
 };

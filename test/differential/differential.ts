@@ -13,6 +13,7 @@ import { Generator, type Spec } from "./generator.ts";
 import { bitmaps } from "./families/bitmaps.ts";
 import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
+import { hyperLogLogs } from "./families/hyperloglogs.ts";
 import { furnished, keys } from "./families/keys.ts";
 import { inScope } from "./families/scope.ts";
 import { moving } from "./families/moving.ts";
@@ -78,6 +79,7 @@ const PORTION = 1_000;
 export const specs: readonly Spec[] = [
   ...strings,
   ...bitmaps,
+  ...hyperLogLogs,
   ...moving,
   ...hashes,
   ...sets,

@@ -43,7 +43,25 @@ export const knownDifferences: readonly KnownDifference[] = [
     excuses: ({ step, reason }) =>
       reason === AGREED_LATER && step?.kind === "command" && commandName(step.args) === "DBSIZE",
   },
+  {
+    id: "counts-are-not-written-down",
+    command: "PFCOUNT",
+    redis: "writes the cardinality into the header of the string, for the next time",
+    atoll:
+      "remembers it where it was counted, and only while nothing is added, renamed or copied; nothing else of the string differs",
+    reason: "a command that only reads must not write, least of all over what another region adds",
+    excuses: ({ reference, subject }) =>
+      !reference.equals(subject) && uncounted(reference).equals(uncounted(subject)),
+  },
 ];
+
+/** A reply whose HyperLogLogs tell no cardinality. */
+function uncounted(frame: Buffer): Buffer {
+  const copy = Buffer.from(frame);
+  for (let at = copy.indexOf("HYLL"); at >= 0; at = copy.indexOf("HYLL", at + 4))
+    copy.fill(0, at + 8, Math.min(at + 16, copy.length));
+  return copy;
+}
 
 /** A time far beyond the latest one here, which is that latest one there. */
 function isCapped({ at, step, reason, reference, subject }: Difference): boolean {

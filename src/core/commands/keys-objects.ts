@@ -33,7 +33,8 @@ export function encodingOf(run: Run, place: Place): string {
   return isListpack(run, place) ? "listpack" : "hashtable";
 }
 
-function encodingOfString({ value, valueStart, valueEnd }: Place): string {
+function encodingOfString({ kind, value, valueStart, valueEnd }: Place): string {
+  if (kind !== null) return "raw";
   if (parseInteger(value, valueStart, valueEnd) !== null) return "int";
   return valueEnd - valueStart <= EMBSTR_MAX_BYTES ? "embstr" : "raw";
 }

@@ -171,7 +171,6 @@ export const rememberedParameters: readonly Remembered[] = [
   bytes("hash-max-listpack-value", 64, 0, "hash-max-ziplist-value"),
   bytes("stream-node-max-bytes", 4096),
   bytes("zset-max-listpack-value", 64, 0, "zset-max-ziplist-value"),
-  bytes("hll-sparse-max-bytes", 3000),
   bytes("client-query-buffer-limit", 1024 ** 3, 1024 ** 2),
   bytes("auto-aof-rewrite-min-size", 64 * 1024 * 1024),
   hidden("rdb-key-save-delay", 0),

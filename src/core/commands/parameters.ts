@@ -43,6 +43,9 @@ export const parameters: readonly Parameter[] = [
   parameter("proto-max-bulk-len", "protoMaxBulkLen", (value) =>
     readMemory(value, MEBIBYTE, BULK_MAX_BYTES),
   ),
+  parameter("hll-sparse-max-bytes", "hllSparseMaxBytes", (value) =>
+    readMemory(value, 0, Number.MAX_SAFE_INTEGER),
+  ),
   parameter("protected-mode", "protectedMode", readYesNo),
   {
     name: "requirepass",

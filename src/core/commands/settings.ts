@@ -12,6 +12,8 @@ export interface Settings {
   databases: number;
   maxClients: number;
   protoMaxBulkLen: number;
+  /** A sparse HyperLogLog that would grow beyond as many bytes becomes dense. */
+  hllSparseMaxBytes: number;
   port: number;
   bind: string;
   dir: string;
@@ -50,6 +52,7 @@ export const defaultSettings: Settings = {
   databases: 16,
   maxClients: 10_000,
   protoMaxBulkLen: 16 * 1024 * 1024,
+  hllSparseMaxBytes: 3000,
   port: 6379,
   bind: "127.0.0.1",
   dir: "",

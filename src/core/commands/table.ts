@@ -16,6 +16,7 @@ import { debugCommands } from "./debug.ts";
 import { dumpCommands } from "./dump.ts";
 import { expiryCommands } from "./expiry.ts";
 import { hashCommands } from "./hashes.ts";
+import { hyperLogLogCommands } from "./hyperloglogs.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { keyCommands } from "./keys.ts";
 import { keyspaceCommands } from "./keyspaces.ts";
@@ -50,6 +51,7 @@ export const commandTable: CommandTable = new CommandTable([
   stringCommands,
   bitmapCommands,
   bitFieldCommands,
+  hyperLogLogCommands,
   hashCommands,
   setCommands,
   keyCommands,
