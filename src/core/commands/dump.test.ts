@@ -122,3 +122,25 @@ test("a restored value is as idle, or as often used, as it was told to be", () =
   lfu.raw("RESTORE", "k", "0", payload, "FREQ", "100");
   assert.equal(lfu.raw("OBJECT", "FREQ", "k"), ":100\r\n");
 });
+
+test("a collection of any size is copied and restored whole", () => {
+  const client = new Standalone();
+  for (let size = 1; size <= 300; size += size < 40 ? 1 : 13) {
+    client.raw("DEL", "set", "hash");
+    const names = Array.from({ length: size }, (_, i) => `m${i}`);
+    client.raw("SADD", "set", ...names);
+    client.raw("HSET", "hash", ...names.flatMap((name) => [name, `of ${name}`]));
+    for (const key of ["set", "hash"]) {
+      client.raw("COPY", key, `${key}2`, "REPLACE");
+      client.raw("RESTORE", `${key}3`, "0", bulk(client.raw("DUMP", key)), "REPLACE");
+    }
+    for (const copy of ["2", "3"]) {
+      assert.equal(client.raw("SINTERCARD", "2", "set", `set${copy}`), `:${size}\r\n`);
+      assert.equal(client.raw("HLEN", `hash${copy}`), `:${size}\r\n`);
+      assert.equal(
+        client.raw("HMGET", `hash${copy}`, ...names),
+        client.raw("HMGET", "hash", ...names),
+      );
+    }
+  }
+});
