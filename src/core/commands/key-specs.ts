@@ -14,8 +14,8 @@ import { keyFlagsOf } from "./key-positions.ts";
 export function writeKeySpecs(command: Command, reply: Reply): void {
   const [first, last, step] = command.keys;
   const { keyCount, laterKeyFlags } = command;
-  const ranges = first === 0 ? 0 : laterKeyFlags === undefined ? 1 : 2;
   const { looseKeys = [] } = command;
+  const ranges = first === 0 ? 0 : laterKeyFlags === undefined || last === first ? 1 : 2;
   reply.set(ranges + (keyCount === undefined ? 0 : 1) + looseKeys.length);
   if (ranges === 1) range(command, 0, first, last < 0 ? last : last - first, step, reply);
   if (ranges === 2) {

@@ -4,8 +4,9 @@
  * Invariant: whatever is there from the first call of a walk to its last is shown, and shown once. A cursor is a position among
  * the hashes of names, so it survives whatever is added or removed meanwhile, and a cursor that nobody gave out does no harm.
  */
+import { formatDouble } from "../bytes/double.ts";
 import type { Cells } from "../crdt/cells.ts";
-import { HASH, NONE, SET } from "../crdt/key.ts";
+import { HASH, NONE, SET, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, WALK_END } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
@@ -160,7 +161,16 @@ function hscan(run: Run, args: Args, reply: Reply): void {
   scanCells(run, args, HASH, reply);
 }
 
-function scanCells(run: Run, args: Args, type: typeof SET | typeof HASH, reply: Reply): void {
+function zscan(run: Run, args: Args, reply: Reply): void {
+  scanCells(run, args, ZSET, reply);
+}
+
+function scanCells(
+  run: Run,
+  args: Args,
+  type: typeof SET | typeof HASH | typeof ZSET,
+  reply: Reply,
+): void {
   const cursor = cursorAt(args, 2, reply);
   if (cursor < 0) return;
   const place = run.look(args, 1);
@@ -177,6 +187,10 @@ function scanCells(run: Run, args: Args, type: typeof SET | typeof HASH, reply: 
     if (pattern !== null && !globMatches(pattern, bytes, nameStart, nameEnd)) return;
     found.push(Buffer.from(bytes.subarray(nameStart, nameEnd)));
     if (type === SET) return;
+    if (type === ZSET) {
+      found.push(Buffer.from(formatDouble(place.scoreAt(run.keyspace, at))));
+      return;
+    }
     place.lookCell(run.keyspace, at);
     found.push(Buffer.from(place.value.subarray(place.valueStart, place.valueEnd)));
   });
@@ -247,5 +261,17 @@ export const scanCommands: readonly Command[] = [
     complexity: everyCall,
     summary: "Walks over the fields of a hash, a few with each call",
     run: hscan,
+  },
+  {
+    name: "zscan",
+    arity: -3,
+    flags: ["readonly"],
+    keys: [1, 1, 1],
+    categories: ["sortedset"],
+    group: "sorted-set",
+    since: "2.8.0",
+    complexity: everyCall,
+    summary: "Walks over the members of a sorted set, a few with each call",
+    run: zscan,
   },
 ];

@@ -30,6 +30,7 @@ import { setCommands } from "./sets.ts";
 import { siblingCommands } from "./siblings.ts";
 import { slowLogCommands } from "./slow-log-commands.ts";
 import { sortCommands } from "./sort.ts";
+import { sortedSetCommands } from "./sorted-sets.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
@@ -54,6 +55,7 @@ export const commandTable: CommandTable = new CommandTable([
   hyperLogLogCommands,
   hashCommands,
   setCommands,
+  sortedSetCommands,
   keyCommands,
   expiryCommands,
   scanCommands,

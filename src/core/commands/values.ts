@@ -6,10 +6,11 @@
  * whatever the place held is gone, as far as this replica has seen it.
  */
 import { Strings } from "../bytes/strings.ts";
-import { HASH, NONE, SET, STRING } from "../crdt/key.ts";
+import { HASH, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Value } from "../rdb/value.ts";
 import type { Run } from "./run.ts";
+import { writeSorted } from "./sorted-sets-scores.ts";
 
 /** The value at a place, which must not be NONE. */
 export function readWhole(run: Run, place: Place): Value {
@@ -38,6 +39,16 @@ export function readWhole(run: Run, place: Place): Value {
       });
       return { type: "hash", fields, values };
     }
+    case ZSET: {
+      const members = new Strings();
+      const scores: number[] = [];
+      place.order?.each(0, place.order.size, false, (ref, score) => {
+        const { bytes, nameStart, nameEnd } = place.nameOf(ref);
+        members.push(bytes, nameStart, nameEnd);
+        scores.push(score);
+      });
+      return { type: "zset", members, scores };
+    }
     case NONE:
       throw new Error("bug: nothing is there to read");
     default:
@@ -47,7 +58,7 @@ export function readWhole(run: Run, place: Place): Value {
 
 /** Whether a value is of a type that is stored here. */
 export function isStorable({ type }: Value): boolean {
-  return type === "string" || type === "set" || type === "hash";
+  return type === "string" || type === "set" || type === "hash" || type === "zset";
 }
 
 /** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
@@ -90,6 +101,8 @@ function writeParts(run: Run, place: Place, value: Value): void {
         );
       return;
     }
+    case "zset":
+      return writeSorted(run, place, value.members, value.scores);
     default:
       throw new Error(`bug: a ${value.type} is not stored here`);
   }

@@ -70,6 +70,19 @@ export function whole(amount: Amount): bigint | null {
   return amount.scale === 0 ? amount.digits : null;
 }
 
+/** The double nearest to an amount. */
+export function toDouble(amount: Amount): number {
+  return typeof amount === "number" ? amount : Number(`${amount.digits}e-${amount.scale}`);
+}
+
+/** Of all decimals that read back as this double, which is finite, the shortest. */
+export function ofDouble(value: number): Amount {
+  // −0 is no amount: adding it would change nothing.
+  if (Number.isSafeInteger(value)) return value + 0;
+  const text = Buffer.from(String(value));
+  return parseDecimal(text, 0, text.length) as Amount;
+}
+
 /** As Redis prints it: at most 17 digits behind the point, no trailing zeros. */
 export function format(amount: Amount): string {
   if (typeof amount === "number") return String(amount);

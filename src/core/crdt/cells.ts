@@ -32,6 +32,12 @@ const NO_RESETS: readonly Reset[] = [];
 /** Looked through for a moment, never across a call. */
 const glance = new TableEntry();
 
+/** What a reader sees of a write: nothing, another value, or one where there was none. */
+export const SAME = 0;
+export const CHANGED = 1;
+export const CREATED = 2;
+export type Put = typeof SAME | typeof CHANGED | typeof CREATED;
+
 export class Cells {
   readonly tag: Collection;
   table: Table<Cell>;
@@ -94,7 +100,7 @@ export class Cells {
     return count;
   }
 
-  /** Writes a register: replaces what the record has seen under that name. Returns whether nothing lived there before. */
+  /** Writes a register: replaces what the record has seen under that name. Returns what a reader can tell. */
   put(
     context: Context,
     name: Uint8Array,
@@ -104,19 +110,22 @@ export class Cells {
     value: Uint8Array,
     valueStart: number,
     valueEnd: number,
-  ): boolean {
+  ): Put {
     const table = this.table;
     const hash = this.#hasher.hash(0, name, start, end);
     const at = table.find(hash, 0, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#remember(hash, context.origin, context.seq);
     let cell: Cell | null = null;
+    let same = false;
     if (at >= 0) {
       table.load(at, glance);
       if (glance.kind === OBJECT) cell = table.object(glance);
       else if (!context.covers(glance.origin, glance.seq)) cell = cellOf(glance);
+      else same = holds(glance, value, valueStart, valueEnd);
     }
-    this.#leave(at);
+    // What stays as long and the same stays where it is, in the order too.
+    if (!same) this.#leave(at);
     this.touched = cell;
     if (cell === null) {
       if (at < 0) this.count++;
@@ -137,14 +146,15 @@ export class Cells {
         valueStart,
         valueEnd,
       );
+      if (same) return SAME;
       this.#enter(put);
-      return at < 0;
+      return at < 0 ? CREATED : CHANGED;
     }
     const wasLive = at >= 0 && cell.live();
     cell.put(context, deadline, Buffer.from(value.subarray(valueStart, valueEnd)));
     if (!wasLive) this.count++;
     this.#store(at, hash, name, start, end, cell);
-    return !wasLive;
+    return wasLive ? CHANGED : CREATED;
   }
 
   /** Writes a register in place of exactly the writes named. */
@@ -439,6 +449,14 @@ export function cellOf(entry: Entry): Cell {
   const value = valueEnd === valueStart ? nothing : copyOf(bytes, valueStart, valueEnd);
   cell.siblings.push({ origin, seq, ms, tick, deadline, value });
   return cell;
+}
+
+/** Whether a register holds these bytes and no deadline. */
+function holds(entry: Entry, value: Uint8Array, start: number, end: number): boolean {
+  const from = entry.valueStart;
+  if (entry.valueEnd - from !== end - start || entry.deadline !== Infinity) return false;
+  for (let i = start; i < end; i++) if (entry.bytes[from + i - start] !== value[i]) return false;
+  return true;
 }
 
 function copyOf(bytes: Buffer, start: number, end: number): Buffer {

@@ -21,6 +21,9 @@ const NARROW = WIDTH / 2;
 /** Gives the score of the entry at a reference. */
 export type ScoreOf = (entry: Entry) => number;
 
+/** Takes an entry and its score, which is 0 in an order without scores. */
+type Visit = (ref: Ref, score: number) => void;
+
 class Node {
   /** Entries below. */
   size = 0;
@@ -118,7 +121,7 @@ export class Order {
   }
 
   /** Visits `count` entries from a rank on, upwards or downwards; the visitor must not change the cells. */
-  each(from: number, count: number, down: boolean, visit: (ref: Ref) => void): void {
+  each(from: number, count: number, down: boolean, visit: Visit): void {
     if (count <= 0) return;
     const first = down ? from - count + 1 : from;
     assert(first >= 0 && first + count <= this.size, "the ranks lie within the order");
@@ -273,16 +276,15 @@ export class Order {
   }
 }
 
-function eachOf(
-  node: Node,
-  from: number,
-  to: number,
-  down: boolean,
-  visit: (ref: Ref) => void,
-): void {
+function eachOf(node: Node, from: number, to: number, down: boolean, visit: Visit): void {
   if (node.children === null) {
-    if (down) for (let i = to - 1; i >= from; i--) visit(node.refs[i] as Ref);
-    else for (let i = from; i < to; i++) visit(node.refs[i] as Ref);
+    const { refs, scores } = node;
+    if (down)
+      for (let i = to - 1; i >= from; i--)
+        visit(refs[i] as Ref, scores === null ? 0 : (scores[i] as number));
+    else
+      for (let i = from; i < to; i++)
+        visit(refs[i] as Ref, scores === null ? 0 : (scores[i] as number));
     return;
   }
   let begin = down ? node.size : 0;

@@ -21,6 +21,7 @@ import {
 } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { type Policy, wins } from "../crdt/policy.ts";
+import { additionFor, baseOf, scoreOf, sumOf } from "../crdt/score.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Ref } from "./heap.ts";
 import { COUNTER, Entry, OBJECT, type Table } from "./table.ts";
@@ -180,6 +181,43 @@ export class Place {
   /** Reads the field at a position of `cells` into `value`; false when no reader sees one. */
   lookCell(keyspace: Keyspace, at: number): boolean {
     return this.lookRef(keyspace, (this.cells as Cells).table.refAt(at));
+  }
+
+  /** The score of a member of a sorted set; NaN when no reader sees it. */
+  score(keyspace: Keyspace, name: Uint8Array, start: number, end: number): number {
+    const { cells, horizonMs } = this;
+    const at = cells?.find(name, start, end) ?? -1;
+    if (cells === null || at < 0) return Number.NaN;
+    return cells.liveAt(at, horizonMs) ? this.scoreAt(keyspace, at) : Number.NaN;
+  }
+
+  /** The score of the member at a position of `cells` that a reader sees. */
+  scoreAt(keyspace: Keyspace, at: number): number {
+    const { table } = this.cells as Cells;
+    table.load(at, this.#entry);
+    return scoreOf(keyspace.origins, table, this.#entry, this.horizonMs);
+  }
+
+  /**
+   * What must be added to a member of a sorted set for its score to become `target`: what a reader gets by adding `increment` to what
+   * it sees, or to nothing. Null when no addition does that and the score must be set.
+   */
+  addition(
+    keyspace: Keyspace,
+    name: Uint8Array,
+    start: number,
+    end: number,
+    increment: number,
+    target: number,
+  ): Amount | null {
+    const { cells, horizonMs } = this;
+    const at = cells?.find(name, start, end) ?? -1;
+    if (cells === null || at < 0) return additionFor(0, 0, increment, target);
+    const entry = this.#entry;
+    cells.table.load(at, entry);
+    const { origins } = keyspace;
+    const base = baseOf(origins, cells.table, entry, horizonMs);
+    return additionFor(base, sumOf(cells.table, entry, horizonMs), increment, target);
   }
 
   /** As `lookCell`, of the cell at a reference. */

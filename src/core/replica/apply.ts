@@ -8,8 +8,9 @@
  */
 import type { Amount } from "../crdt/amount.ts";
 import type { Cell, Dot, Reset } from "../crdt/cell.ts";
+import { CREATED, type Put, SAME } from "../crdt/cells.ts";
 import { Context } from "../crdt/context.ts";
-import { type Collection, DEADLINES, GENERATION, HASH, SET, STRING } from "../crdt/key.ts";
+import { type Collection, DEADLINES, GENERATION, HASH, SET, STRING, ZSET } from "../crdt/key.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -140,16 +141,16 @@ export class Applier {
     start: number,
     end: number,
   ): boolean {
-    const created = this.#put(place, HASH, name, nameStart, nameEnd, value, start, end);
+    const put = this.#put(place, HASH, name, nameStart, nameEnd, value, start, end);
     this.keyspace.touch(place);
-    return created;
+    return put === CREATED;
   }
 
   /** Adds a member to a set. Returns whether no reader saw it there before: only then has the set changed for them. */
   putMember(place: Place, name: Buffer, start: number, end: number): boolean {
-    const created = this.#put(place, SET, name, start, end, nothing, 0, 0);
-    if (created) this.keyspace.touch(place);
-    return created;
+    const put = this.#put(place, SET, name, start, end, nothing, 0, 0);
+    if (put === CREATED) this.keyspace.touch(place);
+    return put === CREATED;
   }
 
   /** Writes a cell of another collection. Returns whether no reader saw one there before. */
@@ -163,9 +164,10 @@ export class Applier {
     start: number,
     end: number,
   ): boolean {
-    const created = this.#put(place, tag, name, nameStart, nameEnd, value, start, end);
-    this.keyspace.touch(place);
-    return created;
+    const put = this.#put(place, tag, name, nameStart, nameEnd, value, start, end);
+    // A member that is added again with its score has not changed for any reader.
+    if (put !== SAME || tag !== ZSET) this.keyspace.touch(place);
+    return put === CREATED;
   }
 
   #put(
@@ -177,13 +179,13 @@ export class Applier {
     value: Buffer,
     start: number,
     end: number,
-  ): boolean {
-    if (this.#flushed(place)) return false;
+  ): Put {
+    if (this.#flushed(place)) return SAME;
     const { keyspace, context } = this;
     const key = keyspace.open(place);
-    if (key.underFloor(context.ms)) return false;
+    if (key.underFloor(context.ms)) return SAME;
     const cells = keyspace.cells(key, tag);
-    const created = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
+    const put = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
     // A member is there or not: that two added it is no conflict.
     if (cells.touched !== null && tag !== SET)
       this.conflicts.cell(context, place, tag, name, nameStart, nameEnd, cells.touched);
@@ -192,7 +194,7 @@ export class Applier {
     const settled = lasting && place.table.objectAt(place.at) === key;
     if (!settled) keyspace.settle(place, key);
     if (key.isMixed) this.conflicts.mixed(place, key);
-    return created;
+    return put;
   }
 
   /** Adds to the counter of a named cell: a hash's field or a sorted set's member. */

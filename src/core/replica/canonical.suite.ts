@@ -9,7 +9,7 @@ import { originName } from "../clock/origins.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { COLLECTIONS, NONE, SET, STRING, type Tag } from "../crdt/key.ts";
+import { COLLECTIONS, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
@@ -114,6 +114,7 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
   if (place.type === STRING) return `string ${value()} until ${place.deadline}`;
   const cells = place.cells as Cells;
+  if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;
   const found: string[] = [];
   cells.each(place.horizonMs, (at) => {
     const entry = new Entry();
@@ -127,6 +128,17 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   });
   assert.equal(found.length, cells.countLive(place.horizonMs), "as many as are counted");
   return `${place.type === SET ? "set" : "hash"} ${found.toSorted().join(",")} until ${place.deadline}`;
+}
+
+/** The members of a sorted set with their scores, in its order. */
+function ranked(place: Place): string[] {
+  const order = place.order as Order;
+  const found: string[] = [];
+  order.each(0, order.size, false, (ref, score) => {
+    const entry = place.nameOf(ref);
+    found.push(`${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}=${score}`);
+  });
+  return found;
 }
 
 /** Recounts what the keyspace keeps as figures. */

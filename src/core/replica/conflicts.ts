@@ -10,14 +10,16 @@
  * While the log is replayed onto a checkpoint that was taken in slices, a cell may already hold what a later record wrote. That
  * has seen what is being replayed, so it is left out: only what is applied can be in conflict.
  */
+import { formatDouble } from "../bytes/double.ts";
 import type { Origin, Origins } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 import { format, parseDecimal, subtract } from "../crdt/amount.ts";
 import type { Cell, Era, Sibling } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { Context } from "../crdt/context.ts";
-import { GENERATION, HASH, type Key, SET, STRING } from "../crdt/key.ts";
+import { GENERATION, HASH, type Key, SET, STRING, ZSET } from "../crdt/key.ts";
 import { type Policy, policyName, wins } from "../crdt/policy.ts";
+import { haveSameCondition, scoreOfValue, shownOf } from "../crdt/score.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -89,20 +91,28 @@ export class Conflicts {
     const written = cell.siblings.find((s) => isOf(s, context));
     if (written === undefined) return;
     const policy = this.#policyOf(place, tag);
-    let before: Sibling | null = null;
-    for (const sibling of cell.siblings)
-      if (sibling !== written && this.#isApplied(sibling))
-        if (before === null || wins(policy, this.#origins, sibling, before)) before = sibling;
+    const others = cell.siblings.filter((s) => s !== written && this.#isApplied(s));
+    const before = this.#shown(tag, policy, others);
     if (before === null) return;
     this.#count(place);
     // Siblings that are shown side by side lose nothing, and neither does whoever wrote the same.
     if (policy === "siblings" || written.value.equals(before.value)) return;
-    const [winner, loser] = wins(policy, this.#origins, written, before)
-      ? [written, before]
-      : [before, written];
+    // Whoever raises a score only if it is lower wants to lose against a higher one.
+    if (tag === ZSET && haveSameCondition(written.value, before.value)) return;
+    const winner = this.#shown(tag, policy, [written, before]) as Sibling;
+    const loser = winner === written ? before : written;
     const path = Buffer.from(name.subarray(start, end));
-    const by = policyName(policy);
-    this.#lost(place, tag, "value", path, by, loser, winner, tag, loser.value);
+    const value = textOf(tag, loser.value);
+    this.#lost(place, tag, "value", path, policyName(policy), loser, winner, tag, value);
+  }
+
+  /** What a reader sees of concurrent registers; null of none. */
+  #shown(tag: number, policy: Policy, siblings: readonly Sibling[]): Sibling | null {
+    if (tag === ZSET) return shownOf(this.#origins, siblings);
+    let shown: Sibling | null = null;
+    for (const sibling of siblings)
+      if (shown === null || wins(policy, this.#origins, sibling, shown)) shown = sibling;
+    return shown;
   }
 
   /** Increments are hidden by a concurrent value that is no number. */
@@ -117,10 +127,8 @@ export class Conflicts {
   ): void {
     if (!cell.counting() || (tag !== STRING && tag !== HASH)) return;
     const policy = this.#policyOf(place, tag);
-    let shown: Sibling | null = null;
-    for (const sibling of cell.siblings)
-      if (isOf(sibling, context) || this.#isApplied(sibling))
-        if (shown === null || wins(policy, this.#origins, sibling, shown)) shown = sibling;
+    const siblings = cell.siblings.filter((s) => isOf(s, context) || this.#isApplied(s));
+    const shown = this.#shown(tag, policy, siblings);
     if (shown === null) return;
     const isWriter = isOf(shown, context);
     // Whoever counted knowing the value counted on it.
@@ -262,6 +270,11 @@ function isOf(live: Live, { origin, seq }: Context): boolean {
   return live.origin === origin && live.seq === seq;
 }
 
+/** A value as clients know it. */
+function textOf(tag: number, value: Buffer): Buffer {
+  return tag === ZSET ? Buffer.from(formatDouble(scoreOfValue(value))) : value;
+}
+
 type Visit = (path: Buffer, what: What, live: Live, value: Buffer) => void;
 
 interface LivingType {
@@ -314,7 +327,7 @@ function eachIn(cells: Cells, tag: number, visit: Visit): void {
 
 function eachOf(cell: Cell, tag: number, name: Buffer, visit: Visit): void {
   for (const sibling of cell.siblings)
-    visit(name, tag === SET ? "member" : "value", sibling, sibling.value);
+    visit(name, tag === SET ? "member" : "value", sibling, textOf(tag, sibling.value));
   for (const { origin, seq, startMs, startTick, start, sum, resetSeq, resetSum } of cell.eras) {
     if (seq <= resetSeq) continue;
     const value = Buffer.from(format(resetSeq >= start ? subtract(sum, resetSum) : sum));

@@ -9,6 +9,8 @@
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount } from "../crdt/amount.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
+import { ZSET } from "../crdt/key.ts";
+import { isScore } from "../crdt/score.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
 import type { RecordReader } from "./record.ts";
@@ -65,11 +67,15 @@ function checkPayload(
     case effect.OP_COUNT_FIELD:
       skipBytes(source);
       return checkEra(source, record.ms, seq);
-    case effect.OP_PUT_CELL:
-      effect.readCollection(source);
+    case effect.OP_PUT_CELL: {
+      const tag = effect.readCollection(source);
       skipBytes(source);
-      skipBytes(source);
+      const length = source.varint();
+      const start = source.skip(length);
+      if (tag === ZSET && !isScore(source.bytes, start, start + length))
+        throw new Malformed("a member's score is none");
       return;
+    }
     case effect.OP_REMOVE_CELL:
       effect.readCollection(source);
       skipBytes(source);

@@ -3,7 +3,8 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { HASH, NEVER_MS, NONE, SET } from "../crdt/key.ts";
+import { HASH, NEVER_MS, NONE, SET, ZSET } from "../crdt/key.ts";
+import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import type { Place } from "../keyspace/place.ts";
 import { locate, view } from "./canonical.suite.ts";
 import type { Chance } from "./chance.suite.ts";
@@ -16,6 +17,7 @@ export interface Weights {
   readonly count: number;
   readonly set: number;
   readonly hash: number;
+  readonly zset: number;
   readonly expire: number;
   readonly del: number;
   readonly flush: number;
@@ -26,6 +28,7 @@ export const everything: Weights = {
   count: 4,
   set: 4,
   hash: 4,
+  zset: 4,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -53,8 +56,8 @@ export class Operations {
     const place = locate(keyspace, db, name);
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
-    const { string, count, set, hash, expire, del, flush } = this.weights;
-    let x = this.chance.next() * (string + count + set + hash + expire + del + flush);
+    const { string, count, set, hash, zset, expire, del, flush } = this.weights;
+    let x = this.chance.next() * (string + count + set + hash + zset + expire + del + flush);
     const note = (text: string): void => {
       this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
     };
@@ -87,6 +90,9 @@ export class Operations {
     } else if ((x -= hash) < 0) {
       if (place.type !== NONE && place.type !== HASH) return;
       this.#operateHash(place, was, word, note, after, replica.writer, deltas);
+    } else if ((x -= zset) < 0) {
+      if (place.type !== NONE && place.type !== ZSET) return;
+      this.#operateSortedSet(replica, place, was, word, note, after, deltas);
     } else if ((x -= expire) < 0) {
       if (place.type === NONE) return;
       const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;
@@ -168,5 +174,54 @@ export class Operations {
     }
     const texts = [...fields].map(([name, value]) => `${name}=${value}`).toSorted();
     after(texts.length === 0 ? "none" : `hash ${texts.join(",")} until ${until}`);
+  }
+
+  #operateSortedSet(
+    { writer, keyspace }: Replica,
+    place: Place,
+    was: string,
+    word: (text: string) => [Buffer, number, number],
+    note: (text: string) => void,
+    after: (expected: string) => void,
+    deltas: number[],
+  ): void {
+    const member = this.chance.pick(["m", "n", "o"]);
+    const until = place.type === ZSET ? place.deadline : Infinity;
+    const scores = new Map<string, number>();
+    if (place.type === ZSET)
+      for (const pair of (was.split(" ")[1] as string).split(","))
+        scores.set(pair[0] as string, Number(pair.slice(2)));
+    const before = scores.get(member);
+    const x = this.chance.next();
+    if (x < 0.4) {
+      const score = this.chance.pick([-Infinity, -2, 0, 1, 1, 2.5, 7, Infinity]);
+      const mode = this.chance.pick<Mode>([PLAIN, PLAIN, GREATER, LESS]);
+      if (before !== undefined && mode === GREATER && score <= before) return;
+      if (before !== undefined && mode === LESS && score >= before) return;
+      note(`ZADD ${mode} ${score} ${member}`);
+      scores.set(member, score);
+      const register = Buffer.alloc(9);
+      const length = writeScore(register, score, mode);
+      writer.putCell(place, ZSET, ...word(member), register, 0, length);
+    } else if (x < 0.75) {
+      const delta = this.chance.pick([-3, -1, 0.5, 1, 2]);
+      const score = (before ?? 0) + delta;
+      note(`ZINCRBY ${delta} ${member}`);
+      scores.set(member, score);
+      const [name, start, end] = word(member);
+      const addition = place.addition(keyspace, name, start, end, delta, score);
+      assert.ok(addition !== null && writer.countCell(place, ZSET, name, start, end, addition));
+      deltas.push(delta);
+    } else {
+      if (before === undefined) return;
+      note(`ZREM ${member}`);
+      scores.delete(member);
+      writer.removeCell(place, ZSET, ...word(member));
+    }
+    const ranked = [...scores].sort(([a, s], [b, t]) =>
+      s === t ? (a < b ? -1 : 1) : s < t ? -1 : 1,
+    );
+    const texts = ranked.map(([name, score]) => `${name}=${score}`);
+    after(texts.length === 0 ? "none" : `zset ${texts.join(",")} until ${until}`);
   }
 }

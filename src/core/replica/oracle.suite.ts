@@ -8,7 +8,7 @@ import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
 const TAGS = [1, 2, 4, 8, 0x10, 0x20];
-const [STRING, SET, HASH, DEADLINES] = [1, 2, 4, 0x80] as const;
+const [STRING, SET, HASH, ZSET, DEADLINES] = [1, 2, 4, 8, 0x80] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -241,6 +241,7 @@ function read(living: Living, tag: number, nowMs: number): string {
   }
   const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
+  if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
   const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
     if (tag === SET) return name;
     return `${name}=${valueOf(registers.get(name) ?? [], counts.get(name) ?? [])}`;
@@ -264,6 +265,29 @@ function winnerOf(registers: readonly Fact[]): Fact | null {
     if (winner === null || isAfter(birth, winner)) winner = birth;
   }
   return winner?.fact ?? null;
+}
+
+/** Members with their scores, the lowest first. */
+function ranked(registers: Map<string, Fact[]>, counts: Map<string, Fact[]>): string {
+  const members = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
+    const added = (counts.get(name) ?? []).reduce((sum, { delta }) => sum + delta, 0);
+    return { name, score: baseOf(registers.get(name) ?? []) + added };
+  });
+  members.sort((a, b) => a.score - b.score || (a.name < b.name ? -1 : 1));
+  return members.map(({ name, score }) => `${name}=${score}`).join(",");
+}
+
+/** What one server would have made of concurrent scores that came in the order of their stamps; 0 of none. */
+function baseOf(registers: readonly Fact[]): number {
+  const births = registers.map((fact) => ({ ...birthOf(fact), fact }));
+  let score: number | null = null;
+  for (const { fact } of births.toSorted((a, b) => (isAfter(a, b) ? 1 : -1))) {
+    const bytes = Buffer.from(fact.effect.value as string, "latin1");
+    const next = bytes.readDoubleBE(0);
+    if (score === null || bytes.length === 8) score = next;
+    else score = bytes[8] === 1 ? Math.max(score, next) : Math.min(score, next);
+  }
+  return score ?? 0;
 }
 
 /** The last writer's value, plus what was added if it is a number. */
