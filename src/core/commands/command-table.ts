@@ -28,6 +28,8 @@ export const UNSEEN = 64;
 export const FAST = 128;
 /** Refused when the memory is full. */
 export const GROWS = 256;
+/** Works on keys and costs the same however much they hold. */
+export const SMALL = 1024;
 /** Looks at keys without using them. */
 export const GLANCES = 512;
 
@@ -62,6 +64,7 @@ export class CommandEntry {
     this.run = command.run;
     let bits = command.immediate === true ? IMMEDIATE : 0;
     if (command.glances === true) bits |= GLANCES;
+    if (command.complexity === "O(1)" && command.keys[0] > 0) bits |= SMALL;
     for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
     this.bits = bits;
     entries.push(this);

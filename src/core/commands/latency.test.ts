@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cumulated, CommandStats, percentile } from "./command-stats.ts";
+import { commandTable } from "./table.ts";
 import { bulk, int } from "./replies.suite.ts";
 import { Standalone } from "./standalone.suite.ts";
 
@@ -26,7 +27,7 @@ test("what takes longer than the threshold is kept by event, the longest of each
   run(60, "keys", "*");
   run(80, "keys", "*");
   run(70, "keys", "*");
-  run(90, "get", "k");
+  run(90, "ping");
   store.nowMs += 2_000;
   run(55, "keys", "*");
   const at = 1_700_000_000;
@@ -46,7 +47,7 @@ test("what takes longer than the threshold is kept by event, the longest of each
 
 test("LATENCY HISTOGRAM tells how many calls took up to how long", () => {
   let micros = 0;
-  const store = new Standalone({}, { micros: () => (micros += 3) });
+  const store = new Standalone({ slowlogSlowerThanMicros: 500 }, { micros: () => (micros += 3) });
   for (let i = 0; i < 5; i++) store.raw("set", "k", "v");
   store.raw("client", "id");
   const set = `${bulk("set")}*4\r\n${bulk("calls")}${int(5)}${bulk("histogram_usec")}*2\r\n${int(4)}${int(5)}`;
@@ -68,4 +69,28 @@ test("a percentile is at most a quarter above the truth", () => {
     );
   }
   assert.equal(cumulated(kept).at(-1)?.calls, 1000);
+});
+
+test("small commands share a reading of the stopwatch, a large one has its own", () => {
+  let micros = 0;
+  let readings = 0;
+  const store = new Standalone({}, { micros: () => ((readings += 1), (micros += 160)) });
+  const took = (name: string): number => {
+    const stats = store.run.stats.micros;
+    return stats[
+      [...commandTable.entries].find((entry) => entry.name === name)?.index ?? -1
+    ] as number;
+  };
+  for (let i = 0; i < 32; i++) store.raw("get", "k");
+  assert.equal(readings, 2);
+  assert.equal(took("get"), 320);
+  store.raw("set", "k", "x".repeat(20_000));
+  store.raw("get", "k");
+  assert.equal(readings, 4);
+  assert.equal(took("set"), 160);
+  store.raw("get", "none");
+  store.raw("keys", "*");
+  assert.equal(readings, 6);
+  assert.equal(took("keys"), 160);
+  assert.equal(took("get"), 640);
 });

@@ -18,6 +18,7 @@ import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { CommandStats } from "./command-stats.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { SlowLog } from "./slow-log.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
@@ -66,8 +67,7 @@ export class Run {
   readonly latency = new LatencyMonitor();
   /** Clients that are told every command (MONITOR). */
   readonly monitors = new Set<Session>();
-  /** When the command that now runs began, by `node.micros`: the host sets it when a turn begins. */
-  lapMicros = 0;
+  readonly stopwatch: Stopwatch;
   /** How long the client of this command is made to wait beside it (DEBUG SLEEP): that counts as its time. */
   waitedMicros = 0;
   /** Why no command may write now, as an error with its code (a full disk, a node that joins); null when all may. */
@@ -102,6 +102,7 @@ export class Run {
     this.settings = settings;
     this.node = node;
     this.conflicts = new ConflictFeed(keyspace, write);
+    this.stopwatch = new Stopwatch(this.stats, () => node.micros());
     this.#chance = chance | 1;
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());

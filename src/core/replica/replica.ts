@@ -136,7 +136,7 @@ export class Replica {
     this.delivery.nowMs = nowMs;
     this.writer.nowMs = nowMs;
     this.run.wallMs = wallMs;
-    this.run.lapMicros = this.run.node.micros();
+    this.run.stopwatch.begin(this.run.settings.latencyTracking);
     this.keyspace.setAccessSeconds(Math.floor(monoMs / 1000));
     const { maxMemoryPolicy } = this.run.settings;
     if (maxMemoryPolicy !== "noeviction" && !this.keyspace.tracksAccess)
