@@ -15,6 +15,7 @@ import { readRunning } from "../lab/lab-directory.ts";
 import { parseDelay, type Parsed, parsePort, parseRegions, parseWan } from "../lab/lab-options.ts";
 import { type Lab, LabRefusal, startLab } from "../lab/lab.ts";
 import { CliError, EXIT_USAGE, usage } from "./cli-error.ts";
+import { withWholePaths } from "./modules.ts";
 import { table } from "./table.ts";
 
 interface LabDeps {
@@ -182,7 +183,7 @@ function readKeyspaces(file: string): KeyspaceConfig[] {
   }
   const outcome = parseKeyspaces(text, file);
   if ("problems" in outcome) throw usage(outcome.problems.join("\natoll: "));
-  return outcome.keyspaces;
+  return withWholePaths(outcome.keyspaces, file);
 }
 
 /** Asks the running lab for something; resolves to what it came to. */

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { type Config, parseConfig } from "../host/config.ts";
 import { CliError, EXIT_FAILED } from "./cli-error.ts";
+import { withWholePaths } from "./modules.ts";
 
 /** A node that serves. */
 export interface RunningNode extends AsyncDisposable {
@@ -81,7 +82,11 @@ function readConfig(file: string | undefined): Config {
       });
     }
   const outcome = parseConfig(text, process.env, file ?? "defaults");
-  if ("config" in outcome) return outcome.config;
+  if ("config" in outcome)
+    return {
+      ...outcome.config,
+      keyspaces: withWholePaths(outcome.config.keyspaces, file ?? "defaults"),
+    };
   throw new CliError(outcome.problems.join("\natoll: "), 2);
 }
 

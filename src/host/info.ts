@@ -113,7 +113,7 @@ const sections: Record<string, Section> = {
     ["conflict_entries", s.conflicts.entries],
     ["conflict_resolver_failures", s.conflicts.resolverFailures],
     ...s.conflicts.seen.map(({ prefix, policy, count }): [string, string] => [
-      `conflicts_${prefix === "" ? "default" : JSON.stringify(prefix)}`,
+      `conflicts_${prefix === "" ? "default" : encodeURIComponent(prefix)}`,
       `policy=${policy},seen=${count}`,
     ]),
     ["clock_suspect", s.clock.suspect ?? "no"],

@@ -12,6 +12,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { createContext, Script } from "node:vm";
 import type { Resolver, Seen } from "../../core/crdt/policy.ts";
 
@@ -23,15 +24,15 @@ const LOAD_BUDGET_MS = 1000;
 const REMEMBERED_MAX = 1000;
 const REMEMBERED_MAX_BYTES = 64 * 1024;
 
-/** The resolver in the file `name`. Throws with what stands against it. */
-export function loadResolver(name: string): Resolver {
+/** The resolver in a file, called as the file is. Throws with what stands against it. */
+export function loadResolver(file: string): Resolver {
   let source: string;
   try {
-    source = readFileSync(name, "utf8");
+    source = readFileSync(file, "utf8");
   } catch (cause) {
-    throw new Error(`the conflict resolver ${name} cannot be read`, { cause });
+    throw new Error(`the conflict resolver ${file} cannot be read`, { cause });
   }
-  return resolverOf(name, source);
+  return resolverOf(basename(file), source);
 }
 
 /** The resolver that `source` is. */

@@ -75,7 +75,12 @@ export class Conflicts {
     if (place.db === INTERNAL_DB) return;
     const { siblings } = cell;
     if (siblings.length > 1) this.#registers(context, place, tag, name, start, end, cell);
-    else if (siblings.length === 0 || cell.eras.length === 0) return;
+    else {
+      const [only] = siblings;
+      if (only === undefined || cell.eras.length === 0) return;
+      // Counting on a value that was known.
+      if (!isOf(only, context) && context.covers(only.origin, only.seq)) return;
+    }
     this.#increments(context, place, tag, name, start, end, cell);
   }
 
