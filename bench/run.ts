@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
+import { bigKeys, bigKeysTable } from "./big-keys.ts";
 import { throughput, throughputTable } from "./throughput.ts";
 
 /** Each measures, and gives the line and the table of its answer. */
@@ -18,6 +19,10 @@ const questions: Record<
   throughput: async (options) => {
     const answer = await throughput(options);
     return { json: JSON.stringify(answer), text: throughputTable(answer) };
+  },
+  "big-keys": async (options) => {
+    const answer = await bigKeys(options);
+    return { json: JSON.stringify(answer), text: bigKeysTable(answer) };
   },
 };
 

@@ -49,8 +49,6 @@ export class Cells {
   count = 0;
   /** No cell was born later. */
   newestMs = 0;
-  /** Whether there may be eras, whose removal takes resets. */
-  #counted = false;
   /** The newest additions, of a large body. */
   #recent: Recent | null = null;
   /** What the last `put` or `add` wrote to, unless it lies packed: then nobody else wrote there at the same time. */
@@ -185,7 +183,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
-    this.#counted = true;
+    this.#recent?.count(hash);
     this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
@@ -207,7 +205,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0 && resets.length === 0) return;
-    if (resets.length > 0) this.#counted = true;
+    if (resets.length > 0) this.#recent?.count(hash);
     if (at >= 0) {
       this.table.load(at, glance);
       if (glance.kind !== OBJECT && resets.length === 0) {
@@ -253,8 +251,9 @@ export class Cells {
   /** What a removal of everything made now must carry for its counters. */
   resets(horizonMs = Infinity): NamedResets[] {
     const found: NamedResets[] = [];
-    this.table.each((at) => {
-      this.table.load(at, glance);
+    // Counters are objects; most bodies have none.
+    if (this.table.objectCount === 0) return found;
+    this.#eachOf(this.#recent?.counted ?? null, () => {
       if (glance.kind !== OBJECT) return;
       const resets = this.table.object(glance).resets(horizonMs);
       if (resets.length > 0)
@@ -265,7 +264,6 @@ export class Cells {
 
   /** What a removal of one name made now must carry. */
   resetsOf(name: Uint8Array, start: number, end: number): readonly Reset[] {
-    // Counters are objects; most hashes have none.
     if (this.table.objectCount === 0) return NO_RESETS;
     const at = this.find(name, start, end);
     return at < 0 ? [] : (this.table.objectAt(at)?.resets() ?? []);
@@ -295,8 +293,8 @@ export class Cells {
     const at = this.table.find(hash, 0, name, 0, name.length);
     for (const sibling of cell.siblings) this.newestMs = Math.max(this.newestMs, sibling.ms);
     for (const era of cell.eras) this.newestMs = Math.max(this.newestMs, era.startMs);
-    if (cell.eras.length > 0) this.#counted = true;
     for (const { origin, seq } of cell.siblings) this.#remember(hash, origin, seq);
+    if (cell.eras.length > 0) this.#recent?.count(hash);
     if (cell.live()) this.count++;
     this.#leave(at);
     this.#store(at, hash, name, 0, name.length, cell);
@@ -319,7 +317,12 @@ export class Cells {
     this.table.each((at) => {
       this.table.load(at, glance);
       if (glance.kind !== OBJECT) recent.forget(glance.origin, glance.seq);
-      else for (const s of this.table.object(glance).siblings) recent.forget(s.origin, s.seq);
+      else {
+        const { siblings, eras } = this.table.object(glance);
+        for (const s of siblings) recent.forget(s.origin, s.seq);
+        const { bytes, nameStart, nameEnd } = glance;
+        if (eras.length > 0) recent.count(this.#hasher.hash(0, bytes, nameStart, nameEnd));
+      }
     });
     recent.add(hash, origin, seq);
     this.#recent = recent;
@@ -327,19 +330,16 @@ export class Cells {
 
   /** Removes everything a record has seen of a large body without looking at it: only what it may not have seen is kept. */
   #discardSeen(context: Context, horizonMs: number): boolean {
-    if (this.#recent === null || this.#counted || horizonMs < this.newestMs) return false;
+    if (this.#recent === null || horizonMs < this.newestMs) return false;
     const hashes = this.#recent.uncovered(context);
     if (hashes === null) return false;
     const survivors: { name: Buffer; cell: Cell }[] = [];
-    for (const hash of hashes)
-      this.table.walk(hash, 1, (at) => {
-        this.table.load(at, glance);
-        const { bytes, nameStart, nameEnd } = glance;
-        if (this.#hasher.hash(0, bytes, nameStart, nameEnd) !== hash) return;
-        const cell = this.#cell(at);
-        cell.dropSeen(context);
-        if (!cell.empty) survivors.push({ name: copyOf(bytes, nameStart, nameEnd), cell });
-      });
+    this.#eachOf(hashes, (at) => {
+      const cell = this.#cell(at);
+      cell.dropSeen(context);
+      const { bytes, nameStart, nameEnd } = glance;
+      if (!cell.empty) survivors.push({ name: copyOf(bytes, nameStart, nameEnd), cell });
+    });
     this.#discard();
     for (const { name, cell } of survivors) this.restore(name, cell);
     return true;
@@ -352,8 +352,22 @@ export class Cells {
     this.table = new Table(heap, CELL_BYTES);
     this.order?.clear();
     this.count = 0;
-    this.#counted = false;
     this.#recent = null;
+  }
+
+  /** Visits the cells whose names have one of these hashes, each in `glance`; all cells when there is no telling. */
+  #eachOf(hashes: ReadonlySet<number> | null, visit: (at: number) => void): void {
+    const show = (at: number): void => {
+      this.table.load(at, glance);
+      visit(at);
+    };
+    if (hashes === null) return this.table.each(show);
+    for (const hash of hashes)
+      this.table.walk(hash, 1, (at) => {
+        this.table.load(at, glance);
+        const { bytes, nameStart, nameEnd } = glance;
+        if (this.#hasher.hash(0, bytes, nameStart, nameEnd) === hash) show(at);
+      });
   }
 
   /** What lies at a position is about to change or to go: it leaves the order as what it still is. */

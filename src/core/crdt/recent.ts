@@ -4,8 +4,10 @@
  *
  *   [oldest … newest]   hash and dot of each addition; what falls out at the end is known as a vector only
  *
+ *   counted             hashes of cells with counters, whose removal takes resets
+ *
  * Invariant: every addition is in the ring or covered by `forgotten`. So if a removal covers `forgotten`, whatever survives it lies
- * under one of the hashes that `uncovered` visits.
+ * under one of the hashes that `uncovered` tells.
  */
 import { Vector } from "../clock/vector.ts";
 import type { Context } from "./context.ts";
@@ -13,12 +15,16 @@ import type { Context } from "./context.ts";
 const CAPACITY_MIN = 1024;
 /** At 50,000 additions a second the last second and more: further behind than a link is unless it is cut. */
 const CAPACITY_MAX = 65_536;
+/** More counters than this are walked to: each is a row in the record that removes them anyway. */
+const COUNTED_MAX = 16_384;
 
 export class Recent {
   readonly #forgotten = new Vector();
   #hashes = new Uint32Array(CAPACITY_MIN);
   #origins = new Uint16Array(CAPACITY_MIN);
   #seqs = new Float64Array(CAPACITY_MIN);
+  /** Null: too many. */
+  #counted: Set<number> | null = new Set();
   /** Additions ever taken in; the next goes to this place, modulo the capacity. */
   #count = 0;
 
@@ -38,6 +44,18 @@ export class Recent {
     this.#seqs[at] = seq;
   }
 
+  /** A cell has a counter. */
+  count(hash: number): void {
+    if (this.#counted === null) return;
+    this.#counted.add(hash);
+    if (this.#counted.size > COUNTED_MAX) this.#counted = null;
+  }
+
+  /** The hashes of cells that have, or had, counters; null when they are too many to tell. */
+  get counted(): ReadonlySet<number> | null {
+    return this.#counted;
+  }
+
   /** Only called while the ring has never gone round: the order stays. */
   #grow(): number {
     const capacity = this.#seqs.length * 2;
@@ -53,10 +71,10 @@ export class Recent {
     return capacity;
   }
 
-  /** The hashes under which additions may lie that a record had not seen; null when that cannot be told from here. */
+  /** The hashes under which additions may lie that a record had not seen, and counters; null when that cannot be told from here. */
   uncovered(context: Context): Set<number> | null {
-    if (!context.deps.includes(this.#forgotten)) return null;
-    const hashes = new Set<number>();
+    if (this.#counted === null || !context.deps.includes(this.#forgotten)) return null;
+    const hashes = new Set(this.#counted);
     const length = Math.min(this.#count, this.#seqs.length);
     for (let i = 0; i < length; i++)
       if (!context.covers(this.#origins[i] as number, this.#seqs[i] as number))

@@ -67,8 +67,8 @@ export interface ReplicaOptions extends ExchangeOptions {
 
 const SWEEP_EVERY_MS = 50;
 const COLLECT_MAX = 2_000;
-/** Blocks freed in a tick of what was discarded: about a millisecond's work. */
-const RECLAIM_MAX = 10_000;
+/** Blocks freed in a tick of what was discarded: less than a millisecond's work. */
+const RECLAIM_MAX = 4_000;
 
 export class Replica {
   readonly origins = new Origins();

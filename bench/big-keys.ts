@@ -1,0 +1,215 @@
+/**
+ * BigKeys: how long the longest turn is while keys of a million elements are written, read, removed and replicated.
+ *
+ *   two regions, a key of each type; each command is repeated; the longest turn of own processor time, here and at the peer
+ *
+ * Invariant: figures are processor time of the node's own thread, so company on the machine does not change them; what is slow in O(N)
+ * by its nature (reading all of a million) is not asked.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { RunningCommand } from "../test/lab/lab-process.ts";
+import { RespConnection } from "../test/support/resp-connection.ts";
+import { isError, textOf } from "../test/support/resp.ts";
+import { tempDir } from "../test/support/temp-dir.ts";
+import { type Answer, type BenchOptions, spreadOf, table } from "./answer.ts";
+
+/** The longest turn that is hardly felt, in ms: cells are measured against it. */
+const LIMIT_MS = 5;
+const ELEMENTS = 1_000_000;
+const REPEATS = 40;
+
+interface Cell {
+  type: string;
+  command: string;
+  /** The longest turn of the node that was asked, and of its peer, in ms. */
+  ownMs: number;
+  peerMs: number;
+}
+
+interface Type {
+  name: string;
+  /** Adds elements `from … from + 100`. */
+  fill: (from: number) => (string | number)[];
+  commands: (i: number) => (string | number)[][];
+}
+
+const upTo = (from: number, each: (i: number) => (string | number)[]): (string | number)[] =>
+  Array.from({ length: 100 }, (_, i) => each(from + i)).flat();
+const some = (i: number): number => (i * 7919) % ELEMENTS;
+
+const types: readonly Type[] = [
+  {
+    name: "set",
+    fill: (from) => ["SADD", "set", ...upTo(from, (i) => [`member:${i}`])],
+    commands: (i) => [
+      ["SADD", "set", `new:${i}`],
+      ["SREM", "set", `member:${some(i)}`],
+      ["SISMEMBER", "set", `member:${some(i + 1)}`],
+      ["SCARD", "set"],
+      ["SPOP", "set"],
+      ["SRANDMEMBER", "set", 10],
+      ["SSCAN", "set", 0, "COUNT", 100],
+      ["EXPIRE", "set", 1000],
+      ["TYPE", "set"],
+      ["OBJECT", "ENCODING", "set"],
+    ],
+  },
+  {
+    name: "hash",
+    fill: (from) => ["HSET", "hash", ...upTo(from, (i) => [`field:${i}`, `value:${i}`])],
+    commands: (i) => [
+      ["HSET", "hash", `new:${i}`, i],
+      ["HDEL", "hash", `field:${some(i)}`],
+      ["HGET", "hash", `field:${some(i + 1)}`],
+      ["HINCRBY", "hash", `count:${i % 10}`, 1],
+      ["HLEN", "hash"],
+      ["HRANDFIELD", "hash", 10],
+      ["HSCAN", "hash", 0, "COUNT", 100],
+      ["PERSIST", "hash"],
+    ],
+  },
+  {
+    name: "list",
+    fill: (from) => ["RPUSH", "list", ...upTo(from, (i) => [`element:${i}`])],
+    commands: (i) => [
+      ["RPUSH", "list", `new:${i}`],
+      ["LPUSH", "list", `new:${i}`],
+      ["LPOP", "list"],
+      ["RPOP", "list"],
+      ["LINDEX", "list", some(i)],
+      ["LSET", "list", some(i), `set:${i}`],
+      ["LRANGE", "list", some(i), some(i) + 10],
+      ["LLEN", "list"],
+      ["LMOVE", "list", "list", "LEFT", "RIGHT"],
+      ["LTRIM", "list", 1, -2],
+    ],
+  },
+  {
+    name: "sorted set",
+    fill: (from) => ["ZADD", "zset", ...upTo(from, (i) => [(i * 31) % 1_000, `member:${i}`])],
+    commands: (i) => [
+      ["ZADD", "zset", i, `new:${i}`],
+      ["ZINCRBY", "zset", 5, `member:${some(i)}`],
+      ["ZREM", "zset", `member:${some(i + 3)}`],
+      ["ZRANK", "zset", `member:${some(i + 1)}`],
+      ["ZSCORE", "zset", `member:${some(i + 2)}`],
+      ["ZRANGE", "zset", some(i), some(i) + 10, "WITHSCORES"],
+      ["ZRANGE", "zset", 500, 501, "BYSCORE", "LIMIT", 0, 10],
+      ["ZCOUNT", "zset", 100, 900],
+      ["ZPOPMIN", "zset"],
+      ["ZPOPMAX", "zset"],
+      ["ZRANDMEMBER", "zset", 10],
+      ["ZSCAN", "zset", 0, "COUNT", 100],
+    ],
+  },
+];
+
+interface Region {
+  name: string;
+  redis: string;
+  pid: number;
+}
+
+export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cell>> {
+  using dir = tempDir("big-keys");
+  const turns = join(dir.path, "turns");
+  mkdirSync(turns);
+  const probe = fileURLToPath(new URL("turn-probe.ts", import.meta.url));
+  const lab = new RunningCommand(
+    ["lab", "--json", "--port", "0", "--wan", "none", "--regions", "here,there"].concat([
+      "--dir",
+      `${dir.path}/lab`,
+      "--durability",
+      "relaxed",
+    ]),
+    { NODE_OPTIONS: `--import=${probe}`, TURN_PROBE: turns },
+  );
+  try {
+    await lab.until(({ stdout }) => stdout.includes("\n"));
+    const { regions } = JSON.parse(lab.stdout) as { regions: Region[] };
+    const cells: Cell[] = [];
+    const measure = async (): Promise<[number, number]> => {
+      const [own = 0, peer = 0] = await Promise.all(
+        regions.map(({ pid }) => longestTurn(turns, pid)),
+      );
+      return [own, peer];
+    };
+    const [here, there] = await Promise.all(
+      regions.map(({ redis }) => RespConnection.open(Number(new URL(redis).port))),
+    );
+    if (here === undefined || there === undefined) throw new Error("the lab has two regions");
+    const elements = quick ? ELEMENTS / 20 : ELEMENTS;
+    const inSync = async (): Promise<void> => {
+      const size = async (at: RespConnection): Promise<string> => String(await at.call("DBSIZE"));
+      await here.call("SET", "mark", String(performance.now()));
+      const mark = String(await here.call("GET", "mark"));
+      while (String(await there.call("GET", "mark")) !== mark) await sleep(50);
+      if ((await size(here)) !== (await size(there))) throw new Error("the regions differ");
+      // What is freed or checkpointed in slices belongs to what caused it.
+      await sleep(quick ? 500 : 3_000);
+    };
+    for (const type of types) {
+      const add = async (command: string): Promise<void> => {
+        await inSync();
+        const [ownMs, peerMs] = await measure();
+        cells.push({ type: type.name, command, ownMs, peerMs });
+        note(`${type.name} ${command}: ${ownMs.toFixed(1)} ms, peer ${peerMs.toFixed(1)} ms`);
+      };
+      await measure();
+      for (let from = 0; from < elements; from += 2_000)
+        await here.pipeline(Array.from({ length: 20 }, (_, i) => type.fill(from + i * 100)));
+      await add(`filling, 100 a command`);
+      const commands = type.commands(0).length;
+      for (let n = 0; n < commands; n++) {
+        let name = "";
+        for (let i = 0; i < REPEATS; i++) {
+          const command = type.commands(i)[n] as (string | number)[];
+          name = String(command[0]);
+          const reply = await here.call(...command);
+          if (isError(reply)) throw new Error(`${command.join(" ")}: ${textOf(reply)}`);
+        }
+        await add(name);
+      }
+      const key = type.fill(0)[1] as string;
+      // The peer adds meanwhile: what the removal had not seen must survive it.
+      const adding = (async () => {
+        for (let i = 0; i < 200; i++)
+          await there.call(...type.fill(elements + i * 100).slice(0, 4));
+      })();
+      await here.call("DEL", key);
+      await adding;
+      await add("DEL");
+    }
+    return {
+      question: "big-keys",
+      ratio: spreadOf(cells.flatMap(({ ownMs, peerMs }) => [ownMs / LIMIT_MS, peerMs / LIMIT_MS])),
+      cells,
+    };
+  } finally {
+    lab.child.kill("SIGINT");
+    await lab.ended;
+  }
+}
+
+export function bigKeysTable({ cells }: Answer<Cell>): string {
+  return table([
+    ["type", "command", "longest turn, ms", "at the peer, ms"],
+    ...cells.map(({ type, command, ownMs, peerMs }) => [
+      type,
+      command,
+      ownMs.toFixed(2),
+      peerMs.toFixed(2),
+    ]),
+  ]);
+}
+
+async function longestTurn(directory: string, pid: number): Promise<number> {
+  const file = join(directory, String(pid));
+  rmSync(file, { force: true });
+  process.kill(pid, "SIGUSR2");
+  while (!existsSync(file)) await sleep(10);
+  return Number(readFileSync(file, "utf8")) / 1_000;
+}
