@@ -4,8 +4,8 @@
  * Invariant: total and stable. Numbers that are equal leave it to the bytes of the elements; elements whose other keys compare
  * as equal stay in the order they came in. Bytes are compared as bytes, as Redis does in the locale `C`.
  */
+import { parseDouble } from "../bytes/double.ts";
 import { Strings } from "../bytes/strings.ts";
-import { doubleOf } from "../rdb/rdb-source.ts";
 import type { Run } from "./run.ts";
 import { lookByPattern, type Pattern } from "./sort-patterns.ts";
 
@@ -61,7 +61,7 @@ function numerically(run: Run, elements: Strings, by: Pattern | null): Compare |
       start: elements.start(i),
       end: elements.end(i),
     };
-    const weight = numberOf(bytes.latin1Slice(start, end));
+    const weight = numberOf(bytes, start, end);
     if (Number.isNaN(weight)) return null;
     weights[i] = weight;
   }
@@ -72,23 +72,23 @@ function numerically(run: Run, elements: Strings, by: Pattern | null): Compare |
   };
 }
 
-const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d{1,5}))?$/i;
-/** Below lie the numbers for which `strtod` says that they are out of range. */
+/** Below lie the numbers of which `strtod` says that they are out of range. */
 const NORMAL_MIN = 2 ** -1022;
+/** Longer text is no number: what is written like one would take ever more time to read. */
+const NUMBER_MAX_BYTES = 512;
 
-/** The number that `strtod` reads from all of a text, up to its first zero byte; NaN when it is none or out of range. */
-function numberOf(all: string): number {
-  const [text = ""] = all.replace(/^[ \t-\r]+/, "").split("\0", 1);
-  if (text === "") return all === "" || all.startsWith("\0") ? 0 : Number.NaN;
-  const value = HEXADECIMAL.test(text) ? hexadecimal(text) : doubleOf(Buffer.from(text, "latin1"));
-  const infinite = /inf/i.test(text);
-  if (Math.abs(value) === Infinity && !infinite) return Number.NaN;
+/** The number that `strtod` reads from all of the bytes, up to the first zero; NaN when it is none or out of range. */
+function numberOf(bytes: Buffer, start: number, end: number): number {
+  const zero = bytes.subarray(start, end).indexOf(0);
+  const stop = zero < 0 ? end : start + zero;
+  if (stop === start) return 0;
+  if (stop - start > NUMBER_MAX_BYTES) return Number.NaN;
+  let from = start;
+  while (from < stop && isBlank(bytes[from] as number)) from++;
+  const value = parseDouble(bytes, from, stop);
   return value !== 0 && Math.abs(value) < NORMAL_MIN ? Number.NaN : value;
 }
 
-function hexadecimal(text: string): number {
-  const [, sign, before = "", behind = "", power = "0"] = HEXADECIMAL.exec(text) ?? [];
-  if (before + behind === "") return Number.NaN;
-  const value = Number(`0x${before}${behind}`) * 2 ** (Number(power) - 4 * behind.length);
-  return sign === "-" ? -value : value;
+function isBlank(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
 }

@@ -4,6 +4,7 @@
  * Invariant: what is decompressed, all in all, stays below a bound, so that a few bytes cannot become gigabytes. Strings are
  * views of the bytes given, or of what was decompressed: valid as long as those are.
  */
+import { parseDouble } from "../bytes/double.ts";
 import { Malformed, Source } from "../bytes/source.ts";
 import { decompress } from "./lzf.ts";
 
@@ -112,15 +113,10 @@ export class RdbSource extends Source {
   }
 }
 
-const DOUBLE = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-const INFINITE = /^[+-]?inf(?:inity)?$/i;
+/** No score is printed with more. */
 const DOUBLE_MAX_BYTES = 128;
 
 /** The double that text says; NaN when it says none. */
 export function doubleOf(text: Buffer): number {
-  if (text.length > DOUBLE_MAX_BYTES) return Number.NaN;
-  const latin1 = text.latin1Slice();
-  if (DOUBLE.test(latin1)) return Number(latin1);
-  if (!INFINITE.test(latin1)) return Number.NaN;
-  return latin1.startsWith("-") ? -Infinity : Infinity;
+  return text.length > DOUBLE_MAX_BYTES ? Number.NaN : parseDouble(text, 0, text.length);
 }

@@ -24,7 +24,9 @@ export const moving: readonly Spec[] = [
     weight: 25,
     options: ["REPLACE", "ABSTTL", "IDLETIME", "FREQ"],
     make: (g) => {
-      const key = g.anyKey();
+      // Sorted sets have a key of their own, so that they do not take those of others.
+      const isSorted = g.chance.happens(0.2);
+      const key = isSorted ? Buffer.from("restored") : g.anyKey();
       const options: string[][] = [];
       if (g.chance.happens(0.85)) options.push([g.use("REPLACE")]);
       const absolute = g.chance.happens(0.3);
@@ -35,7 +37,12 @@ export const moving: readonly Spec[] = [
       if (other === 1) options.push([g.use("FREQ"), g.chance.pick(["0", "255", "8", "256", "x"])]);
       const ttl = g.chance.pick(["0", "0", "0", timeToLive(g, absolute), "-1", "x"]);
       const words = g.chance.shuffled(options).flat();
-      return [g.command(["RESTORE", key, ttl, payload(g), ...words]), ...g.look(key)];
+      const value = isSorted ? sortedSet(g) : randomValue(g);
+      return [
+        g.command(["RESTORE", key, ttl, payload(g, value), ...words]),
+        ...g.look(key),
+        ...(isSorted ? [g.command(["DUMP", key], sameContent)] : []),
+      ];
     },
   },
   ...["SORT", "SORT_RO"].map((name): Spec => ({
@@ -97,8 +104,8 @@ function contentOf(reply: Reply): string | null {
 }
 
 /** Mostly right; else with a footer that is wrong, or with a value that nobody takes. */
-function payload(g: Generator): Buffer {
-  const bytes = Buffer.from(encodePayload(randomValue(g)));
+function payload(g: Generator, value: Value): Buffer {
+  const bytes = Buffer.from(encodePayload(value));
   const how = g.chance.below(30);
   if (how === 0) bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
   if (how === 1) return bytes.subarray(0, g.chance.below(bytes.length));
@@ -120,6 +127,16 @@ function randomValue(g: Generator): Value {
   }
 }
 
+function sortedSet(g: Generator): Value {
+  const members = stringsOf(fields(g));
+  const scores = ["0", "1", "-1", "0.1", "1e300", "Infinity", "-Infinity", "17", "3.25", "1e21"];
+  return {
+    type: "zset",
+    members,
+    scores: g.times(members.count, () => Number(g.chance.pick(scores))),
+  };
+}
+
 function fields(g: Generator): Buffer[] {
   const names = g.times(g.chance.between(1, 8), () => g.field());
   return [...new Map(names.map((name) => [name.toString("latin1"), name])).values()];
@@ -134,7 +151,7 @@ function stringsOf(items: readonly Buffer[]): Strings {
 const ELEMENTS = ["1", "2", "3", "10", "-5", "2.5", "1e2", "0x10", " 7", "07", "inf", ""];
 const WORDS = ["a", "b", "B", "aa", "ab", "z", "\xff", "a b", "10", "9"];
 
-/** Makes a set and what its elements lead to, and sorts it. */
+/** Makes a set, or a sorted set, and what its elements lead to, and sorts it. */
 function sorted(g: Generator, name: string): Step[] {
   const { chance } = g;
   const alphabetic = chance.happens(0.5);
@@ -144,7 +161,8 @@ function sorted(g: Generator, name: string): Step[] {
   const words: (string | Buffer)[] = [];
   if (alphabetic) words.push(g.use("ALPHA"));
   const by = chance.pick(["", "", "weight_*", "object_*->f", "weight_*->", "nosort", "#"]);
-  const isUnsorted = by === "nosort" || by === "#";
+  const isSorted = chance.happens(0.3);
+  const isUnsorted = !isSorted && (by === "nosort" || by === "#");
   // Without weights elements tie, and which comes first is chance in Redis.
   if (by !== "" && !(alphabetic && by === "weight_*->")) words.push(g.use("BY"), by);
   if (chance.happens(0.3)) words.push(g.use(chance.pick(["ASC", "DESC"])));
@@ -160,7 +178,11 @@ function sorted(g: Generator, name: string): Step[] {
     );
   return [
     g.command(["DEL", "sorted", ...elements.map((element) => `weight_${element}`)].map(latin1)),
-    g.command(["SADD", "sorted", ...elements].map(latin1)),
+    isSorted
+      ? g.command(
+          ["ZADD", "sorted", ...elements.flatMap((one, i) => [String(i % 3), one])].map(latin1),
+        )
+      : g.command(["SADD", "sorted", ...elements].map(latin1)),
     g.command(
       ["MSET", ...pairs.flatMap(([element, weight]) => [`weight_${element}`, weight])].map(latin1),
     ),
