@@ -6,7 +6,7 @@
  * Invariant: the outcome is a function of the plan. Nothing of this process, not its clock nor what ran before, has a part in it.
  */
 import { type Config, parseConfig } from "../src/host/config.ts";
-import { finalChecks, quietChecks } from "./judge/final.ts";
+import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
 import type { Plan } from "./swarm.ts";
 import { Actor, actors } from "./world/actor.ts";
@@ -60,6 +60,7 @@ export class Simulation {
     this.trace = new Trace(options.say ?? null);
     this.timeline = new Timeline(this.trace);
     this.judge = new Judge(plan.durability);
+    this.judge.forgetsTotals = "flush" in plan.kinds;
     this.judge.onFailure = () => this.timeline.stop();
     this.network = new Network(
       this.timeline,
@@ -201,6 +202,7 @@ export class Simulation {
     await this.#converge();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
+    if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();
   }
 

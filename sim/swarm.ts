@@ -115,8 +115,15 @@ const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
 
 /** The mean time between two faults of a kind, for those that come to nothing most of the time. */
 const MEAN_MS_MAX: Partial<Record<FaultKind, number>> = {
-  pause: 6_000,
-  "hang-up": 4_000,
+  "hang-up": 12_000,
+  "late-frames": 15_000,
+  "slow-processor": 15_000,
+  "bit-rot": 10_000,
+  "stale-sector": 10_000,
+  "misdirected-write": 6_000,
+  "older-disk": 15_000,
+  "clock-drift": 15_000,
+  "clock-back-at-boot": 15_000,
   "lost-name": 3_000,
   "torn-write": 12_000,
   "cut-one-way": 15_000,

@@ -17,6 +17,9 @@ import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
 
 const SETTLE_MS = 20_000;
+/** More than clocks differ by when nothing is wrong; with five regions in turn, less than the silence that closes a link. */
+const LATER_MS = 400;
+const CONVERGE_MS = 20_000;
 const REST_MS = 3_000;
 const QUIET_MS = 4_000;
 /** A heartbeat: of every member two vectors, each with an entry per origin there ever was. */
@@ -146,6 +149,41 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     const b = JSON.stringify(listOf(await ask("SMEMBERS", "tx:b")).toSorted());
     if (a !== b)
       judge.fail("I-17", machine, `of a transaction's two sets one is ${a}, the other ${b}`);
+  }
+}
+
+/**
+ * I-14: whatever a clock was, it holds nobody up any more: of two writes that do not know of each other the later one wins, the
+ * first region's clock having been as wrong as it may have been.
+ */
+export async function repairedChecks(simulation: Simulation): Promise<void> {
+  const { judge, machines, network, timeline } = simulation;
+  const key = "clock:repaired";
+  const cut = (isCut: boolean): void => {
+    for (const wire of network.wires)
+      for (const side of [0, 1] as const) {
+        wire.ways[side].cut = isCut;
+        network.changed(wire, side);
+      }
+  };
+  cut(true);
+  for (const [i, machine] of machines.entries()) {
+    await answerOf(simulation, machine, ["SET", key, `${i}`]);
+    await timeline.run(timeline.now + LATER_MS * 1000);
+  }
+  cut(false);
+  const untilUs = timeline.now + CONVERGE_MS * 1000;
+  do await timeline.run(timeline.now + 200_000);
+  while (!judge.converged && timeline.now < untilUs && judge.failures.length === 0);
+  for (const machine of machines) {
+    const reply = await answerOf(simulation, machine, ["GET", key]);
+    const last = String(machines.length - 1);
+    if (reply !== last)
+      judge.fail(
+        "I-14",
+        machine,
+        `it shows the write of ${machines[Number(reply)]?.name}, a later one was made`,
+      );
   }
 }
 

@@ -11,7 +11,7 @@ import { type Plan, planOf } from "../swarm.ts";
 import type { End } from "../world/network.ts";
 import type { Machine } from "../world/machine.ts";
 import type { CommittedRecord, HistoryOrigin } from "./history.ts";
-import { finalChecks, quietChecks } from "./final.ts";
+import { finalChecks, quietChecks, repairedChecks } from "./final.ts";
 
 const quiet: Plan = {
   ...planOf(1, 6_000),
@@ -190,6 +190,54 @@ test("I-7: an effect before its cause is noticed", async () => {
     s.judge.appended(other(s), blockOf(s, record), 1e9);
   });
   assert.equal(check, "I-7");
+});
+
+test("I-8: a client that does not see what it has seen is noticed", async () => {
+  const plan = { ...quiet, kinds: { total: 1, count: 1 }, keys: 1 };
+  const check = await planted((s) => {
+    forgetOne(first(s), "total");
+  }, plan);
+  assert.equal(check, "I-8");
+});
+
+test("I-13: a node that goes on with another member's directory is noticed", async () => {
+  const check = await planted((s) => {
+    const machine = first(s);
+    machine.disk.isForeign = true;
+    machine.kill();
+    machine.start();
+  });
+  assert.equal(check, "I-13");
+});
+
+test("I-14: a clock that was carried away is noticed", async () => {
+  const check = await planted((s) => {
+    nodeOf(first(s)).replica.clock.ms += 3_600_000;
+  });
+  assert.equal(check, "I-14");
+});
+
+test("I-14: a node whose clock goes on being ahead of the others' once everything is right is noticed", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  nodeOf(simulation.machines[0] as Machine).replica.clock.ms += 8_000;
+  await repairedChecks(simulation);
+  assert.equal(simulation.judge.failures[0]?.check, "I-14");
+});
+
+test("I-16: a log that is cut before everyone has what lay there is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      const machine = first(s);
+      for (const wire of s.network.wires) for (const way of wire.ways) way.cut = true;
+      s.timeline.after(2_000_000, "planted", null, () => {
+        const { index, applied } = nodeOf(machine).replica;
+        index.begin(index.end, applied);
+      });
+    },
+    { ...quiet, healMs: 9_000 },
+  );
+  assert.equal(check, "I-16");
 });
 
 test("I-11: a clock that goes back is noticed", async () => {

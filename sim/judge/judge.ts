@@ -5,6 +5,8 @@
  *   I-1  what was answered or sent is durable, and what was durable is still there after a crash
  *   I-2  nothing is there that nobody wrote              I-3   equal vectors, equal states
  *   I-5  the state is what the records mean              I-6   each record once, in the order of its origin
+ *   I-8  a client that stays in a region reads its own writes and never goes back
+ *   I-14 no clock is carried away by a wrong one         I-16  nothing is cut off the log that a member still needs
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
  *   bug  an assertion or an error nobody caught
@@ -16,14 +18,25 @@ import { Facts, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
+import { Sessions } from "./sessions.ts";
 import { misread } from "./view.ts";
 import type { Machine, MachineEvents } from "../world/machine.ts";
+import type { Reply } from "../world/replies.ts";
+import type { Operation } from "../world/workload.ts";
 
 /** What a client asked a counter to become. */
 export interface Intent {
   readonly key: string;
   readonly field: string;
   readonly delta: number;
+}
+
+/** An answered operation. */
+interface Told {
+  readonly machine: Machine;
+  readonly operation: Operation;
+  readonly replies: readonly Reply[];
+  readonly sentUs: number;
 }
 
 export interface Failure {
@@ -51,6 +64,9 @@ export interface MachineView {
   origin: HistoryOrigin | null;
 }
 
+/** Five seconds from a peer that is ahead, three that a process may be when it starts, one of the durable ceiling, some for skew. */
+const CLOCK_AHEAD_MAX_MS = 10_000;
+
 export class Judge implements MachineEvents {
   readonly history = new History();
   readonly losses = new Losses(this.history);
@@ -70,8 +86,13 @@ export class Judge implements MachineEvents {
   onEnded: (machine: Machine, why: string, error: unknown) => void = () => {};
   readonly durability: "local" | "relaxed";
 
+  /** Whether something in this run removes what otherwise only grows. */
+  forgetsTotals = false;
+  readonly #sessions: Sessions;
+
   constructor(durability: "local" | "relaxed") {
     this.durability = durability;
+    this.#sessions = new Sessions(durability);
   }
 
   watch(machine: Machine): void {
@@ -220,6 +241,13 @@ export class Judge implements MachineEvents {
     this.acknowledged[origin.index] = Math.max(this.acknowledged[origin.index] ?? 0, seq);
   }
 
+  /** A client was told what it had asked for: I-8. */
+  told(client: number, { machine, operation, replies, sentUs }: Told): void {
+    if (this.forgetsTotals || this.lostDisks.has(machine)) return;
+    const wrong = this.#sessions.answered(client, machine, operation, replies, sentUs);
+    if (wrong !== null) this.fail("I-8", machine, wrong);
+  }
+
   /** A batch leaves the machine. */
   sent(machine: Machine, body: Uint8Array): void {
     if (this.durability === "relaxed") return;
@@ -329,6 +357,7 @@ export class Judge implements MachineEvents {
         continue;
       }
       this.#checkClock(view);
+      this.#checkLog(view);
       this.marks.look(machine);
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
@@ -363,8 +392,35 @@ export class Judge implements MachineEvents {
     const { ms, tick } = (view.machine.node as NonNullable<Machine["node"]>).replica.clock;
     if (ms < view.clockMs || (ms === view.clockMs && tick < view.clockTick))
       this.fail("I-11", view.machine, "its clock went back");
+    if (ms - view.machine.trueMs > CLOCK_AHEAD_MAX_MS)
+      this.fail(
+        "I-14",
+        view.machine,
+        `its clock is ${Math.round(ms - view.machine.trueMs)} ms ahead of the time`,
+      );
     view.clockMs = ms;
     view.clockTick = tick;
+  }
+
+  /** I-16: what lies before the log's first mark may be cut off, so everyone has to have it durably. */
+  #checkLog({ machine }: MachineView): void {
+    const { replica } = machine.node as NonNullable<Machine["node"]>;
+    const [first] = replica.index.marks();
+    if (first === undefined) return;
+    for (const other of this.views.values()) {
+      if (other.machine === machine || this.lostDisks.has(other.machine)) continue;
+      const durable = this.durableOf(other.machine);
+      for (let number = 0; number < replica.origins.count; number++) {
+        const { incarnation, member } = replica.origins.get(number);
+        const origin = this.history.origin(incarnation, member);
+        if ((durable[origin.index] ?? 0) >= first.vector.get(number)) continue;
+        return this.fail(
+          "I-16",
+          machine,
+          `its log begins behind ${member}:${first.vector.get(number)}, of which ${other.machine.name} has ${durable[origin.index] ?? 0}`,
+        );
+      }
+    }
   }
 
   #vector(machine: Machine): string {

@@ -27,6 +27,10 @@ export const MARKS = [
   "a client asked once more for what it had heard nothing of",
   "a connection could take no more",
   "a write lost against a concurrent one",
+  "a damaged directory was refused",
+  "a damaged checkpoint was passed over",
+  "damage was found while the log was read for a peer",
+  "a record came twice",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];
@@ -48,6 +52,7 @@ export class Marks {
           ? "a record from the future waited"
           : "a record waited for what it depends on",
       );
+    if (replica.delivery.duplicateCount > 0) this.sometimes("a record came twice");
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");

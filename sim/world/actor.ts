@@ -190,7 +190,10 @@ export class Actor {
     if (outcome.replies.some((r) => isError(r) && !r.error.startsWith("WRONGTYPE")))
       marks.sometimes("a write was refused");
     if (failed) outcome.refused = true;
-    else outcome.acknowledged = true;
+    else {
+      outcome.acknowledged = true;
+      this.#judge.told(this.number, outcome);
+    }
   }
 
   #gone(served: Served | null): void {

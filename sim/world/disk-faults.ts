@@ -42,10 +42,11 @@ function powerCut(scene: Scene, kind: "onUnsynced" | "onUnsyncedName", lost: "se
 function spoil(scene: Scene, how: "flip" | "stale" | "misdirect"): void {
   const { victim, chance, harm, timeline, judge } = scene;
   if (victim.state === "starting") return;
-  const restarts = chance.is(0.6);
+  const restarts = chance.is(0.8);
   const prefix =
     how === "flip" ? chance.pick(["log.", "log.", "checkpoint.", "identity."]) : "log.";
-  const where = victim.disk.spoil(how, prefix, chance);
+  let where: string | null = null;
+  for (let i = 0; i < 5 && where === null; i++) where = victim.disk.spoil(how, prefix, chance);
   if (where === null) return;
   judge.lostDisks.add(victim);
   victim.disk.isSpoilt = true;

@@ -55,7 +55,13 @@ export class Faults {
     this.#chance = new Chance(plan.seed, "misfortune");
     this.#victim = this.#chance.pick(machines);
     this.#disks = machines.length;
-    for (const machine of machines) machine.onDamage = () => this.#repair(machine);
+    for (const machine of machines)
+      machine.onDamage = (message) => {
+        if (message.startsWith("checkpoint"))
+          return judge.marks.sometimes("a damaged checkpoint was passed over");
+        judge.marks.sometimes("damage was found while the log was read for a peer");
+        this.#repair(machine);
+      };
     for (const fault of plan.faults)
       timeline.after(fault.atMs * 1000, fault.kind, null, () => {
         if (!this.healed) this.#begin(fault);
@@ -77,6 +83,7 @@ export class Faults {
   refused(machine: Machine): boolean {
     if (!machine.disk.isSpoilt) return false;
     machine.damages.felt();
+    this.#judge.marks.sometimes("a damaged directory was refused");
     this.#repair(machine);
     return true;
   }

@@ -86,8 +86,8 @@ export class Machine implements Owner {
   readonly pauses = new Harms();
   /** What was done to bytes that lie on its disk: felt when the process says that they are damaged. */
   readonly damages = new Harms();
-  /** Called when the process says so while it runs. */
-  onDamage: () => void = () => {};
+  /** Called when the process says so and goes on. */
+  onDamage: (message: string) => void = () => {};
   life = 0;
   paused = false;
   state: "off" | "starting" | "up" = "off";
@@ -130,6 +130,11 @@ export class Machine implements Owner {
     const rightMs = EPOCH_MS + this.timeline.nowMs + this.clock.skewMs;
     if (Math.abs(wallMs - rightMs) >= CLOCK_FELT_MS) this.clockHarms.felt();
     return wallMs;
+  }
+
+  /** The true time, in milliseconds since 1970. */
+  get trueMs(): number {
+    return EPOCH_MS + this.timeline.nowMs;
   }
 
   monoMs(): number {
@@ -212,7 +217,7 @@ export class Machine implements Owner {
     this.say(`says: ${message}${errorIn(facts)}`);
     if (!/cannot be (read|used)/.test(message)) return;
     this.damages.felt();
-    if (message.includes("for a peer")) this.onDamage();
+    this.onDamage(message);
   }
 
   #later(ms: number, callback: () => void): () => void {

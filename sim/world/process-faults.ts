@@ -34,9 +34,9 @@ export const PROCESS_FAULTS = {
       const { machine, fault } = scene;
       if (machine.state !== "up" || machine.paused) return;
       machine.say(`is paused for ${fault.forMs} ms`);
-      scene.upon(machine.pauses);
       machine.pause();
       scene.until(() => machine.resume());
+      scene.upon(machine.pauses);
     },
   },
   "slow-processor": {
@@ -51,8 +51,17 @@ export const PROCESS_FAULTS = {
   },
   "hang-up": {
     counts: "a client went away with a request open",
-    begin({ machine, harm }) {
-      for (const served of machine.served) if (served.hangUp()) harm.felt();
+    begin({ machine, harm, timeline, fault }) {
+      // At the first moment at which somebody waits for a reply.
+      const untilUs = timeline.now + fault.forMs * 1000;
+      const attempt = (): void => {
+        const left = [...machine.served].filter((served) => served.hangUp());
+        if (left.length > 0) {
+          machine.say("is left by clients that have asked for something");
+          harm.felt();
+        } else if (timeline.now < untilUs) timeline.after(1_100, "hang up", null, attempt);
+      };
+      attempt();
     },
   },
 } satisfies Record<string, Misfortune>;

@@ -39,6 +39,7 @@ const value = (o: WorkloadOptions, id: string): string =>
 export const KINDS: Readonly<Record<string, Draw>> = {
   // Counted exactly: nothing ever removes them.
   total: (c, o) => [["INCRBY", key("total", c, o), small(c)]],
+  count: (c, o) => [["GET", key("total", c, o)]],
   incr: (c, o) => [["INCRBY", key("k", c, o), small(c)]],
   decr: (c, o) => [["DECRBY", key("k", c, o), small(c)]],
   set: (c, o, id) => [["SET", key("k", c, o), c.is(0.5) ? value(o, id) : small(c)]],

@@ -1,8 +1,8 @@
 /**
  * Recovery: brings a replica to where its log ends: the newest checkpoint that can be read, then the log behind it.
  *
- * Invariant: the replica serves nothing before its log is replayed to the end. A damaged checkpoint is passed over only if an
- * older one is there and the log still reaches back to it; otherwise the start is refused and says what is damaged.
+ * Invariant: the replica serves nothing before its log is replayed to the end. A damaged checkpoint is passed over only if the log
+ * reaches back to an older one, or to its very beginning; otherwise the start is refused and says what is damaged.
  */
 import { Malformed } from "../core/bytes/source.ts";
 import { CheckpointLoader } from "../core/replica/checkpoint.ts";
@@ -70,6 +70,6 @@ async function loadCheckpoint(
     if (loader.position >= log.begin) return { replica, checkpoint: loader.position };
     damaged ??= new Damaged(`checkpoint ${number} is older than the log reaches back`);
   }
-  if (damaged !== null && log.begin > 0) throw damaged;
+  if (damaged !== null && !log.isWhole) throw damaged;
   return { replica: newReplica(), checkpoint: null };
 }

@@ -25,6 +25,7 @@ interface Outcome {
   readonly events: number;
   readonly eventsPerSecond: number;
   readonly faults: Record<string, number>;
+  readonly marks: Record<string, number>;
 }
 
 /** Runs a program of the project and returns what it printed; its exit code is the caller's to judge. */
@@ -69,6 +70,11 @@ test(`${SEEDS} seeds and the regression seeds keep every promise, and every kind
         `seed=${seed} check=${check} at=${atMs}ms ${message}; npm run sim -- --seed ${seed} --trace`,
       );
   if (SEEDS < 600) return;
+  for (const mark of Object.keys(outcomes[0]?.marks ?? {}))
+    assert.ok(
+      outcomes.some(({ marks }) => (marks[mark] ?? 0) > 0),
+      `in no seed ${mark}`,
+    );
   for (const [kind, count] of Object.entries(faults))
     assert.ok(count >= FAULTS_MIN, `${kind} happened ${count} times, ${FAULTS_MIN} are wanted`);
 });

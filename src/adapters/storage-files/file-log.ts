@@ -99,6 +99,10 @@ export class FileLog implements Log {
     this.#syncTo = recovered.end;
   }
 
+  get isWhole(): boolean {
+    return (this.#segments[0] as Segment).start === 0;
+  }
+
   append(block: Uint8Array, sync: boolean): Position {
     assert(this.#state !== "closed", "an append to a closed log");
     this.#add("data", block);

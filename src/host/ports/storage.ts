@@ -23,6 +23,8 @@ export type BlockVisitor = (bytes: Buffer, from: Position, to: Position) => void
 export interface Log {
   /** Where the oldest retained block begins. */
   readonly begin: Position;
+  /** Whether nothing was ever forgotten: the log begins with the first block there was. */
+  readonly isWhole: boolean;
   /** Behind the newest appended block, durable or not. */
   readonly end: Position;
   /** Everything before it survives any crash. */
