@@ -298,11 +298,14 @@ test("I-22: a node that goes on after its disk failed to sync is noticed", async
   assert.equal((await simulation.run()).failure?.check, "I-22");
 });
 
+/** Writes of different regions meet often. */
+const slow: Plan = { ...quiet, delayMs: 100 };
+
 test("I-31: a write that loses against a concurrent one and is recorded by nobody is noticed", async () => {
   const check = await planted((s) => {
     for (const machine of s.machines)
       nodeOf(machine).replica.writer.conflicts.answersFor = () => false;
-  });
+  }, slow);
   assert.equal(check, "I-31");
 });
 
