@@ -219,3 +219,53 @@ test("what a client that has gone was watching is forgotten", () => {
   assert.equal(host.replica.run.watchers.size, 0);
   assert.equal(host.replica.run.sessions.size, 0);
 });
+
+test("commands behind one that waits wait with it, and its answer comes first", () => {
+  const { clients, connect, store } = setup();
+  const [waiter, pusher] = [connect(), connect()];
+  const text = "BLPOP k 0\r\nPING\r\n";
+  assert.equal(waiter.send(text), "BLPOP k 0\r\n".length);
+  assert.equal(waiter.output.paused, true);
+  // What is offered all the same is not taken.
+  assert.equal(waiter.send("PING\r\n"), 0);
+  pusher.send("RPUSH k a\r\n");
+  clients.answer();
+  assert.equal(waiter.output.take(), "", "the pop is not durable yet");
+  assert.equal(waiter.output.paused, false);
+  waiter.send("PING\r\n");
+  store();
+  assert.equal(waiter.output.take(), "*2\r\n$1\r\nk\r\n$1\r\na\r\n+PONG\r\n");
+  assert.equal(pusher.output.take(), ":1\r\n");
+});
+
+test("a client that goes, or is made to go, while it waits takes nothing", () => {
+  const { host, clients, connect, store } = setup();
+  const [gone, ended, killed, last] = [connect(), connect(), connect(), connect()];
+  for (const { send } of [gone, ended, killed, last]) send("BLPOP k 0\r\n");
+  gone.client?.closed();
+  ended.client?.ended?.();
+  connect().send("CLIENT KILL ID 3\r\n");
+  assert.ok(ended.output.closed && killed.output.closed);
+  assert.equal(host.replica.run.blocking.count, 1);
+  connect().send("RPUSH k a\r\n");
+  clients.answer();
+  store();
+  assert.equal(last.output.take(), "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
+  assert.equal(killed.output.take(), "");
+});
+
+test("that the time is over is answered only when what it shows is durable", () => {
+  const { host, clients, connect, store, pass } = setup();
+  const [waiter, other] = [connect(), connect()];
+  other.send("RPUSH k a\r\n");
+  store();
+  other.output.take();
+  other.send("LPOP k\r\n");
+  waiter.send("BLPOP k 0.1\r\n");
+  pass(100);
+  host.replica.tick();
+  clients.answer();
+  assert.equal(waiter.output.take(), "");
+  store();
+  assert.equal(waiter.output.take(), "*-1\r\n");
+});

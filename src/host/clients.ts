@@ -121,7 +121,23 @@ export class Clients implements ClientService {
     const { run } = this.#host.replica;
     this.#waiting.delete(client);
     this.#congested.delete(client);
+    run.blocking.leave(client.session);
     leaveTransaction(run, client.session);
+  }
+
+  /** Answers clients that waited for a key: those that were served, and those whose time is over. */
+  answer(): void {
+    const { replica } = this.#host;
+    const { blocking } = replica.run;
+    const { answers } = blocking;
+    if (answers.length === 0) return;
+    blocking.answers = [];
+    for (const { session, bytes, seq } of answers) {
+      const client = this.#clients.get(session.id);
+      if (client === undefined) continue;
+      this.deliver(client, bytes, replica.hold(seq));
+      client.output.resume();
+    }
   }
 
   /** A client must wait before its next command (DEBUG SLEEP, CLIENT PAUSE). */
@@ -187,6 +203,7 @@ export class Clients implements ClientService {
 
   /** Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. */
   deliver(client: NodeClient, bytes: Buffer, seq: number): void {
+    if (bytes.length === 0) return;
     if (seq === 0 && client.heldCount === 0) {
       client.output.write(bytes);
       return;
@@ -249,6 +266,10 @@ class NodeClient implements Client {
     const { session } = this;
     const { replica, settings } = this.#host;
     if (this.#ending) return end;
+    if (session.waiter !== null) {
+      this.output.pause();
+      return start;
+    }
     this.#host.beginTurn();
     parser.limits.maxBulkBytes = settings.protoMaxBulkLen;
     reply.sink.clear();
@@ -281,6 +302,10 @@ class NodeClient implements Client {
       reply.resp = session.resp;
       const seq = replica.execute(session, args, reply);
       if (seq > hold) hold = seq;
+      if (session.waiter !== null) {
+        this.output.pause();
+        break;
+      }
       if (session.closing) {
         if (session.unheard) reply.sink.clear();
         break;
@@ -303,6 +328,7 @@ class NodeClient implements Client {
     this.#ending = true;
     this.#clients.leaving(this);
     this.session.closing = true;
+    this.#host.replica.run.blocking.leave(this.session);
     if (this.heldCount === 0) this.output.close();
   }
 

@@ -61,7 +61,7 @@ export function statusOf(sources: StatusSources): NodeStatus {
       received: clients.received,
       refused: clients.refused,
       maximum: settings.maxClients,
-      blocked: clients.waitingCount,
+      blocked: clients.waitingCount + run.blocking.count,
     },
     commands: commandStats(run).map(({ times, ...stat }) => ({
       ...stat,

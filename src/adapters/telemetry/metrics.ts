@@ -151,6 +151,13 @@ export const METRICS: readonly MetricDefinition[] = [
     (s) => s.clients.connected,
   ),
   one(
+    "atoll_blocked_clients",
+    "gauge",
+    "1",
+    "Clients whose command waits for a key.",
+    (s) => s.clients.blocked,
+  ),
+  one(
     "atoll_clients_max",
     "gauge",
     "1",

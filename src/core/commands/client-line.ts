@@ -60,11 +60,12 @@ export function describe(run: Run, session: Session): string {
   ].join(" ");
 }
 
-/** Monitoring, in transaction, dirty, closing, spared from eviction, not touching; N for none of them. */
+/** Monitoring, in transaction, waiting, dirty, closing, spared from eviction, not touching; N for none of them. */
 function flagsOf(session: Session, monitors: boolean): string {
   const flags =
     (monitors ? "O" : "") +
     (session.queue === null ? "" : "x") +
+    (session.waiter === null ? "" : "b") +
     (session.dirty ? "d" : "") +
     (session.closing ? "c" : "") +
     (session.noEvict ? "e" : "") +

@@ -314,12 +314,13 @@ function trackingInfo(_run: Run, _args: Args, reply: Reply): void {
   reply.array(0);
 }
 
-function unblock(_run: Run, args: Args, reply: Reply): void {
+function unblock(run: Run, args: Args, reply: Reply): void {
   if (args.count > 4) return reply.error(wrongUse(args));
   if (args.count === 4 && !args.is(3, "TIMEOUT") && !args.is(3, "ERROR"))
     return reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-  if (parseInteger(args.bytes, args.start[2] as number, args.end[2] as number) === null)
-    return reply.error(NOT_AN_INTEGER);
-  // No command of this version blocks, so nobody is waiting.
-  reply.int(0);
+  const id = parseInteger(args.bytes, args.start[2] as number, args.end[2] as number);
+  if (id === null) return reply.error(NOT_AN_INTEGER);
+  const session = typeof id === "number" ? run.sessions.get(id) : undefined;
+  const how = args.count === 4 && args.is(3, "ERROR") ? "error" : "timeout";
+  reply.int(run.blocking.unblock(session, how) ? 1 : 0);
 }

@@ -3,7 +3,8 @@
  *
  *   known? ─► arity ─► authenticated? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
  *
- * Invariant: every command gets exactly one reply, except where CLIENT REPLY says otherwise and SHUTDOWN ends everything; one
+ * Invariant: every command gets exactly one reply, later if it waits (`session.waiter`), except where CLIENT REPLY says otherwise,
+ * a waiting client goes and SHUTDOWN ends everything; one
  * command, or one EXEC, commits at most one record. A common command allocates nothing here. What a handler throws is a bug,
  * and nobody here catches it.
  */
@@ -61,6 +62,7 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
   }
   call(run, entry, args, reply);
   run.write.commit();
+  run.blocking.serve();
 }
 
 /** Whether a command would take memory: by what it writes, or by being queued. */

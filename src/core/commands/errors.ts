@@ -8,6 +8,8 @@ import type { Args } from "../wire/args.ts";
 export const WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
 export const SYNTAX = "ERR syntax error";
 export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
+export const NOT_POSITIVE = "ERR value is out of range, must be positive";
+export const INDEX_OUT_OF_RANGE = "ERR index out of range";
 export const NOT_A_FLOAT = "ERR value is not a valid float";
 export const NO_SUCH_KEY = "ERR no such key";
 export const OVERFLOW = "ERR increment or decrement would overflow";

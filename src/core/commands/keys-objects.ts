@@ -6,7 +6,7 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import { NONE, SET, STRING } from "../crdt/key.ts";
+import { LIST, NONE, SET, STRING } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
@@ -30,6 +30,7 @@ function encoding(run: Run, args: Args, reply: Reply): void {
 export function encodingOf(run: Run, place: Place): string {
   if (place.type === STRING) return encodingOfString(place);
   if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
+  if (place.type === LIST) return "quicklist";
   return isListpack(run, place) ? "listpack" : "hashtable";
 }
 

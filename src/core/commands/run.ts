@@ -16,6 +16,7 @@ import { usedAccess } from "../keyspace/access.ts";
 import { Eviction } from "../replica/eviction.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
+import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -52,12 +53,15 @@ export class Run {
   readonly conflicts: ConflictFeed;
   /** Every client, by id. */
   readonly sessions = new Map<number, Session>();
-  /** Who watches a key: the name as `watchName` gives it. */
+  /** Who watches a key: the name as `keyName` gives it. */
   readonly watchers = new Map<string, Set<Session>>();
+  readonly #watched = new Place();
   /** Physical time of this turn in milliseconds since 1970, as clients are told it (TIME). */
   wallMs = 0;
   /** The time by which expiry is judged: never behind a stamp seen. */
   nowMs = 0;
+  /** The monotonic clock of this turn: how long a client waits is counted by it. */
+  monoMs = 0;
   session!: Session;
   readonly stats = new CommandStats();
   readonly eviction: Eviction;
@@ -87,6 +91,8 @@ export class Run {
   misses = 0;
   /** The newest of our records in any slot read since the host last reset it: the reply waits until that is durable. */
   holdSeq = 0;
+  /** Clients whose command waits for a key. */
+  readonly blocking: Blocking;
   readonly #places: Place[] = [];
   #chance: number;
 
@@ -104,6 +110,7 @@ export class Run {
     this.conflicts = new ConflictFeed(keyspace, write);
     this.stopwatch = new Stopwatch(this.stats, () => node.micros());
     this.#chance = chance | 1;
+    this.blocking = new Blocking(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
   }
@@ -154,6 +161,30 @@ export class Run {
     place.look(this.keyspace, this.nowMs);
   }
 
+  /** Hears of changed keys as long as somebody watches or waits for one, so that writes pay nothing otherwise. */
+  listen(): void {
+    const needed = this.watchers.size > 0 || this.blocking.count > 0;
+    this.keyspace.onTouch = needed ? this.#onTouch : null;
+  }
+
+  readonly #onTouch = (place: Place): void => {
+    if (this.watchers.size > 0) this.#markWatchers(place);
+    if (this.blocking.count > 0) this.blocking.touch(place);
+  };
+
+  /** Marks the sessions that watch a key which has changed. */
+  #markWatchers({ db, bytes, start, end }: Place): void {
+    const name = keyName(db, bytes, start, end);
+    const watching = this.watchers.get(name);
+    if (watching === undefined) return;
+    const now = this.#watched;
+    this.keyspace.locate(now, db, bytes, start, end);
+    now.look(this.keyspace, this.nowMs);
+    // A key that was absent or expired and still is has not changed for a reader: its remains were cleared away.
+    for (const session of watching)
+      if (now.type !== NONE || session.watched?.get(name)?.existed !== false) session.dirty = true;
+  }
+
   /** The reply shows something of the whole keyspace (KEYS, SCAN, DBSIZE), so it waits for all our records. */
   holdForEverything(): void {
     this.holdSeq = Infinity;
@@ -177,7 +208,7 @@ export class Run {
   }
 }
 
-/** The name under which WATCH files a key. */
-export function watchName(db: number, bytes: Buffer, start: number, end: number): string {
+/** The name under which WATCH and blocking commands file a key. */
+export function keyName(db: number, bytes: Buffer, start: number, end: number): string {
   return `${db}:${bytes.latin1Slice(start, end)}`;
 }

@@ -4,6 +4,7 @@
  * Invariant: it holds no socket and no reply; a transaction's queue and watched keys live and die with it.
  */
 import type { Args } from "../wire/args.ts";
+import type { Waiter } from "./blocking.ts";
 import type { CommandEntry } from "./command-table.ts";
 
 /** A command that waits for EXEC. */
@@ -57,6 +58,8 @@ export class Session {
   queryBytes = 0;
   /** Bytes of replies that the network has not taken yet. */
   outputBytes: () => number = noBytes;
+  /** The client's command waits for a key, and those behind it wait for the command. */
+  waiter: Waiter | null = null;
   lastCommand = "";
   lastCommandMs: number;
   /** Nothing is executed for this client before this time (DEBUG SLEEP). */

@@ -9,7 +9,7 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { DRAWN_MAX_BYTES, DRAWN_TOO_MUCH, drawDistinct, listed, Urn } from "./drawing.ts";
-import { SYNTAX, WRONGTYPE } from "./errors.ts";
+import { NOT_POSITIVE, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { drawsAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 
@@ -27,8 +27,7 @@ function spop(run: Run, args: Args, reply: Reply): void {
 
 function popSome(run: Run, args: Args, reply: Reply): void {
   const wanted = roughlyAt(args, 2);
-  if (Number.isNaN(wanted) || wanted < 0)
-    return reply.error("ERR value is out of range, must be positive");
+  if (Number.isNaN(wanted) || wanted < 0) return reply.error(NOT_POSITIVE);
   const place = run.look(args, 1);
   const { type, cells, horizonMs } = place;
   if (type !== NONE && type !== SET) return reply.error(WRONGTYPE);

@@ -65,6 +65,7 @@ export class Standalone {
     const reply = new Reply();
     this.run.wallMs = this.nowMs;
     this.run.nowMs = this.clock.nowMs(this.nowMs);
+    this.run.monoMs = this.nowMs;
     this.run.write.nowMs = this.nowMs;
     this.run.keyspace.setAccessSeconds(Math.floor(this.nowMs / 1000));
     if (this.run.settings.maxMemoryPolicy !== "noeviction") this.run.keyspace.trackAccess();

@@ -23,6 +23,7 @@ import { keyspaceCommands } from "./keyspaces.ts";
 import { latencyCommands } from "./latency.ts";
 import { memoryCommands } from "./memory.ts";
 import { monitorCommands } from "./monitor.ts";
+import { listCommands } from "./lists.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
@@ -56,6 +57,7 @@ export const commandTable: CommandTable = new CommandTable([
   hashCommands,
   setCommands,
   sortedSetCommands,
+  listCommands,
   keyCommands,
   expiryCommands,
   scanCommands,

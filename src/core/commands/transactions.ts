@@ -4,17 +4,15 @@
  *   MULTI ─► command: QUEUED, or refused (then EXEC refuses all) ─► EXEC ─► every reply, one record
  *   WATCH ─► whatever changes the key, here or from a peer, marks the session ─► EXEC answers nil
  *
- * Invariant: `run.watchers` and each session's `watched` say the same, and the keyspace tells of changes only while somebody
- * watches, so that writes pay nothing otherwise.
+ * Invariant: `run.watchers` and each session's `watched` say the same.
  */
 import { NONE } from "../crdt/key.ts";
-import { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, WRITES } from "./command-table.ts";
 import type { Command } from "./command.ts";
-import { type Run, watchName } from "./run.ts";
+import { type Run, keyName } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** What one transaction may queue: as much as Redis reads from a client before it hangs up. */
@@ -164,14 +162,14 @@ function watch(run: Run, args: Args, reply: Reply): void {
   const watched = (session.watched ??= new Map());
   for (let i = 1; i < args.count; i++) {
     const { db, bytes, start, end, type, deadline } = run.look(args, i);
-    const name = watchName(db, bytes, start, end);
+    const name = keyName(db, bytes, start, end);
     if (watched.has(name)) continue;
     watched.set(name, { existed: type !== NONE, deadline });
     const watching = run.watchers.get(name);
     if (watching === undefined) run.watchers.set(name, new Set([session]));
     else watching.add(session);
   }
-  run.keyspace.onTouch ??= markWatchers(run);
+  run.listen();
   reply.ok();
 }
 
@@ -190,22 +188,7 @@ function unwatchAll(run: Run, session: Session): void {
     if (watching?.size === 0) run.watchers.delete(name);
   }
   session.watched = null;
-  if (run.watchers.size === 0) run.keyspace.onTouch = null;
-}
-
-/** Marks the sessions that watch a key when it changes. */
-function markWatchers(run: Run): (place: Place) => void {
-  const now = new Place();
-  return ({ db, bytes, start, end }) => {
-    const name = watchName(db, bytes, start, end);
-    const watching = run.watchers.get(name);
-    if (watching === undefined) return;
-    run.keyspace.locate(now, db, bytes, start, end);
-    now.look(run.keyspace, run.nowMs);
-    // A key that was absent or expired and still is has not changed for a reader: its remains were cleared away.
-    for (const session of watching)
-      if (now.type !== NONE || session.watched?.get(name)?.existed !== false) session.dirty = true;
-  };
+  run.listen();
 }
 
 /** Whether a watched key has expired since; nothing touches it then. */

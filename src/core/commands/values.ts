@@ -6,9 +6,10 @@
  * whatever the place held is gone, as far as this replica has seen it.
  */
 import { Strings } from "../bytes/strings.ts";
-import { HASH, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { HASH, LIST, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Value } from "../rdb/value.ts";
+import { push } from "./list-elements.ts";
 import type { Run } from "./run.ts";
 import { writeSorted } from "./sorted-sets-scores.ts";
 
@@ -49,6 +50,15 @@ export function readWhole(run: Run, place: Place): Value {
       });
       return { type: "zset", members, scores };
     }
+    case LIST: {
+      const items = new Strings();
+      const { order } = place;
+      order?.each(0, order.size, false, (ref) => {
+        place.lookRef(run.keyspace, ref);
+        items.push(place.value, place.valueStart, place.valueEnd);
+      });
+      return { type: "list", items };
+    }
     case NONE:
       throw new Error("bug: nothing is there to read");
     default:
@@ -58,7 +68,9 @@ export function readWhole(run: Run, place: Place): Value {
 
 /** Whether a value is of a type that is stored here. */
 export function isStorable({ type }: Value): boolean {
-  return type === "string" || type === "set" || type === "hash" || type === "zset";
+  return (
+    type === "string" || type === "set" || type === "hash" || type === "zset" || type === "list"
+  );
 }
 
 /** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
@@ -103,6 +115,12 @@ function writeParts(run: Run, place: Place, value: Value): void {
     }
     case "zset":
       return writeSorted(run, place, value.members, value.scores);
+    case "list": {
+      const { items } = value;
+      for (let i = 0; i < items.count; i++)
+        push(run, place, "right", items.bytes, items.start(i), items.end(i));
+      return;
+    }
     default:
       throw new Error(`bug: a ${value.type} is not stored here`);
   }

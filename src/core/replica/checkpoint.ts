@@ -19,7 +19,8 @@ import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { type Collection, HASH, Key, SET } from "../crdt/key.ts";
+import { type Collection, HASH, Key, LIST, SET } from "../crdt/key.ts";
+import { checkPosition } from "../crdt/position.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
@@ -280,6 +281,7 @@ export class CheckpointLoader {
   #cells(source: Source, cells: Cells): void {
     for (let left = source.varint(); left > 0; left--) {
       const name = source.view();
+      if (cells.tag === LIST) checkPosition(name, 0, name.length);
       cells.restore(name, this.#cell(source));
     }
   }

@@ -9,7 +9,8 @@
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount } from "../crdt/amount.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
-import { ZSET } from "../crdt/key.ts";
+import { type Collection, LIST, ZSET } from "../crdt/key.ts";
+import { checkPosition } from "../crdt/position.ts";
 import { isScore } from "../crdt/score.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
@@ -69,7 +70,7 @@ function checkPayload(
       return checkEra(source, record.ms, seq);
     case effect.OP_PUT_CELL: {
       const tag = effect.readCollection(source);
-      skipBytes(source);
+      skipName(source, tag);
       const length = source.varint();
       const start = source.skip(length);
       if (tag === ZSET && !isScore(source.bytes, start, start + length))
@@ -81,8 +82,7 @@ function checkPayload(
       skipBytes(source);
       return;
     case effect.OP_COUNT_CELL:
-      effect.readCollection(source);
-      skipBytes(source);
+      skipName(source, effect.readCollection(source));
       return checkEra(source, record.ms, seq);
     case effect.OP_JOIN:
       return checkJoin(source, record, lineage, seq, kinds);
@@ -114,6 +114,13 @@ function checkPayload(
 
 function skipBytes(source: Source): void {
   source.skip(source.varint());
+}
+
+/** The name of a cell, which of a list is a position. */
+function skipName(source: Source, tag: Collection): void {
+  const length = source.varint();
+  const start = source.skip(length);
+  if (tag === LIST) checkPosition(source.bytes, start, start + length);
 }
 
 function checkJoin(

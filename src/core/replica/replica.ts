@@ -21,6 +21,7 @@ import type { Settings } from "../commands/settings.ts";
 import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
+import { OwnerRegions } from "../keyspace/owner-regions.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Applier } from "./apply.ts";
@@ -114,6 +115,7 @@ export class Replica {
     this.writer = new Writer(applier, this.clock, this.applied, this.records, lineage);
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
+    this.run.blocking.owners = new OwnerRegions(options.members, options.region);
     this.members = new Members(
       this.member,
       options.members,
@@ -142,6 +144,7 @@ export class Replica {
     if (maxMemoryPolicy !== "noeviction" && !this.keyspace.tracksAccess)
       this.keyspace.trackAccess();
     this.run.nowMs = this.clock.nowMs(nowMs);
+    this.run.monoMs = monoMs;
   }
 
   // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,10 +154,14 @@ export class Replica {
     const before = this.applied.get(this.me);
     this.run.holdSeq = this.writer.everywhereSeq;
     execute(this.run, session, args, reply);
-    if (this.#durability === "relaxed") return 0;
-    const made = this.applied.get(this.me);
     // What it wrote, or else the newest of our records that may show in what it read.
-    const hold = made > before ? made : Math.min(this.run.holdSeq, made);
+    return this.hold(this.applied.get(this.me) > before ? Infinity : this.run.holdSeq);
+  }
+
+  /** What must be durable before records of ours up to `seq` (Infinity: all) are shown; 0 for nothing. */
+  hold(seq: number): number {
+    if (this.#durability === "relaxed") return 0;
+    const hold = Math.min(seq, this.applied.get(this.me));
     return hold > this.durableSeq ? hold : 0;
   }
 
@@ -249,6 +256,7 @@ export class Replica {
     this.members.promote();
     this.run.eviction.look();
     this.exchange.tick();
+    this.run.blocking.tick();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();

@@ -15,6 +15,7 @@ import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
 import { add, type Amount, format, writeAmount } from "../crdt/amount.ts";
 import { type Cell, type Dot, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import type { Birth } from "../crdt/position.ts";
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
   type Collection,
@@ -55,6 +56,9 @@ export class Writer {
   nowMs = 0;
   /** The record being made; 0 between records. */
   #seq = 0;
+  /** The elements of lists that it has made, and the last one's name. */
+  #births = 0;
+  readonly #birth: Birth = { ms: 0, tick: 0, index: 0, incarnation: nothing };
   #lastDb = -1;
   #lastKey: Buffer = nothing;
   #lastStart = -1;
@@ -82,6 +86,13 @@ export class Writer {
     const me = keyspace.origins.get(lineage.number).member;
     conflicts.applied = applied;
     conflicts.answersFor = (member) => member === me;
+    this.#named();
+  }
+
+  #named(): void {
+    const { origins } = this.#applier.keyspace;
+    const { incarnation } = origins.get(this.#lineage.number);
+    this.#birth.incarnation = Buffer.from(incarnation, "latin1");
   }
 
   /** What was lost against concurrent writes. */
@@ -93,6 +104,7 @@ export class Writer {
   become(lineage: Lineage): void {
     assert(this.#seq === 0, "an incarnation changes between records");
     this.#lineage = lineage;
+    this.#named();
     this.slotSeqs.fill(0);
     this.everywhereSeq = 0;
   }
@@ -212,6 +224,16 @@ export class Writer {
       era.startMs,
       era.startTick,
     );
+  }
+
+  /** What names a list's next element; begins a record, so it is asked for only when the element is then written. */
+  nextBirth(): Birth {
+    this.#begin();
+    const birth = this.#birth;
+    birth.ms = this.#applier.context.ms;
+    birth.tick = this.#applier.context.tick;
+    birth.index = this.#births++;
+    return birth;
   }
 
   /**
@@ -409,6 +431,7 @@ export class Writer {
 
   #begin(): void {
     if (this.#seq !== 0) return;
+    this.#births = 0;
     const me = this.#lineage.number;
     this.#clock.next(this.nowMs);
     this.#seq = this.#applied.get(me) + 1;
