@@ -18,6 +18,7 @@ import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
+import { keyName } from "./key-name.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SlowLog } from "./slow-log.ts";
@@ -206,9 +207,4 @@ export class Run {
     this.#chance = x;
     return (x >>> 0) / 2 ** 32;
   }
-}
-
-/** The name under which WATCH and blocking commands file a key. */
-export function keyName(db: number, bytes: Buffer, start: number, end: number): string {
-  return `${db}:${bytes.latin1Slice(start, end)}`;
 }

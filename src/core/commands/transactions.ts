@@ -12,7 +12,8 @@ import type { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, WRITES } from "./command-table.ts";
 import type { Command } from "./command.ts";
-import { type Run, keyName } from "./run.ts";
+import { keyName } from "./key-name.ts";
+import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** What one transaction may queue: as much as Redis reads from a client before it hangs up. */
