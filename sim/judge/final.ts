@@ -127,6 +127,7 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       await same("GET", `k:${i}`);
       await same("SMEMBERS", `s:${i}`);
       await same("HGETALL", `h:${i}`);
+      await same("PFCOUNT", `p:${i}`);
       await same("TYPE", `x:${i}`);
       await same("PTTL", `e:${i}`);
       if (flushes) continue;

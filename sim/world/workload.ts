@@ -58,7 +58,18 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   hincr: (c, o) => [["HINCRBY", key("h", c, o), `n${c.below(o.elements)}`, small(c)]],
   hdel: (c, o) => [["HDEL", key("h", c, o), element(c, o), `n${c.below(o.elements)}`]],
   hgetall: (c, o) => [["HGETALL", key("h", c, o)]],
-  del: (c, o) => [["DEL", key(c.pick(["k", "s", "h", "x", "e"]), c, o)]],
+  pfadd: (c, o, id) => [["PFADD", key("p", c, o), id, element(c, o)]],
+  pfmerge: (c, o) => [["PFMERGE", key("p", c, o), key("p", c, o), key("p", c, o)]],
+  pfcount: (c, o) => [["PFCOUNT", key("p", c, o), key("p", c, o)]],
+  // Sparse and dense, and bytes that a client wrote, become one.
+  pfother: (c, o) => [
+    c.pick([
+      ["PFDEBUG", "TODENSE", key("p", c, o)],
+      ["COPY", key("p", c, o), key("p", c, o), "REPLACE"],
+      ["SETRANGE", key("p", c, o), "8", "\0"],
+    ]),
+  ],
+  del: (c, o) => [["DEL", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o)]],
   // One key, every type.
   clash: (c, o, id) => [
     c.pick([
@@ -66,14 +77,15 @@ export const KINDS: Readonly<Record<string, Draw>> = {
       ["SADD", key("x", c, o), element(c, o)],
       ["HSET", key("x", c, o), element(c, o), id],
       ["INCRBY", key("x", c, o), small(c)],
+      ["PFADD", key("x", c, o), element(c, o)],
       ["DEL", key("x", c, o)],
       ["SREM", key("x", c, o), element(c, o)],
       ["HDEL", key("x", c, o), element(c, o)],
     ]),
   ],
   setex: (c, o, id) => [["SET", key("e", c, o), id, "PX", ttl(c)]],
-  expire: (c, o) => [["PEXPIRE", key(c.pick(["k", "s", "h", "x", "e"]), c, o), ttl(c)]],
-  persist: (c, o) => [["PERSIST", key(c.pick(["k", "s", "h", "x", "e"]), c, o)]],
+  expire: (c, o) => [["PEXPIRE", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o), ttl(c)]],
+  persist: (c, o) => [["PERSIST", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o)]],
   rename: (c, o) => [["RENAME", key("x", c, o), key("x", c, o)]],
   pair: (c, o, id) => [
     ["MULTI"],

@@ -9,6 +9,7 @@ const nothing: Weights = {
   set: 0,
   hash: 0,
   zset: 0,
+  hyperloglog: 0,
   expire: 0,
   del: 0,
   flush: 0,
@@ -53,6 +54,11 @@ test("hashes: every field is a register and a counter of its own", () => {
 
 test("sorted sets: the score is what was set last and everything that was added to it", () => {
   run(55_000, 150, 120, { ...nothing, zset: 6, expire: 1, del: 1 });
+});
+
+test("HyperLogLogs: every addition is counted that was not made to one whose removal had seen it", () => {
+  run(80_000, 40, 120, { ...nothing, hyperloglog: 6, expire: 1, del: 1 });
+  run(81_000, 30, 120, { ...everything, hyperloglog: 4 });
 });
 
 test("keys whose type is in dispute show the newest, and a write settles it", () => {

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { HASH, NEVER_MS, NONE, SET, ZSET } from "../crdt/key.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
+import { CHANGES, CHANGES_DENSE, HYPERLOGLOG, HyperLogLog } from "../hll/hyperloglog.ts";
+import { REGISTERS } from "../hll/text.ts";
 import type { Place } from "../keyspace/place.ts";
 import { locate, view } from "./canonical.suite.ts";
 import type { Chance } from "./chance.suite.ts";
@@ -18,6 +20,7 @@ export interface Weights {
   readonly set: number;
   readonly hash: number;
   readonly zset: number;
+  readonly hyperloglog: number;
   readonly expire: number;
   readonly del: number;
   readonly flush: number;
@@ -29,6 +32,7 @@ export const everything: Weights = {
   set: 4,
   hash: 4,
   zset: 4,
+  hyperloglog: 0,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -56,8 +60,9 @@ export class Operations {
     const place = locate(keyspace, db, name);
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
-    const { string, count, set, hash, zset, expire, del, flush } = this.weights;
-    let x = this.chance.next() * (string + count + set + hash + zset + expire + del + flush);
+    const { string, count, set, hash, zset, hyperloglog, expire, del, flush } = this.weights;
+    const all = string + count + set + hash + zset + hyperloglog + expire + del + flush;
+    let x = this.chance.next() * all;
     const note = (text: string): void => {
       this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
     };
@@ -93,6 +98,19 @@ export class Operations {
     } else if ((x -= zset) < 0) {
       if (place.type !== NONE && place.type !== ZSET) return;
       this.#operateSortedSet(replica, place, was, word, note, after, deltas);
+    } else if ((x -= hyperloglog) < 0) {
+      if (place.type !== NONE && place.kind !== HYPERLOGLOG) return;
+      const payload = Buffer.from([this.chance.next() < 0.02 ? CHANGES_DENSE : CHANGES]);
+      const [index, value] = [this.chance.below(4) * 5_000, 1 + this.chance.below(5)];
+      const change = Buffer.alloc(3);
+      change.writeUIntBE(value * REGISTERS + index, 0, 3);
+      const expected = new HyperLogLog();
+      for (const { state } of place.generations) expected.join(state.encode());
+      const joining = Buffer.concat([payload, change]);
+      expected.join(joining);
+      note(`PFADD ${joining.toString("hex")}`);
+      writer.join(place, HYPERLOGLOG, joining);
+      after(`string ${expected.text().latin1Slice()} until ${until}`);
     } else if ((x -= expire) < 0) {
       if (place.type === NONE) return;
       const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;

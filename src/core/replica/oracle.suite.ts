@@ -4,11 +4,13 @@
  * Invariant: nothing here knows of replicas, states, orders of arrival or collection. An entry lives unless a record that had
  * seen it removed it, or it was born under a floor or before a flush; the rest is how the living are read.
  */
+import type { GenerationKind } from "../crdt/generation.ts";
+import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
 import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
-const TAGS = [1, 2, 4, 8, 0x10, 0x20];
-const [STRING, SET, HASH, ZSET, DEADLINES] = [1, 2, 4, 8, 0x80] as const;
+const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40];
+const [STRING, SET, HASH, ZSET, GENERATION, DEADLINES] = [1, 2, 4, 8, 0x40, 0x80] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -28,6 +30,9 @@ interface Living {
   /** Of every collection: registers and additions. */
   readonly cells: readonly Fact[];
   readonly cellCounts: readonly Fact[];
+  /** What created a generation, and what was joined to one. */
+  readonly creations: readonly Fact[];
+  readonly joins: readonly Fact[];
   readonly deadlines: readonly Fact[];
 }
 
@@ -96,9 +101,16 @@ export class Oracle {
       counts: only("COUNT"),
       cells: only("PUT_CELL"),
       cellCounts: only("COUNT_CELL"),
+      creations: only("JOIN").filter(creates),
+      // Whatever became of the record that joined, it is the generation that lives or not.
+      joins: facts.filter((fact) => fact.effect.op === "JOIN" && !creates(fact)),
       deadlines: only("EXPIRE"),
     };
   }
+}
+
+function creates({ record, effect }: Fact): boolean {
+  return effect.generation === `${record.origin}:${record.seq}`;
 }
 
 function observes(by: Fact, fact: Fact): boolean {
@@ -173,9 +185,13 @@ function removes(by: Fact, fact: Fact): boolean {
     case "REMOVE_BORN": {
       const mask = effect.mask as number;
       if (op === "EXPIRE") return (mask & DEADLINES) !== 0;
-      const tag = isRegister ? STRING : op === "PUT_CELL" ? (fact.effect.tag as number) : 0;
+      const other =
+        op === "PUT_CELL" ? (fact.effect.tag as number) : op === "JOIN" ? GENERATION : 0;
+      const tag = isRegister ? STRING : other;
       return (mask & tag) !== 0 && birth.ms <= (effect.horizonMs as number);
     }
+    case "REMOVE_KIND":
+      return op === "JOIN" && effect.kind === fact.effect.kind;
     default:
       return false;
   }
@@ -188,6 +204,7 @@ interface Birth {
 }
 
 function bornIn(living: Living, tag: number): Birth[] {
+  if (tag === GENERATION) return living.creations.map((fact) => ({ ...birthOf(fact), fact }));
   const facts =
     tag === STRING
       ? [...living.registers, ...living.counts]
@@ -239,6 +256,8 @@ function read(living: Living, tag: number, nowMs: number): string {
     const winner = winnerOf(registers);
     return `string ${value} until ${winner === null ? until : deadlineOf(living, winner)}`;
   }
+  if (tag === GENERATION)
+    return `string ${joined(living, living.creations.filter(visible))} until ${until}`;
   const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
   if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
@@ -247,6 +266,17 @@ function read(living: Living, tag: number, nowMs: number): string {
     return `${name}=${valueOf(registers.get(name) ?? [], counts.get(name) ?? [])}`;
   });
   return `${tag === SET ? "set" : tag === HASH ? "hash" : `cells of ${tag}`} ${cells.toSorted().join(",")} until ${until}`;
+}
+
+/** Generations of one kind, read as one. */
+function joined(living: Living, creations: readonly Fact[]): string {
+  const kind = GENERATION_KINDS.get(creations[0]?.effect.kind as number) as GenerationKind;
+  const state = kind.create();
+  const seen = new Set(creations.map(({ effect }) => effect.generation));
+  for (const fact of [...creations, ...living.joins])
+    if (seen.has(fact.effect.generation))
+      state.join(Buffer.from(fact.effect.value as string, "latin1"));
+  return state.text().latin1Slice();
 }
 
 function named(facts: readonly Fact[]): Map<string, Fact[]> {
