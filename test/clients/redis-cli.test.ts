@@ -62,6 +62,45 @@ test("redis-cli --bigkeys names the biggest of each type", async () => {
   assert.match(output, /Biggest +hash found ["']+cli:widest["']+ has 40 fields/);
 });
 
+test("redis-cli --memkeys and --hotkeys name what takes memory and what is used", async () => {
+  await cli(["SET", "cli:heaviest", "x".repeat(50_000)]);
+  assert.match(
+    await cli(["--memkeys"]),
+    /Biggest string found ["']+cli:heaviest["']+ has \d+ bytes/,
+  );
+  await cli(["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"]);
+  const output = await cli(["--hotkeys"]);
+  await cli(["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+  assert.match(output, /hot key found with counter: \d+\s+keyname: /);
+});
+
+test("redis-cli MONITOR shows what others run, without their passwords", async () => {
+  using connection = await RespConnection.open(server.port);
+  const shown = cli(["MONITOR"], undefined, /"monitored" "a\\x00b"/);
+  // Until the monitor listens nobody is told; so the command comes again until it was seen.
+  let seen = false;
+  void shown.then(() => (seen = true));
+  while (!seen) {
+    await connection.call("AUTH", "default", "secret");
+    await connection.call("SET", "monitored", Buffer.from("a\0b"));
+  }
+  const output = await shown;
+  assert.match(output, /^OK\n/);
+  assert.match(output, /\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "monitored" "a\\x00b"/);
+  assert.doesNotMatch(output, /secret/);
+});
+
+test("redis-cli --latency and SLOWLOG measure", async () => {
+  assert.match(
+    await cli(["--latency", "--raw", "-i", "0.2"], undefined, /\d+ [\d.]+ [\d.]+ \d+/),
+    /\d+ [\d.]+/,
+  );
+  await cli(["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+  await cli(["ECHO", "slow"]);
+  await cli(["CONFIG", "SET", "slowlog-log-slower-than", "10000"]);
+  assert.match(await cli(["SLOWLOG", "GET"]), /ECHO\nslow\n/i);
+});
+
 test("redis-cli --pipe inserts in mass", async () => {
   const commands = Array.from({ length: 5_000 }, (_, i) => encodeCommand(["SET", `pipe:${i}`, i]));
   const output = await cli(["--pipe"], Buffer.concat(commands));
@@ -85,6 +124,27 @@ test("redis-benchmark finishes without errors, and its writes are there", async 
   const counts = await connection.pipeline(keys.map((key) => ["GET", key]));
   const sum = counts.reduce((total, one) => total + Number("text" in one ? one.text : 0), 0);
   assert.equal(sum, 20_000);
+});
+
+test("redis-benchmark's whole default run finishes, every test of it", async () => {
+  const output = await run("redis-benchmark", [
+    "-p",
+    String(server.port),
+    "-n",
+    "1000",
+    "-q",
+    "-e",
+  ]);
+  assert.doesNotMatch(output, /error/i);
+  const tests = [...output.matchAll(/([A-Z][A-Z_0-9]+)[^:\r\n]*: [\d.]+ requests per second/g)];
+  assert.deepEqual(
+    tests.map(([, name]) => name),
+    [
+      ...["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "LPUSH", "RPUSH", "LPOP", "RPOP"],
+      ...["SADD", "HSET", "SPOP", "ZADD", "ZPOPMIN", "LPUSH"],
+      ...["LRANGE_100", "LRANGE_300", "LRANGE_500", "LRANGE_600", "MSET"],
+    ],
+  );
 });
 
 function cli(args: string[], input?: string | Buffer, enough?: RegExp): Promise<string> {

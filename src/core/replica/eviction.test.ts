@@ -54,6 +54,14 @@ test("without eviction what needs memory is refused, and what does not is served
   assert.equal(store.raw("set", "k", "w"), "+OK\r\n");
 });
 
+test("when everything that may go has gone and the data is still too large, memory is refused", () => {
+  const store = new Standalone({ maxMemoryPolicy: "allkeys-lru" });
+  for (let i = 0; i < 10; i++) store.raw("set", `k:${i}`, "v");
+  store.raw("config", "set", "maxmemory", "1");
+  assert.equal(store.raw("set", "k", "w"), OOM);
+  assert.equal(count(store), 0);
+});
+
 test("a transaction that would take memory is refused as a whole", () => {
   const store = new Standalone();
   store.raw("multi");

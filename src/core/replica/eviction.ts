@@ -81,7 +81,8 @@ export class Eviction {
       removed++;
     if (removed > 0) this.#writer.commit();
     this.evicted += removed;
-    return removed > 0;
+    // The next command goes on where so many removals were not enough.
+    return removed === REMOVE_MAX || this.#countedBytes <= maxMemoryBytes;
   }
 
   #removeOne(): boolean {
