@@ -46,9 +46,7 @@ export const notes: Readonly<Record<string, Note>> = {
       "where Redis does so with `sanitize-dump-payload yes`; a field with a deadline of its own is bad data",
   ),
   migrate: refused("a node opens no connections for clients; `DUMP` and `RESTORE` copy keys"),
-  sort: different(
-    "`STORE` is refused until there are lists; text is ordered byte by byte, as Redis does in the locale `C`",
-  ),
+  sort: full("text is ordered byte by byte, as Redis does in the locale `C`"),
   sort_ro: full("text is ordered byte by byte, as Redis does in the locale `C`"),
   "object|encoding": different(
     "what Redis would choose for the value as it is now; Redis remembers how it got there, so a value that shrank or was appended to may show another",

@@ -34,6 +34,24 @@ test("what DUMP gives, RESTORE writes under another name", () => {
   assert.equal(client.raw("DUMP", "none"), "$-1\r\n");
 });
 
+test("lists and sorted sets are given and taken in their order", () => {
+  const client = new Standalone();
+  const items = Array.from({ length: 2000 }, (_, i) => `item ${i % 7} ${i}`);
+  client.raw("RPUSH", "l", ...items);
+  client.raw("ZADD", "z", ...items.flatMap((item, i) => [String((i % 50) / 4), item]));
+  for (const [key, ...read] of [
+    ["l", "LRANGE"],
+    ["z", "ZRANGE"],
+  ] as const) {
+    const all = (name: string): string =>
+      client.raw(...read, name, "0", "-1", ...(key === "z" ? ["WITHSCORES"] : []));
+    client.raw("RESTORE", "restored", "0", bulk(client.raw("DUMP", key)), "REPLACE");
+    assert.equal(all("restored"), all(key));
+    client.raw("COPY", key, "copied", "REPLACE");
+    assert.equal(all("copied"), all(key));
+  }
+});
+
 test("what is given is what Redis 7.0 gives, byte for byte", () => {
   const client = new Standalone();
   client.raw("SET", "n", "42");

@@ -94,6 +94,37 @@ test("a key that is absent is empty, one of another type is refused, and so is w
   assert.equal(client.raw("SORT_RO", "none", "STORE", "to"), "-ERR syntax error\r\n");
 });
 
+test("STORE makes a list of what would be answered, and of nothing no list", () => {
+  const client = withSet("3", "1", "2");
+  client.raw("SET", "name_2", "two");
+  const stored = (): unknown => items(client.raw("LRANGE", "to", "0", "-1"));
+  client.raw("SET", "to", "whatever was there", "EX", "100");
+  assert.equal(client.raw("SORT", "k", "DESC", "STORE", "x", "STORE", "to"), ":3\r\n");
+  assert.deepEqual(stored(), ["3", "2", "1"]);
+  assert.equal(client.raw("TTL", "to"), ":-1\r\n");
+  assert.equal(client.raw("EXISTS", "x"), ":0\r\n");
+  assert.equal(client.raw("SORT", "k", "GET", "#", "GET", "name_*", "STORE", "to"), ":6\r\n");
+  assert.deepEqual(stored(), ["1", "", "2", "two", "3", ""]);
+  assert.equal(client.raw("SORT", "k", "STORE", "k"), ":3\r\n");
+  assert.equal(client.raw("TYPE", "k"), "+list\r\n");
+  assert.equal(client.raw("SORT", "k", "LIMIT", "5", "1", "STORE", "to"), ":0\r\n");
+  assert.equal(client.raw("EXISTS", "to"), ":0\r\n");
+});
+
+test("BY a name that is no pattern leaves lists and sorted sets in their order", () => {
+  const client = new Standalone();
+  client.raw("RPUSH", "l", "c", "a", "b");
+  client.raw("ZADD", "z", "3", "a", "1", "b", "2", "c");
+  const sorted = (...words: string[]): unknown => items(client.raw("SORT", ...words));
+  assert.deepEqual(sorted("l", "BY", "no"), ["c", "a", "b"]);
+  assert.deepEqual(sorted("l", "BY", "no", "DESC", "LIMIT", "0", "2"), ["b", "a"]);
+  assert.deepEqual(sorted("z", "BY", "no"), ["b", "c", "a"]);
+  assert.deepEqual(sorted("z", "BY", "no", "DESC", "LIMIT", "1", "5"), ["c", "b"]);
+  const set = withSet("c", "a", "b");
+  set.raw("SORT", "k", "BY", "no", "STORE", "to");
+  assert.deepEqual(items(set.raw("LRANGE", "to", "0", "-1")), ["a", "b", "c"]);
+});
+
 test("the keys of SORT are the key that is sorted and the last that follows STORE", () => {
   const client = new Standalone();
   const keys = (...words: string[]): unknown => items(client.raw("COMMAND", "GETKEYS", ...words));

@@ -17,7 +17,7 @@ import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 import { inPlace, orderOf } from "./sort-order.ts";
 import { lookByPattern, type Pattern, patternOf } from "./sort-patterns.ts";
-import { isStorable, readWhole, writeWhole } from "./values.ts";
+import { readWhole, writeWhole } from "./values.ts";
 
 interface SortOptions {
   /** Null: by the elements themselves. */
@@ -146,10 +146,8 @@ function results(
 }
 
 function storeResults(run: Run, args: Args, store: number, items: Strings, reply: Reply): void {
-  const list: Value = { type: "list", items };
-  if (!isStorable(list)) return reply.error("ERR SORT with STORE is not available yet");
   const place = run.look(args, store);
-  if (items.count > 0) writeWhole(run, place, list, Infinity);
+  if (items.count > 0) writeWhole(run, place, { type: "list", items }, Infinity);
   else if (place.type !== NONE) run.write.remove(place);
   reply.int(items.count);
 }

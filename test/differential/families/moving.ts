@@ -24,9 +24,9 @@ export const moving: readonly Spec[] = [
     weight: 25,
     options: ["REPLACE", "ABSTTL", "IDLETIME", "FREQ"],
     make: (g) => {
-      // Sorted sets have a key of their own, so that they do not take those of others.
-      const isSorted = g.chance.happens(0.2);
-      const key = isSorted ? Buffer.from("restored") : g.anyKey();
+      // Lists and sorted sets have a key of their own, so that they do not take those of others.
+      const isOrdered = g.chance.happens(0.25);
+      const key = isOrdered ? Buffer.from("restored") : g.anyKey();
       const options: string[][] = [];
       if (g.chance.happens(0.85)) options.push([g.use("REPLACE")]);
       const absolute = g.chance.happens(0.3);
@@ -37,18 +37,18 @@ export const moving: readonly Spec[] = [
       if (other === 1) options.push([g.use("FREQ"), g.chance.pick(["0", "255", "8", "256", "x"])]);
       const ttl = g.chance.pick(["0", "0", "0", timeToLive(g, absolute), "-1", "x"]);
       const words = g.chance.shuffled(options).flat();
-      const value = isSorted ? sortedSet(g) : randomValue(g);
+      const value = isOrdered ? ordered(g) : randomValue(g);
       return [
         g.command(["RESTORE", key, ttl, payload(g, value), ...words]),
         ...g.look(key),
-        ...(isSorted ? [g.command(["DUMP", key], sameContent)] : []),
+        ...(isOrdered ? [g.command(["DUMP", key], sameContent)] : []),
       ];
     },
   },
   ...["SORT", "SORT_RO"].map((name): Spec => ({
     name,
     weight: 20,
-    options: ["BY", "LIMIT", "GET", "ASC", "DESC", "ALPHA"],
+    options: ["BY", "LIMIT", "GET", "ASC", "DESC", "ALPHA", ...(name === "SORT" ? ["STORE"] : [])],
     spoil: false,
     make: (g) => [
       // Redis takes a number out of range that it read long before for an error of this one, until it has read another.
@@ -127,7 +127,9 @@ function randomValue(g: Generator): Value {
   }
 }
 
-function sortedSet(g: Generator): Value {
+function ordered(g: Generator): Value {
+  if (g.chance.happens(0.5))
+    return { type: "list", items: stringsOf(g.times(g.chance.between(1, 30), () => g.value())) };
   const members = stringsOf(fields(g));
   const scores = ["0", "1", "-1", "0.1", "1e300", "Infinity", "-Infinity", "17", "3.25", "1e21"];
   return {
@@ -151,7 +153,7 @@ function stringsOf(items: readonly Buffer[]): Strings {
 const ELEMENTS = ["1", "2", "3", "10", "-5", "2.5", "1e2", "0x10", " 7", "07", "inf", ""];
 const WORDS = ["a", "b", "B", "aa", "ab", "z", "\xff", "a b", "10", "9"];
 
-/** Makes a set, or a sorted set, and what its elements lead to, and sorts it. */
+/** Makes a set, a sorted set or a list, and what its elements lead to, and sorts it. */
 function sorted(g: Generator, name: string): Step[] {
   const { chance } = g;
   const alphabetic = chance.happens(0.5);
@@ -161,8 +163,10 @@ function sorted(g: Generator, name: string): Step[] {
   const words: (string | Buffer)[] = [];
   if (alphabetic) words.push(g.use("ALPHA"));
   const by = chance.pick(["", "", "weight_*", "object_*->f", "weight_*->", "nosort", "#"]);
-  const isSorted = chance.happens(0.3);
-  const isUnsorted = !isSorted && (by === "nosort" || by === "#");
+  const type = chance.pick(["set", "set", "zset", "list"]);
+  const stores = name === "SORT" && chance.happens(0.3);
+  if (stores) words.push(g.use("STORE"), chance.pick(["stored", "stored", "sorted"]));
+  const isUnsorted = type === "set" && !stores && (by === "nosort" || by === "#");
   // Without weights elements tie, and which comes first is chance in Redis.
   if (by !== "" && !(alphabetic && by === "weight_*->")) words.push(g.use("BY"), by);
   if (chance.happens(0.3)) words.push(g.use(chance.pick(["ASC", "DESC"])));
@@ -178,11 +182,7 @@ function sorted(g: Generator, name: string): Step[] {
     );
   return [
     g.command(["DEL", "sorted", ...elements.map((element) => `weight_${element}`)].map(latin1)),
-    isSorted
-      ? g.command(
-          ["ZADD", "sorted", ...elements.flatMap((one, i) => [String(i % 3), one])].map(latin1),
-        )
-      : g.command(["SADD", "sorted", ...elements].map(latin1)),
+    g.command(filling(type, elements).map(latin1)),
     g.command(
       ["MSET", ...pairs.flatMap(([element, weight]) => [`weight_${element}`, weight])].map(latin1),
     ),
@@ -190,7 +190,14 @@ function sorted(g: Generator, name: string): Step[] {
       g.command(["HSET", `object_${element}`, "f", weight].map(latin1)),
     ),
     g.command([name, "sorted", ...words], isUnsorted ? unordered : exact),
+    ...(stores ? [g.command(["LRANGE", "stored", 0, -1])] : []),
   ];
+}
+
+function filling(type: string, elements: readonly string[]): string[] {
+  if (type === "set") return ["SADD", "sorted", ...elements];
+  if (type === "list") return ["RPUSH", "sorted", ...elements, ...elements.slice(0, 2)];
+  return ["ZADD", "sorted", ...elements.flatMap((element, i) => [String(i % 3), element])];
 }
 
 function latin1(text: string): Buffer {
