@@ -201,3 +201,18 @@ for (const [type, make] of Object.entries(makers))
       );
     }
   });
+
+test("strings at the limits of the lengths that a listpack has are read and written as Redis does", async () => {
+  const lengths = [62, 63, 64, 125, 126, 127, 128, 4094, 4095, 4096, 4097];
+  for (let length = 16_370; length < 16_390; length++) lengths.push(length);
+  await call("FLUSHALL");
+  await call("RPUSH", "from", ...lengths.map((length) => Buffer.alloc(length, `${length} `)));
+  const payload = textOf(await call("DUMP", "from"));
+  const decoded = decodePayload(payload ?? Buffer.alloc(0), DECOMPRESSED_MAX);
+  assert.ok(decoded !== null);
+  await call("RESTORE", "to", 0, encodePayload(decoded));
+  assert.equal(await read("list", "to"), await read("list", "from"));
+  // From the other end Redis reads what tells the lengths backwards.
+  for (const at of [-1, -2, -20, -31])
+    assert.deepEqual((await call("LINDEX", "to", at)).raw, (await call("LINDEX", "from", at)).raw);
+});
