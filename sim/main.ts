@@ -77,7 +77,7 @@ function wanted(): Wanted | null {
 function regressions(): number[] {
   const url = new URL("seeds.json", import.meta.url);
   const { seeds } = JSON.parse(readFileSync(url, "utf8")) as { seeds: { seed: number }[] };
-  return seeds.map(({ seed }) => seed);
+  return [...new Set(seeds.map(({ seed }) => seed))];
 }
 
 function told(atUs: number, who: string, what: string): void {

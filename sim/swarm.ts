@@ -65,7 +65,8 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     meanMs: chance.magnitude(20, 200),
     depth: chance.pick([1, 1, 4]),
     wander: chance.pick([0, 0.01, 0.1]),
-    kinds: drawKinds(chance, replaces),
+    // From a stream of their own: a new kind of operation leaves everything else about a seed as it was.
+    kinds: drawKinds(new Chance(seed, "kinds"), replaces),
     keys: chance.pick([1, 2, 2, 8, 50]),
     elements: chance.pick([1, 3, 3, 30]),
     padding: chance.pick([0, 0, 0, 0, 2_000]),
