@@ -6,7 +6,7 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import { LIST, NONE, SET, STRING } from "../crdt/key.ts";
+import { LIST, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
@@ -31,7 +31,8 @@ export function encodingOf(run: Run, place: Place): string {
   if (place.type === STRING) return encodingOfString(place);
   if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
   if (place.type === LIST) return "quicklist";
-  return isListpack(run, place) ? "listpack" : "hashtable";
+  if (place.type === ZSET) return isListpack(run, place, "zset") ? "listpack" : "skiplist";
+  return isListpack(run, place, "hash") ? "listpack" : "hashtable";
 }
 
 function encodingOfString({ kind, value, valueStart, valueEnd }: Place): string {
@@ -52,16 +53,18 @@ function isIntset(run: Run, place: Place): boolean {
   return all;
 }
 
-function isListpack(run: Run, place: Place): boolean {
+function isListpack(run: Run, place: Place, type: "hash" | "zset"): boolean {
   const { cells, horizonMs } = place;
-  const most = limitOf(run.settings, "hash-max-listpack-entries");
-  const longest = limitOf(run.settings, "hash-max-listpack-value");
+  const most = limitOf(run.settings, `${type}-max-listpack-entries`);
+  const longest = limitOf(run.settings, `${type}-max-listpack-value`);
   if (cells === null || cells.countLive(horizonMs) > most) return false;
   let all = true;
   cells.each(horizonMs, (at) => {
     const { nameStart, nameEnd } = place.name(at);
+    if (nameEnd - nameStart > longest) all = false;
+    if (!all || type === "zset") return;
     place.lookCell(run.keyspace, at);
-    if (Math.max(nameEnd - nameStart, place.valueEnd - place.valueStart) > longest) all = false;
+    if (place.valueEnd - place.valueStart > longest) all = false;
   });
   return all;
 }

@@ -5,6 +5,8 @@
  */
 import { parseDoubleLoosely } from "../bytes/double.ts";
 import type { Order } from "../crdt/order.ts";
+import type { Heap, Ref } from "../keyspace/heap.ts";
+import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { NOT_AN_INTEGER } from "./errors.ts";
@@ -19,6 +21,8 @@ const OPEN = 40; // (
 const CLOSED = 91; // [
 const LOWEST = 45; // -
 const HIGHEST = 43; // +
+
+const entry = new Entry();
 
 /** One end: what it is, and whether it belongs to the range. */
 class Bound {
@@ -43,6 +47,15 @@ class Bound {
       return !Number.isNaN(this.value);
     }
     return this.#readName(args.bytes, start, end);
+  }
+
+  /** Whether the range excludes an entry by its name: because it is above its upper end, or below its lower one. */
+  excludes(heap: Heap, ref: Ref, isUpper: boolean): boolean {
+    if (!Number.isNaN(this.value)) return isUpper ? this.value < 0 : this.value > 0;
+    entry.load(heap, ref);
+    const { bytes, nameStart, nameEnd } = entry;
+    const order = bytes.compare(this.bytes, this.start, this.end, nameStart, nameEnd);
+    return order === 0 ? this.isOpen : order > 0 === isUpper;
   }
 
   #readName(bytes: Buffer, start: number, end: number): boolean {
@@ -80,7 +93,10 @@ export class Bounds {
     return false;
   }
 
-  /** Finds the range in an order; seen from its other end when `down`, which makes a difference to ranks alone. */
+  /**
+   * Finds the range in an order; seen from its other end when `down`, which makes a difference to ranks alone, and to names that do
+   * not follow each other because their scores differ.
+   */
   locate(order: Order, down: boolean): void {
     const { size } = order;
     if (this.#by === BY_RANK) {
@@ -88,11 +104,32 @@ export class Bounds {
       const last = Math.min(size - 1, fromEnd(this.#upper.value, size));
       this.from = down ? size - 1 - last : first;
       this.to = down ? size - first : last + 1;
-    } else {
+    } else if (this.#by === BY_NAME && !order.isLevel) this.#locateUneven(order, down);
+    else {
       this.from = this.#below(order, this.#lower, this.#lower.isOpen);
       this.to = this.#below(order, this.#upper, !this.#upper.isOpen);
     }
     if (this.to < this.from) this.to = this.from;
+  }
+
+  /**
+   * As Redis does where names do not follow each other: from the first that is not below the range to the last before one that is
+   * above it, or the other way round.
+   */
+  #locateUneven(order: Order, down: boolean): void {
+    const { heap, size } = order;
+    const [near, far] = down ? [this.#upper, this.#lower] : [this.#lower, this.#upper];
+    let before = 0;
+    let count = 0;
+    let isOver = false;
+    order.each(down ? size - 1 : 0, size, down, (ref) => {
+      if (isOver) return;
+      if (count === 0 && near.excludes(heap, ref, down)) before++;
+      else if (far.excludes(heap, ref, !down)) isOver = true;
+      else count++;
+    });
+    this.from = down ? size - before - count : before;
+    this.to = this.from + count;
   }
 
   /** How many members lie below a bound, or (`through`) up to it. */

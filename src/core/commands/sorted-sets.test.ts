@@ -175,6 +175,11 @@ test("ranges of ranks, scores and names, from either end, with a limit", () => {
   assert.equal(range("ZREVRANGEBYLEX", "n", "+", "(b"), "c ba");
   assert.equal(range("ZRANGE", "n", "(b", "-", "BYLEX", "REV"), "a");
   assert.equal(range("ZRANGEBYLEX", "n", "+", "-"), "");
+  // Names that do not follow each other, since scores differ: from the first in the range to the last before one that is not.
+  assert.equal(range("ZRANGE", "z", "[b", "[c", "BYLEX"), "b c");
+  assert.equal(range("ZRANGE", "z", "+", "(b", "BYLEX", "REV"), "d c");
+  assert.equal(range("ZRANGE", "z", "(d", "+", "BYLEX"), "");
+  assert.equal(store.raw("ZLEXCOUNT", "z", "-", "[c"), int(3));
   assert.equal(store.raw("ZCOUNT", "z", "(1", "+inf"), int(3));
   assert.equal(store.raw("ZLEXCOUNT", "n", "[b", "+"), int(3));
 });

@@ -62,6 +62,12 @@ export class Order {
     return this.#root.size;
   }
 
+  /** Whether all scores are equal, so that names alone decide. */
+  get isLevel(): boolean {
+    if (this.#scoreOf === null || this.size === 0) return true;
+    return this.#scoreAt(this.at(0)) === this.#scoreAt(this.at(this.size - 1));
+  }
+
   clear(): void {
     this.#root = this.#leaf(8);
   }
