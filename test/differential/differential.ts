@@ -19,6 +19,7 @@ import { inScope } from "./families/scope.ts";
 import { moving } from "./families/moving.ts";
 import { protocol } from "./families/protocol.ts";
 import { sets } from "./families/sets.ts";
+import { sortedSets } from "./families/sorted-sets.ts";
 import { strings } from "./families/strings.ts";
 import { transactions } from "./families/transactions.ts";
 import { knownDifferences, type KnownDifference } from "./known-differences.ts";
@@ -83,6 +84,7 @@ export const specs: readonly Spec[] = [
   ...moving,
   ...hashes,
   ...sets,
+  ...sortedSets,
   ...keys,
   ...transactions,
   ...connectionCommands,

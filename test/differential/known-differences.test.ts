@@ -88,3 +88,12 @@ test("what a HyperLogLog counts last may differ, and nothing else of it", () => 
   assert.deepEqual(excusedBy(difference(["GET", "k"], hll(counted, "ab"), hll(counted, "ac"))), []);
   assert.deepEqual(excusedBy(difference(["PFCOUNT", "k"], ":5", ":6")), []);
 });
+
+test("zero loses its sign and nothing else", () => {
+  const id = ["zero-has-no-sign-in-a-sorted-set"];
+  const members = "*2\r\n$1\r\na\r\n$2\r\n-0";
+  const found = (own: string): string[] => excusedBy(difference(["ZRANGE", "z"], members, own));
+  assert.deepEqual(found("*2\r\n$1\r\na\r\n$1\r\n0"), id);
+  assert.deepEqual(found("*2\r\n$1\r\nb\r\n$1\r\n0"), []);
+  assert.deepEqual(found(members), []);
+});

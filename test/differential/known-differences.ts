@@ -53,7 +53,25 @@ export const knownDifferences: readonly KnownDifference[] = [
     excuses: ({ reference, subject }) =>
       !reference.equals(subject) && uncounted(reference).equals(uncounted(subject)),
   },
+  {
+    id: "zero-has-no-sign-in-a-sorted-set",
+    command: "ZADD ZINCRBY",
+    redis:
+      "keeps the score -0 in sorted sets that are too large for a listpack, and makes it 0 in others",
+    atoll: "makes it 0 in all of them",
+    reason: "what a set holds does not depend on its size",
+    excuses: ({ reference, subject }) =>
+      !reference.equals(subject) && unsigned(reference) === unsigned(subject),
+  },
 ];
+
+/** A reply in which zero has no sign. */
+function unsigned(frame: Buffer): string {
+  return frame
+    .toString("latin1")
+    .replaceAll("$2\r\n-0\r\n", "$1\r\n0\r\n")
+    .replaceAll("\r\n,-0\r\n", "\r\n,0\r\n");
+}
 
 /** A reply whose HyperLogLogs tell no cardinality. */
 function uncounted(frame: Buffer): Buffer {

@@ -51,7 +51,10 @@ async function keysDifference(
   const [types, itsTypes] = await about(keys.map((key) => ["TYPE", key]));
   const readers = types.map((type) => contentReaders[textOf(type)?.toString() ?? ""] ?? noReader);
   const [contents, itsContents] = await about(
-    keys.map((key, i) => [(readers[i] ?? noReader).command, key]),
+    keys.map((key, i) => {
+      const { command, rest = [] } = readers[i] ?? noReader;
+      return [command, key, ...rest];
+    }),
   );
   const [deadlines, itsDeadlines] = await about(keys.map((key) => ["PTTL", key]));
   for (const [index, key] of keys.entries()) {
@@ -69,12 +72,20 @@ async function keysDifference(
   return null;
 }
 
-const noReader = { command: "TYPE", expect: exact };
+interface Reader {
+  readonly command: string;
+  /** The arguments behind the key. */
+  readonly rest?: readonly string[];
+  readonly expect: Expectation;
+}
 
-const contentReaders: Record<string, { command: string; expect: Expectation }> = {
+const noReader: Reader = { command: "TYPE", expect: exact };
+
+const contentReaders: Record<string, Reader> = {
   string: { command: "GET", expect: exact },
   hash: { command: "HGETALL", expect: unorderedPairs },
   set: { command: "SMEMBERS", expect: unordered },
+  zset: { command: "ZRANGE", rest: ["0", "-1", "WITHSCORES"], expect: exact },
 };
 
 function different(

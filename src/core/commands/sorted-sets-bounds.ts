@@ -118,6 +118,9 @@ export class Bounds {
    */
   #locateUneven(order: Order, down: boolean): void {
     const { heap, size } = order;
+    this.from = this.to = 0;
+    if (this.#lower.excludes(heap, order.at(size - 1), false)) return;
+    if (this.#upper.excludes(heap, order.at(0), true)) return;
     const [near, far] = down ? [this.#upper, this.#lower] : [this.#lower, this.#upper];
     let before = 0;
     let count = 0;

@@ -37,7 +37,7 @@ class Request {
         this.limit = roughlyAt(args, ++i);
         if (Number.isNaN(this.offset) || Number.isNaN(this.limit))
           return refused(reply, NOT_AN_INTEGER);
-      } else if (any && args.is(i, "REV")) this.down = true;
+      } else if (any && !this.down && args.is(i, "REV")) this.down = true;
       else if (any && this.by === BY_RANK && args.is(i, "BYLEX")) this.by = BY_NAME;
       else if (any && this.by === BY_RANK && args.is(i, "BYSCORE")) this.by = BY_SCORE;
       else return refused(reply, SYNTAX);

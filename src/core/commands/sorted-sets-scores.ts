@@ -22,7 +22,8 @@ export function setScore(
   score: number,
   mode: Mode = PLAIN,
 ): void {
-  const length = writeScore(register, score, mode);
+  // Zero has no sign in a set.
+  const length = writeScore(register, score + 0, mode);
   run.write.putCell(place, ZSET, name, start, end, register, 0, length);
 }
 

@@ -115,8 +115,8 @@ test("infinities are scores, and no number of them is not", () => {
   store.raw("ZADD", "z", "1e308", "d");
   assert.equal(store.raw("ZINCRBY", "z", "1e308", "d"), bulk("inf"));
   assert.equal(store.raw("ZINCRBY", "z", "-1e308", "d"), bulk("inf"));
-  store.raw("ZINCRBY", "z", "-0", "e");
-  assert.equal(store.raw("ZSCORE", "z", "e"), bulk("-0"));
+  store.raw("ZADD", "z", "-0", "e");
+  assert.equal(store.raw("ZSCORE", "z", "e"), bulk("0"));
   assert.equal(store.raw("ZRANGE", "z", "0", "-1"), bulks("b", "e", "a", "c", "d"));
 });
 

@@ -125,7 +125,7 @@ export function additionFor(
   increment: number,
   target: number,
 ): Amount | null {
-  if (!Number.isFinite(increment) || Object.is(target, -0)) return null;
+  if (!Number.isFinite(increment)) return null;
   // Nearly always what was asked for does it, and then it is what concurrent additions are added to.
   const plain = ofDouble(increment);
   if (scoreWith(base, add(sum, plain)) === target) return plain;

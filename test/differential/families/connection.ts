@@ -16,7 +16,7 @@ export const connectionCommands: readonly Spec[] = [
   { name: "ECHO", make: (g) => [g.command(["ECHO", g.value()])] },
   {
     name: "HELLO",
-    weight: 6,
+    weight: 9,
     options: ["2", "3", "AUTH", "SETNAME"],
     spoil: false,
     queueable: false,
@@ -128,7 +128,7 @@ export const connectionCommands: readonly Spec[] = [
   },
   {
     name: "COMMAND LIST",
-    weight: 3,
+    weight: 5,
     options: ["FILTERBY PATTERN"],
     spoil: false,
     make: (g) => [

@@ -151,6 +151,10 @@ export function furnished(g: Generator): Step[] {
   for (const key of ["h1", "h2", "h3", "k2"]) {
     steps.push(g.command(["HSET", key, ...g.times(5, () => [g.field(), g.value()]).flat()]));
   }
+  for (const key of ["z1", "z2", "z3"]) {
+    const pairs = g.times(6, () => [String(g.chance.between(0, 9)), g.field()]);
+    steps.push(g.command(["ZADD", key, ...pairs.flat()]));
+  }
   for (const key of ["t1", "t2", "t3", "k3"]) {
     steps.push(g.command(["SADD", key, ...g.times(6, () => g.field())]));
   }
@@ -174,6 +178,8 @@ function expiring(g: Generator): Step[] {
     ["DEL", key],
     ["SADD", key, g.field()],
     ["HSET", key, g.field(), g.value()],
+    ["ZADD", key, "1", g.field()],
+    ["ZINCRBY", key, "1", g.field()],
     ["APPEND", key, g.value()],
     ["SETNX", key, g.value()],
     ["RENAME", key, g.anyKey()],
@@ -195,6 +201,7 @@ const encodings: Record<string, readonly string[]> = {
   string: ["int", "embstr", "raw"],
   hash: ["listpack", "hashtable"],
   set: ["intset", "hashtable"],
+  zset: ["listpack", "skiplist"],
 };
 
 const knownEncoding: Expectation = {

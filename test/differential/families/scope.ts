@@ -53,6 +53,11 @@ export const inScope: readonly string[] = [
     "srandmember",
     "sscan",
   ],
+  ...["zadd", "zincrby", "zrem", "zcard", "zscore", "zmscore", "zrank", "zrevrank", "zcount"],
+  ...["zlexcount", "zrange", "zrevrange", "zrangestore", "zrangebyscore", "zrevrangebyscore"],
+  ...["zrangebylex", "zrevrangebylex", "zremrangebyrank", "zremrangebyscore", "zremrangebylex"],
+  ...["zpopmin", "zpopmax", "zmpop", "zunion", "zinter", "zdiff", "zunionstore", "zinterstore"],
+  ...["zdiffstore", "zintercard", "zrandmember", "zscan"],
   ...[
     "del",
     "unlink",
