@@ -238,6 +238,25 @@ test("lost increments and members come back too, or under another name where the
   assert.match(b.raw("AA.RESTORE", "nobody:1"), /^-ERR no such conflict/);
 });
 
+test("a HyperLogLog and a score come back as well", () => {
+  const [a, b] = regions();
+  a.raw("PFADD", "p", "x", "y");
+  b.raw("SADD", "p", "m");
+  a.raw("ZADD", "z", "1.5", "m");
+  b.raw("ZADD", "z", "2", "m");
+  exchange(a, b);
+  const [score, joined] = feed(a).entries.toSorted((x, y) => (x.line > y.line ? -1 : 1)) as [
+    Listed,
+    Listed,
+  ];
+  assert.equal(score.line, "zset z m value=1.5 of a by lww against zset of b");
+  assert.match(joined.line, /^generation p hyperloglog generation=/i);
+  assert.equal(b.raw("AA.RESTORE", score.id), "+OK\r\n");
+  assert.equal(b.raw("ZSCORE", "z", "m"), "$3\r\n1.5\r\n");
+  assert.equal(b.raw("AA.RESTORE", joined.id, "AS", "p2"), "+OK\r\n");
+  assert.equal(b.raw("PFCOUNT", "p2"), ":2\r\n");
+});
+
 test("a resolution replaces exactly the values it was shown", () => {
   const [a, b] = regions("siblings");
   a.raw("SET", "k", "1");

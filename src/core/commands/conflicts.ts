@@ -4,11 +4,12 @@
  * Invariant: reading the feed changes nothing. A restored value is a write like any other, made now: it wins because it has seen
  * what it lost against.
  */
+import { parseDouble } from "../bytes/double.ts";
 import { Vector } from "../clock/vector.ts";
 import { parseDecimal } from "../crdt/amount.ts";
 import { GENERATION, HASH, isCollection, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
-import type { Conflict, What, Written } from "../replica/conflict.ts";
+import type { Conflict, Written } from "../replica/conflict.ts";
 import type { Listed } from "../replica/conflict-feed.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -19,6 +20,7 @@ import { typeName } from "./keys.ts";
 import { roughlyAt } from "./numbers.ts";
 import { replyWritten } from "./replies.ts";
 import type { Run } from "./run.ts";
+import { setScore } from "./sorted-sets-scores.ts";
 
 const COUNT_DEFAULT = 100;
 const COUNT_MAX = 10_000;
@@ -92,7 +94,7 @@ function replyConflict({ id, conflict, seenMs }: Listed, reply: Reply): void {
   reply.text("path");
   reply.buffer(path);
   reply.text("value");
-  reply.buffer(tag === ZSET ? scoreText(what, value) : value);
+  reply.buffer(value);
   reply.text("whole");
   reply.int(cut ? 0 : 1);
   reply.text("lost-by");
@@ -108,11 +110,6 @@ function replyConflict({ id, conflict, seenMs }: Listed, reply: Reply): void {
 /** The name of what a key held. */
 function nameOf(tag: number): string {
   return tag === GENERATION ? "generation" : typeName(tag as Exclude<Tag, typeof GENERATION>);
-}
-
-/** A score lies as 8 bytes; what was added to one is text. */
-function scoreText(what: What, value: Buffer): Buffer {
-  return what === "value" ? Buffer.from(String(value.readDoubleBE(0))) : value;
 }
 
 function replyWinner(winner: Written, tag: number, reply: Reply): void {
@@ -147,7 +144,11 @@ function writeAgain(run: Run, place: Place, conflict: Conflict): string | null {
   if (tag === STRING) run.write.set(place, Infinity, value, 0, value.length);
   else if (tag === SET) run.write.addMember(place, path, 0, path.length);
   else if (tag === HASH) run.write.setField(place, path, 0, path.length, value, 0, value.length);
-  else if (isCollection(tag))
+  else if (tag === ZSET) {
+    const score = parseDouble(value, 0, value.length);
+    if (Number.isNaN(score)) return "ERR the score is none that this version reads";
+    setScore(run, place, path, 0, path.length, score);
+  } else if (isCollection(tag))
     run.write.putCell(place, tag, path, 0, path.length, value, 0, value.length);
   return null;
 }
@@ -198,7 +199,7 @@ function history(run: Run, args: Args, reply: Reply): void {
     reply.text("path");
     reply.buffer(path);
     reply.text("value");
-    reply.buffer(tag === ZSET ? scoreText(what, value) : value);
+    reply.buffer(value);
     reply.text("state");
     reply.text(state);
     reply.text("write");

@@ -236,7 +236,6 @@ export class Applier {
     let cell: Cell | null;
     if (tag === STRING) {
       cell = keyspace.cell(key);
-      key.dropDeadlines(context);
       cell.resolve(context, dots, Infinity, value);
       key.dropUnderFloors();
     } else {

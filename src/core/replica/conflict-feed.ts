@@ -99,6 +99,15 @@ export class ConflictFeed {
     this.#writer.commit();
   }
 
+  /**
+   * A block of the log was replayed: what it shows to be lost and records as well does not wait. Asked after each block, or an
+   * entry that was removed later would be written again.
+   */
+  replayed(): void {
+    const { pending } = this.#writer.conflicts;
+    for (const id of pending.keys()) if (this.#locate(id, 0).at >= 0) pending.delete(id);
+  }
+
   #overdue(nowMs: number): boolean {
     const oldest = this.#own[this.#head];
     if (oldest === undefined) return false;
@@ -140,7 +149,7 @@ export class ConflictFeed {
   find(id: string): Conflict | null {
     const place = this.#locate(id, 0);
     if (place.at < 0) return null;
-    return readConflict(Buffer.from(place.value.subarray(place.valueStart, place.valueEnd)));
+    return readable(Buffer.from(place.value.subarray(place.valueStart, place.valueEnd)));
   }
 
   /**
@@ -160,8 +169,9 @@ export class ConflictFeed {
     this.#each((id, entry) => {
       const { origin, seq, ms, tick, bytes, valueStart, valueEnd } = entry;
       if (after.covers(origin, seq)) return;
-      const conflict = readConflict(Buffer.from(bytes.subarray(valueStart, valueEnd)));
-      if (wanted(conflict)) found.push({ id: id(), origin, seq, ms, tick, conflict });
+      const conflict = readable(Buffer.from(bytes.subarray(valueStart, valueEnd)));
+      if (conflict !== null && wanted(conflict))
+        found.push({ id: id(), origin, seq, ms, tick, conflict });
     });
     found.sort((a, b) =>
       a.origin === b.origin && a.seq === b.seq
@@ -223,5 +233,15 @@ export class ConflictFeed {
       throw error;
     }
     return position;
+  }
+}
+
+/** An entry, or null for one that a newer version may have written. */
+function readable(bytes: Buffer): Conflict | null {
+  try {
+    return readConflict(bytes);
+  } catch (error) {
+    if (error instanceof Malformed) return null;
+    throw error;
   }
 }

@@ -275,8 +275,8 @@ function isOf(live: Live, { origin, seq }: Context): boolean {
   return live.origin === origin && live.seq === seq;
 }
 
-/** A value as clients know it. */
-function textOf(tag: number, value: Buffer): Buffer {
+/** The value of a register as clients know it. */
+export function textOf(tag: number, value: Buffer): Buffer {
   return tag === ZSET ? Buffer.from(formatDouble(scoreOfValue(value))) : value;
 }
 

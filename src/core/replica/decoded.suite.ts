@@ -31,6 +31,8 @@ export interface DecodedEffect {
   /** JOIN, REMOVE_KIND. */
   readonly kind?: number;
   readonly generation?: string;
+  /** SET and PUT_CELL of a resolution: the only dots it replaces. */
+  readonly replaces?: readonly string[];
   /** RESET. */
   readonly resets?: readonly {
     readonly origin: string;
@@ -72,6 +74,7 @@ const OPS = [
   "JOIN",
   "REMOVE_KIND",
 ];
+const RESOLVE = 48;
 /** The ops that sets and hashes have of their own: op → type. Others name theirs. */
 const SHORT_TAGS = new Map([
   [4, 2],
@@ -149,7 +152,7 @@ export class Decoder {
     let key = "";
     while (source.left > 0) {
       const head = source.u8();
-      const op = OPS[head & 0x3f] as string;
+      const op = (head & 0x3f) === RESOLVE ? "RESOLVE" : (OPS[head & 0x3f] as string);
       assert.ok(op, `op ${head & 0x3f} is known`);
       if (op === "NONE") continue;
       if (op === "FLUSH") {
@@ -160,6 +163,10 @@ export class Decoder {
         db = (head & 0x40) === 0 ? 0 : source.varint();
         key = source.text();
       }
+      if (op === "RESOLVE") {
+        effects.push({ db, key, ...resolution(source, stream, origin) });
+        continue;
+      }
       const short = SHORT_TAGS.get(head & 0x3f);
       const tag = short ?? (op.endsWith("_CELL") ? source.u8() : undefined);
       const named = tag === undefined ? {} : { tag };
@@ -168,6 +175,26 @@ export class Decoder {
     }
     return { origin, seq, ms, tick, deps: new Map(stream.deps), effects };
   }
+}
+
+/** A resolution is a write of a string or a field that replaces certain dots and no others. */
+function resolution(
+  source: Source,
+  { names, deps, seq }: Stream,
+  origin: string,
+): Omit<DecodedEffect, "db" | "key"> {
+  const tag = source.u8();
+  const name = source.text();
+  const replaces: string[] = [];
+  for (let left = source.varint(); left > 0; left--) {
+    const of = names[source.varint()] as string;
+    const base = of === origin ? seq : (deps.get(of) as number);
+    replaces.push(`${of}:${base - source.varint()}`);
+  }
+  const value = source.text();
+  return tag === 1
+    ? { op: "SET", value, deadline: Infinity, replaces }
+    : { op: "PUT_CELL", tag, name, value, replaces };
 }
 
 function payload(

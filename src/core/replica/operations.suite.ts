@@ -3,7 +3,7 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { HASH, NEVER_MS, NONE, SET, ZSET } from "../crdt/key.ts";
+import { HASH, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import { CHANGES, CHANGES_DENSE, HYPERLOGLOG, HyperLogLog } from "../hll/hyperloglog.ts";
 import { REGISTERS } from "../hll/text.ts";
@@ -75,7 +75,15 @@ export class Operations {
       const bytes = Buffer.from(`..${text}.`);
       return [bytes, 2, 2 + text.length];
     };
-    if ((x -= string) < 0) {
+    const several = place.type === STRING ? (place.key?.cell?.siblings ?? []) : [];
+    if ((x -= string) < 0 && several.length > 1) {
+      const dots = several.filter(() => this.chance.next() < 0.5);
+      note(`RESOLVE ${dots.length} of ${several.length}`);
+      const [bytes, start, end] = word("resolved");
+      writer.resolve(place, STRING, Buffer.alloc(0), dots, bytes, start, end);
+      // With an EXPIRE of the same transaction it shares the stamp, and so the deadline.
+      assert.match(view(keyspace, db, name, nowMs), /^string resolved until /);
+    } else if (x < 0) {
       const deadline = this.chance.next() < 0.4 && expire > 0 ? soonMs : Infinity;
       const value = this.chance.pick(["5", "7", "word", "x".repeat(50)]);
       note(`SET ${value} until ${deadline}`);
@@ -170,11 +178,18 @@ export class Operations {
       for (const pair of (was.split(" ")[1] as string).split(","))
         fields.set(pair[0] as string, pair.slice(2));
     const x = this.chance.next();
-    if (x < 0.35) {
+    const [name, start, end] = word(field);
+    const at = place.cells?.find(name, start, end) ?? -1;
+    const several = at < 0 ? [] : (place.cells?.table.objectAt(at)?.siblings ?? []);
+    if (x < 0.35 && several.length > 1) {
+      const dots = several.filter(() => this.chance.next() < 0.5);
+      note(`RESOLVE ${field}: ${dots.length} of ${several.length}`);
+      fields.set(field, "text");
+      writer.resolve(place, HASH, Buffer.from(field), dots, ...word("text"));
+    } else if (x < 0.35) {
       const value = this.chance.pick(["1", "2", "text"]);
       note(`HSET ${field} ${value}`);
       fields.set(field, value);
-      const [name, start, end] = word(field);
       writer.setField(place, name, start, end, ...word(value));
     } else if (x < 0.75) {
       const value = fields.get(field) ?? "0";

@@ -167,9 +167,13 @@ function removes(by: Fact, fact: Fact): boolean {
   const sameName = effect.name === fact.effect.name && effect.tag === fact.effect.tag;
   switch (effect.op) {
     case "SET":
+      if (effect.replaces !== undefined) return isRegister && replaces(by, fact);
+      return isRegister || op === "EXPIRE";
     case "SET_EXPIRING":
       return isRegister || op === "EXPIRE";
     case "PUT_CELL":
+      if (effect.replaces !== undefined) return op === "PUT_CELL" && sameName && replaces(by, fact);
+      return op === "PUT_CELL" && sameName;
     case "REMOVE_CELL":
       return op === "PUT_CELL" && sameName;
     case "EXPIRE":
@@ -195,6 +199,12 @@ function removes(by: Fact, fact: Fact): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a resolution names a write, or both are of one record. */
+function replaces({ effect, record }: Fact, fact: Fact): boolean {
+  const { origin, seq } = fact.record;
+  return fact.record === record || (effect.replaces?.includes(`${origin}:${seq}`) ?? false);
 }
 
 interface Birth {

@@ -226,6 +226,7 @@ export class Replica {
       if (block[0] !== BLOCK_RUNS)
         throw new Malformed("a block is of a kind that this version does not know");
       this.delivery.replay(block, 1, block.length);
+      this.run.conflicts.replayed();
     }
     this.index.appended(to, this.applied, true);
   }
