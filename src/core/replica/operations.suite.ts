@@ -205,7 +205,7 @@ export class Operations {
       fields.delete(field);
       writer.removeField(place, ...word(field));
     }
-    const texts = [...fields].map(([name, value]) => `${name}=${value}`).toSorted();
+    const texts = [...fields].map(([of, value]) => `${of}=${value}`).toSorted();
     after(texts.length === 0 ? "none" : `hash ${texts.join(",")} until ${until}`);
   }
 
