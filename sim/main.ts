@@ -4,6 +4,7 @@
  *   npm run sim -- --seeds 600              seeds 1 to 600, and those of seeds.json before them
  *   npm run sim -- --minutes 60             from --from on until the time is over
  *   npm run sim -- --seed 7 --trace         one seed with its story; --svg FILE draws it
+ *   npm run sim -- --profile away           seeds that are drawn from a part of what there is (`profiles.ts`)
  *
  * Invariant: stdout has results only, stderr the progress. Exit 0: every promise held; 1: one was broken; 2: usage.
  */
@@ -12,13 +13,14 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { Drawing } from "./drawing.ts";
 import { MARKS } from "./judge/marks.ts";
+import { PROFILES } from "./profiles.ts";
 import { shrink, type Story } from "./shrink.ts";
 import { Simulation, type SimulationOptions, type Verdict } from "./simulation.ts";
-import { type Plan, planOf } from "./swarm.ts";
+import { type Plan, planOf, type Profile } from "./swarm.ts";
 import { FAULTS } from "./world/faults.ts";
 
 const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--minutes M] [--seconds T] [--json] [--no-shrink] [--first]
-                      [--seed S [--trace] [--svg FILE]]`;
+                      [--profile NAME] [--seed S [--trace] [--svg FILE]]`;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 /** Runs that shrinking may take. */
@@ -29,6 +31,7 @@ interface Wanted {
   readonly from: number;
   readonly minutes: number;
   readonly healMs: number;
+  readonly profile: Profile;
   readonly json: boolean;
   readonly only: number | null;
   readonly trace: boolean;
@@ -47,6 +50,7 @@ function wanted(): Wanted | null {
         from: { type: "string", default: "1" },
         minutes: { type: "string", default: "0" },
         seconds: { type: "string", default: "30" },
+        profile: { type: "string", default: "everything" },
         json: { type: "boolean", default: false },
         trace: { type: "boolean", default: false },
         svg: { type: "string" },
@@ -56,11 +60,14 @@ function wanted(): Wanted | null {
     });
     const numbers = [values.seeds, values.from, values.minutes, values.seconds, values.seed ?? "0"];
     if (!numbers.every((text) => /^\d+(\.\d+)?$/.test(text))) return null;
+    const profile = PROFILES[values.profile];
+    if (profile === undefined) return null;
     return {
       seeds: Number(values.seeds),
       from: Number(values.from),
       minutes: Number(values.minutes),
       healMs: Number(values.seconds) * 1000,
+      profile,
       json: values.json,
       only: values.seed === undefined ? null : Number(values.seed),
       trace: values.trace,
@@ -73,7 +80,7 @@ function wanted(): Wanted | null {
   }
 }
 
-/** Seeds that once failed and shall never again. */
+/** Seeds that once failed and shall never again; they are drawn from everything. */
 function regressions(): number[] {
   const url = new URL("seeds.json", import.meta.url);
   const { seeds } = JSON.parse(readFileSync(url, "utf8")) as { seeds: { seed: number }[] };
@@ -89,13 +96,18 @@ function lineOf({ seed, failure }: Verdict): string {
   return `seed=${seed} check=${failure.check} at=${failure.atMs}ms ${failure.message}`;
 }
 
-async function runOne(seed: number, { healMs, trace, svg, shrinks }: Wanted): Promise<Verdict> {
-  const plan = planOf(seed, healMs);
+async function runOne(seed: number, options: Wanted): Promise<Verdict> {
+  const { trace, svg, shrinks } = options;
+  const plan = planFor(seed, options);
   if (trace) say(JSON.stringify(plan));
   const verdict = await watched(plan, new Map(), trace ? told : null, svg);
   say(lineOf(verdict));
   if (verdict.failure !== null && shrinks) await tell(verdict, plan, svg);
   return verdict;
+}
+
+function planFor(seed: number, { healMs, profile }: Wanted): Plan {
+  return planOf(seed, healMs, profile);
 }
 
 /** Runs a plan with an audience, and draws it. */
@@ -145,22 +157,21 @@ async function runMany(options: Wanted): Promise<Verdict[]> {
       ? performance.now() - begunMs > options.minutes * 60_000
       : count >= options.seeds;
   const verdicts: Verdict[] = [];
-  for (const seed of regressions())
-    verdicts.push(await new Simulation(planOf(seed, options.healMs)).run());
+  const again = options.profile === PROFILES["everything"] ? regressions() : [];
+  for (const seed of again) verdicts.push(await new Simulation(planFor(seed, options)).run());
   const isEnough = (): boolean => options.first && verdicts.some(({ failure }) => failure !== null);
   for (let count = 0; !isOver(count) && !isEnough(); count++) {
-    const verdict = await new Simulation(planOf(options.from + count, options.healMs)).run();
+    const verdict = await new Simulation(planFor(options.from + count, options)).run();
     verdicts.push(verdict);
     if (verdict.failure !== null) {
       say(lineOf(verdict));
       const isFirst = verdicts.filter(({ failure }) => failure !== null).length === 1;
-      if (isFirst && options.shrinks)
-        await tell(verdict, planOf(verdict.seed, options.healMs), null);
+      if (isFirst && options.shrinks) await tell(verdict, planFor(verdict.seed, options), null);
     }
     if ((count + 1) % 50 === 0)
       say(`${count + 1} seeds, ${((performance.now() - begunMs) / 1000).toFixed(0)} s`);
   }
-  for (const verdict of verdicts.slice(0, regressions().length))
+  for (const verdict of verdicts.slice(0, again.length))
     if (verdict.failure !== null) say(lineOf(verdict));
   return verdicts;
 }

@@ -71,6 +71,8 @@ export class Simulation {
     this.network.onNonsense = (machine) =>
       this.judge.fail("I-24", machine, "half a frame was taken for a whole one");
     this.network.onFull = () => this.judge.marks.sometimes("a connection could take no more");
+    this.network.onFlood = (from) =>
+      this.judge.fail("I-15", from, "it sends to a connection that takes no more");
     this.network.onBatch = (from, body) => this.judge.sent(from, body);
     this.#build();
     this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan);
@@ -136,6 +138,7 @@ export class Simulation {
           meanUs: plan.meanMs * 1000,
           depth: plan.depth,
           wander: plan.wander,
+          restMs: plan.restMs,
           masked: masked.get(number) ?? new Set(),
         }),
       );
@@ -148,17 +151,24 @@ export class Simulation {
     const { replica } = node;
     const execute = replica.execute.bind(replica);
     replica.execute = (session, args, reply) => {
+      const waiter = [...machine.served].find((served) => served.session === session.id);
+      const client = waiter === undefined ? undefined : actors.get(waiter);
+      const mayNotPass = client?.watches(replica) ?? false;
       const me = replica.me;
       const before = replica.applied.get(me);
       const hold = execute(session, args, reply);
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
-      for (const served of machine.served) {
-        if (served.session !== session.id) continue;
-        const actor = actors.get(served);
-        if (seq > 0) this.judge.made(machine, seq, actor?.executing?.intents ?? []);
+      if (seq > 0 && mayNotPass)
+        this.judge.fail(
+          "I-17",
+          machine,
+          "a transaction went through although what it watched had changed",
+        );
+      if (client !== undefined) {
+        if (seq > 0) this.judge.made(machine, seq, client.executing?.intents ?? []);
         const { incarnation, member } = replica.origins.get(me);
-        actor?.executed(this.judge.history.origin(incarnation, member), seq);
+        client.executed(this.judge.history.origin(incarnation, member), seq);
       }
       return hold;
     };

@@ -44,16 +44,31 @@ export interface Plan {
   readonly minRetainMs: number;
   readonly skewMs: number;
   readonly faults: readonly Fault[];
+  /** While clients ask nothing; empty (0, 0) for never. */
+  readonly restMs: readonly [number, number];
   /** When the faults end. */
   readonly healMs: number;
 }
 
+/** Narrows what a plan draws. What it does not name is drawn as ever. */
+export interface Profile {
+  /** The kinds of operations: all of them are there, how often is drawn. */
+  readonly kinds?: readonly string[];
+  /** The kinds of faults: all of them happen, how often is drawn. */
+  readonly faults?: readonly FaultKind[];
+  /** The mean time between two faults of a kind. */
+  readonly everyMs?: number;
+  /** What is not drawn at all. */
+  readonly fixed?: Partial<Omit<Plan, "seed">>;
+}
+
 const NAMES: readonly (keyof typeof KINDS)[] = Object.keys(KINDS);
 
-export function planOf(seed: number, healMs = 30_000): Plan {
+export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Plan {
   const chance = new Chance(seed, "plan");
-  const regions = chance.pick([2, 3, 3, 3, 4, 5]);
-  const faults = drawFaults(new Chance(seed, "faults"), chance, healMs);
+  const healMs = profile.fixed?.healMs ?? forMs;
+  const regions = profile.fixed?.regions ?? chance.pick([2, 3, 3, 3, 4, 5]);
+  const faults = drawFaults(new Chance(seed, "faults"), chance, healMs, profile);
   const replaces = faults.some(({ kind }) => LOSES_DISK.has(kind));
   return {
     seed,
@@ -66,7 +81,7 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     depth: chance.pick([1, 1, 4]),
     wander: chance.pick([0, 0.01, 0.1]),
     // From a stream of their own: a new kind of operation leaves everything else about a seed as it was.
-    kinds: drawKinds(new Chance(seed, "kinds"), replaces),
+    kinds: drawKinds(new Chance(seed, "kinds"), replaces, profile.kinds),
     keys: chance.pick([1, 2, 2, 8, 50]),
     elements: chance.pick([1, 3, 3, 30]),
     padding: chance.pick([0, 0, 0, 0, 2_000]),
@@ -81,7 +96,9 @@ export function planOf(seed: number, healMs = 30_000): Plan {
     minRetainMs: replaces ? 3_600_000 : chance.pick([500, 5_000, 3_600_000]),
     skewMs: chance.pick([0, 10, 100]),
     faults,
+    restMs: [0, 0],
     healMs,
+    ...profile.fixed,
   };
 }
 
@@ -91,12 +108,16 @@ export function planOf(seed: number, healMs = 30_000): Plan {
  */
 const NEEDS_MEMORY = new Set(["flush", "setex", "expire", "persist"]);
 
-function drawKinds(chance: Chance, replaces: boolean): Record<string, number> {
+function drawKinds(
+  chance: Chance,
+  replaces: boolean,
+  wanted?: readonly string[],
+): Record<string, number> {
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
     if (replaces && NEEDS_MEMORY.has(name)) continue;
     const rare = name === "flush";
-    if (!chance.is(rare ? 0.1 : 0.5)) continue;
+    if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;
     kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);
   }
   const writes = ["total", "keep", "set", "sadd", "incr"];
@@ -130,20 +151,27 @@ const MEAN_MS_MAX: Partial<Record<FaultKind, number>> = {
   "cut-one-way": 15_000,
 };
 
-function drawFaults(chance: Chance, style: Chance, healMs: number): Fault[] {
+function drawFaults(
+  chance: Chance,
+  style: Chance,
+  healMs: number,
+  { faults: wanted, everyMs }: Profile,
+): Fault[] {
   const roll = style.unit();
-  if (roll < 0.1) return [];
+  if (wanted === undefined && roll < 0.1) return [];
   const extreme = roll < 0.2;
   const losesDisk = chance.is(0.4);
-  const kinds = extreme
-    ? [chance.pick(FAULTS)]
-    : FAULTS.filter((kind) =>
-        LOSES_DISK.has(kind) ? losesDisk && chance.is(0.5) : chance.is(0.25),
-      );
+  const kinds =
+    wanted ??
+    (extreme
+      ? [chance.pick(FAULTS)]
+      : FAULTS.filter((kind) =>
+          LOSES_DISK.has(kind) ? losesDisk && chance.is(0.5) : chance.is(0.25),
+        ));
   const faults: Fault[] = [];
   for (const kind of kinds) {
     const own = new Chance(style.u32(), kind);
-    const meanMs = extreme ? 1_500 : own.magnitude(2_000, MEAN_MS_MAX[kind] ?? 30_000);
+    const meanMs = everyMs ?? (extreme ? 1_500 : own.magnitude(2_000, MEAN_MS_MAX[kind] ?? 30_000));
     for (let atMs = own.wait(meanMs); atMs < healMs - 100; atMs += own.wait(meanMs))
       faults.push({
         kind,

@@ -146,11 +146,33 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       const lost = kept.filter((member) => !listOf(members).includes(member ?? ""));
       if (lost.length > 0) judge.fail("I-10", machine, `keep:${i} has lost ${lost.join(", ")}`);
     }
+    await same("KEYS", "*");
     const a = JSON.stringify(listOf(await ask("SMEMBERS", "tx:a")).toSorted());
     const b = JSON.stringify(listOf(await ask("SMEMBERS", "tx:b")).toSorted());
     if (a !== b)
       judge.fail("I-17", machine, `of a transaction's two sets one is ${a}, the other ${b}`);
   }
+  await scanCheck(simulation);
+}
+
+/** A walk in small steps shows every key once. */
+async function scanCheck(simulation: Simulation): Promise<void> {
+  const { judge, machines, plan } = simulation;
+  const machine = machines[plan.seed % machines.length] as Machine;
+  const ask = (...words: string[]): Promise<Reply> => answerOf(simulation, machine, words);
+  const shown: string[] = [];
+  let cursor = "0";
+  do {
+    const page = await ask("SCAN", cursor, "COUNT", "10");
+    if (!Array.isArray(page)) break;
+    cursor = String(page[0]);
+    shown.push(...listOf(page[1] as Reply));
+  } while (cursor !== "0" && judge.failures.length === 0);
+  const keys = listOf(await ask("KEYS", "*"))
+    .toSorted()
+    .join(" ");
+  const walked = shown.toSorted().join(" ");
+  if (walked !== keys) judge.fail("I-5", machine, `SCAN shows ${walked}, KEYS ${keys}`);
 }
 
 /**

@@ -9,11 +9,13 @@
  *   I-14 no clock is carried away by a wrong one         I-16  nothing is cut off the log that a member still needs
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
+ *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   bug  an assertion or an error nobody caught
  *
  * Invariant: the judge only listens. A run with it is the run without it.
  */
 import { canonicalText } from "./canonical.ts";
+import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Losses } from "./losses.ts";
@@ -71,6 +73,9 @@ export class Judge implements MachineEvents {
   readonly history = new History();
   readonly losses = new Losses(this.history);
   readonly views = new Map<Machine, MachineView>();
+  readonly #expiry = new ExpiryChecks();
+  /** Who wrote a value that only one record wrote. */
+  readonly #values = new Map<string, CommittedRecord>();
   readonly #intents = new Map<Machine, Map<number, Intent[]>>();
   /** Highest acknowledged seq by origin. */
   readonly acknowledged: number[] = [];
@@ -173,6 +178,7 @@ export class Judge implements MachineEvents {
           `the stamp of ${dot} is not later than that of the record before it`,
         );
       view.origin = origin;
+      this.#made(view, record);
       this.#attribute(view, record);
     } else if (!record.bytes.equals(bytes))
       return this.fail("I-12", machine, `it has another record than others under the dot ${dot}`);
@@ -190,6 +196,42 @@ export class Judge implements MachineEvents {
     view.facts.apply(record);
     this.losses.applied(machine.name, view.facts, record);
     this.onRecord(machine, record, isNew);
+  }
+
+  /** What must hold of a record that was made just now, before it is applied to `view`. */
+  #made(view: MachineView, record: CommittedRecord): void {
+    const { machine } = view;
+    record.deps.forEach((dep, of) => {
+      const seen = this.history.origins[of]?.records[dep - 1];
+      if (of !== record.origin && seen !== undefined && compareStamps(record, seen) <= 0)
+        this.fail("I-11", machine, "it stamps a record no later than one that it had seen");
+    });
+    if (this.durability === "local" && !this.lostDisks.has(machine))
+      for (const other of this.views.keys()) {
+        const promise = other.node?.replica.members.latest(machine.name)?.promiseMs ?? 0;
+        if (record.ms <= promise)
+          this.fail(
+            "I-11",
+            machine,
+            `it stamps a record ${promise - record.ms} ms before its promise`,
+          );
+      }
+    // Under `relaxed` a record may be lost everywhere, and nobody is told.
+    if (this.durability === "local")
+      this.#expiry.judge(record, view.facts, this.history, (why) =>
+        this.fail("I-18", machine, why),
+      );
+    for (const { op, value } of record.effects) if (op === OP.SET) this.#values.set(value, record);
+  }
+
+  /** A reply to a read leaves the machine. */
+  shown(machine: Machine, value: string): void {
+    const record = this.#values.get(value);
+    if (record === undefined || this.durability === "relaxed") return;
+    const origin = this.history.origins[record.origin] as HistoryOrigin;
+    if (this.#me(machine) !== origin || origin.records[record.seq - 1] !== record) return;
+    if ((this.durableOf(machine)[record.origin] ?? 0) < record.seq)
+      this.fail("I-1", machine, `it shows ${origin.member}:${record.seq} before that is durable`);
   }
 
   #me(machine: Machine): HistoryOrigin | null {
@@ -450,6 +492,10 @@ export class Judge implements MachineEvents {
       .map(({ machine, applied }) => `${machine.name} ${machine.state} ${vectorText(applied)}`)
       .join("; ");
   }
+}
+
+function compareStamps(a: CommittedRecord, b: CommittedRecord): number {
+  return a.ms - b.ms || a.tick - b.tick;
 }
 
 function vectorText(applied: readonly number[]): string {

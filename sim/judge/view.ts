@@ -69,7 +69,8 @@ function read(registers: readonly Fact[], counts: readonly Fact[], history: Hist
   return String(Math.round((Number(last.value) + sum) * 1e9) / 1e9);
 }
 
-function shown(keyspace: Keyspace, name: string, nowMs: number): string {
+/** What a reader sees of the key `db:name`: its type and value. */
+export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
   const colon = name.indexOf(":");
   const bytes = Buffer.from(name.slice(colon + 1), "latin1");
   const place = new Place();

@@ -2,14 +2,18 @@
  * `npm run mutants`: lets the simulator loose on code with a known bug, one bug at a time, and shows which check found it after how
  * many seeds.
  *
+ * `--docs` writes the table of `docs/testing.md`; `--rotate N` takes `--count` of the catalogue, others for every N.
+ *
  * Invariant: a mutant counts as killed only when a seed fails with it; that the same seeds pass without it is `npm run sim`. Exit 0: all
  * killed; 1: some survived; 2: a patch no longer fits, or usage.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { MUTANTS, PENDING } from "./catalogue.ts";
+import { type Mutant, MUTANTS, PENDING } from "./catalogue.ts";
+import { rowsOf, withRows } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +21,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     rotate: { type: "string" },
     count: { type: "string", default: "10" },
+    docs: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -44,14 +49,14 @@ function chosen(): typeof MUTANTS {
   );
 }
 
-function hunt(name: string): Result | null {
+function hunt({ name, profile }: Mutant): Result | null {
   const ran = spawnSync(
     process.execPath,
     [
       "--import",
       path("load.ts"),
       path("../main.ts"),
-      ...["--seeds", values.seeds, "--first", "--no-shrink", "--json"],
+      ...["--profile", profile, "--seeds", values.seeds, "--first", "--no-shrink", "--json"],
     ],
     { encoding: "utf8", env: { ...process.env, ATOLL_MUTANT: name }, maxBuffer: 1 << 28 },
   );
@@ -73,20 +78,37 @@ function hunt(name: string): Result | null {
   };
 }
 
+/** Writes what was found into the documentation. */
+function document(): void {
+  const file = path("../../docs/testing.md");
+  const text = readFileSync(file, "utf8");
+  const known = new Map(rowsOf(text).map((row) => [row[0], row]));
+  const found = new Map(results.map((result) => [result.name, result]));
+  const rows = MUTANTS.map(({ name, profile }) => {
+    const result = found.get(name);
+    if (result !== undefined) return [name, profile, result.check || "survived", result.seeds];
+    const [, , check = "not hunted", seeds = ""] = known.get(name) ?? [];
+    return [name, profile, check, seeds];
+  });
+  writeFileSync(file, withRows(text, rows));
+}
+
 const results: Result[] = [];
-for (const { name } of chosen()) {
+for (const mutant of chosen()) {
+  const { name, profile } = mutant;
   const begunMs = performance.now();
-  const result = hunt(name);
+  const result = hunt(mutant);
   if (result === null) process.exit(2);
   results.push(result);
   const seconds = ((performance.now() - begunMs) / 1000).toFixed(0);
   say(
     result.killed
-      ? `killed    ${result.check.padEnd(5)} seed ${result.seed} (${result.seeds} run, ${seconds} s)  ${name}`
-      : `SURVIVED  ${result.seeds} seeds, ${seconds} s  ${name}`,
+      ? `killed    ${result.check.padEnd(5)} after ${result.seeds} of ${profile} (${seconds} s)  ${name}`
+      : `SURVIVED  ${result.seeds} of ${profile} (${seconds} s)  ${name}`,
   );
 }
-for (const { name, why } of PENDING) say(`pending   ${name}: ${why}`);
+for (const { name, awaits } of PENDING) say(`pending   ${name}: awaits ${awaits}`);
+if (values.docs) document();
 const survivors = results.filter(({ killed }) => !killed).map(({ name }) => name);
 const summary = { total: results.length, killed: results.length - survivors.length, survivors };
 console.log(values.json ? JSON.stringify(summary) : JSON.stringify(summary, null, 2));

@@ -4,10 +4,13 @@
  * Invariant: an operation whose reply has not come is indeterminate, never failed: it may have happened. I-19: a machine that is up,
  * not paused and whose disk works answers in time.
  */
+import type { Replica } from "../../src/core/replica/replica.ts";
 import type { HistoryOrigin } from "../judge/history.ts";
 import type { Judge } from "../judge/judge.ts";
+import { shown } from "../judge/view.ts";
 import { Chance } from "./chance.ts";
 import type { Machine } from "./machine.ts";
+import { fits } from "./expected.ts";
 import { isError, type Reply, request } from "./replies.ts";
 import { Served } from "./served.ts";
 import type { Timeline } from "./timeline.ts";
@@ -39,6 +42,8 @@ export interface ActorOptions {
   readonly depth: number;
   /** How often it goes to another region, per operation. */
   readonly wander: number;
+  /** While it asks nothing. */
+  readonly restMs: readonly [number, number];
   /** Operations left out, by index. */
   readonly masked: ReadonlySet<number>;
 }
@@ -94,6 +99,8 @@ export class Actor {
     this.#wait();
     this.#giveUp();
     if (this.#chance.is(this.#options.wander) && this.#open.length === 0) this.#leave();
+    const [restMs, wakeMs] = this.#options.restMs;
+    if (this.#timeline.nowMs >= restMs && this.#timeline.nowMs < wakeMs) return;
     if (this.#served === null) return this.#connect();
     if (this.#open.length >= this.#options.depth) return;
     const again = this.#again.shift();
@@ -165,11 +172,28 @@ export class Actor {
     return this.#executing[0]?.operation;
   }
 
-  #leaves(_reply: Reply): void {
+  /**
+   * Called before a command is executed: whether it is the EXEC of a transaction that may not go through, because what it watched is
+   * not what it was.
+   */
+  watches({ keyspace, run }: Replica): boolean {
+    const outcome = this.#executing[0];
+    if (outcome?.operation.kind !== "watch") return false;
+    const { commands } = outcome.operation;
+    const look = (): string => shown(keyspace, `0:${commands[0]?.[1] ?? ""}`, run.nowMs);
+    if (outcome.executed === 0) this.#watched = look();
+    return outcome.executed === commands.length - 1 && look() !== this.#watched;
+  }
+
+  #watched = "";
+
+  #leaves(reply: Reply): void {
     const outcome = this.#leaving[0];
     if (outcome === undefined)
       return this.#judge.fail("I-24", this.#machine, "a reply left that nobody asked for");
     outcome.left++;
+    if (outcome.operation.kind === "get" && typeof reply === "string")
+      this.#judge.shown(outcome.machine, reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
     if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
@@ -194,6 +218,22 @@ export class Actor {
       outcome.acknowledged = true;
       this.#judge.told(this.number, outcome);
     }
+    this.#judgeReply(outcome, last);
+  }
+
+  #judgeReply(outcome: Outcome, last?: Reply): void {
+    const { machine, origin, acknowledged } = outcome;
+    const { kind, expected, commands } = outcome.operation;
+    const isCertain = kind === "echo" || (last !== null && !isError(last));
+    if (isCertain && !fits(last, expected))
+      this.#judge.fail(
+        kind === "echo" ? "I-24" : "I-8",
+        machine,
+        `${commands.map((words) => words.join(" ")).join("; ")} was answered ${JSON.stringify(last)}`,
+      );
+    // What is there already is added again, or a removal that is on its way would take it.
+    if (kind === "sadd" && acknowledged && origin === null)
+      this.#judge.fail("I-10", machine, "an addition was acknowledged and made no record");
   }
 
   #gone(served: Served | null): void {

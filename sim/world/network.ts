@@ -55,6 +55,8 @@ const REDIAL_MIN_US = 50_000;
 const REDIAL_MAX_US = 2_000_000;
 const HANDSHAKE_US = 5_000_000;
 const FRAME_OVERHEAD = 16;
+/** What may be sent to a connection that was writable when it was read from the log for it. */
+const QUEUED_MAX_BYTES = 1 << 20;
 
 export class Network {
   readonly timeline: Timeline;
@@ -68,6 +70,8 @@ export class Network {
   onFull: () => void = () => {};
   /** Called when half a frame was taken for a whole one. */
   onNonsense: (to: Machine) => void = () => {};
+  /** Called when one holds far more than that: its node does not ask whether it takes more. */
+  onFlood: (from: Machine) => void = () => {};
   /** Called with every batch that leaves a machine. */
   onBatch: (from: Machine, body: Uint8Array) => void = () => {};
 
@@ -320,6 +324,8 @@ export class End implements Connection {
     trace.bytes(body);
     const copy = Buffer.from(body);
     this.queuedBytes += copy.length + FRAME_OVERHEAD;
+    if (this.queuedBytes > this.#network.windowBytes + QUEUED_MAX_BYTES)
+      this.#network.onFlood(this.machine);
     if (!this.writable) {
       this.#blocked = true;
       this.#network.onFull();

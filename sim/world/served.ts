@@ -24,6 +24,8 @@ export interface ServedEvents {
 }
 
 const NEAR_US = 200;
+/** Others have their turn between two pieces. */
+const PIECES_APART_US = 50_000;
 
 export class Served implements ClientOutput {
   readonly address = "127.0.0.1:50000";
@@ -83,7 +85,7 @@ export class Served implements ClientOutput {
       at = to;
       this.#lastIn = Math.max(
         this.#lastIn,
-        this.#timeline.now + NEAR_US + this.#chance.below(NEAR_US),
+        this.#timeline.now + NEAR_US + this.#chance.below(i === 0 ? NEAR_US : PIECES_APART_US),
       );
       this.#timeline.after(this.#lastIn - this.#timeline.now, "client bytes", this.machine, () =>
         this.#receive(piece),

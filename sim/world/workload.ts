@@ -5,6 +5,7 @@
  */
 import type { Intent } from "../judge/judge.ts";
 import { Chance } from "./chance.ts";
+import { certain, type Expected } from "./expected.ts";
 
 export interface Operation {
   readonly client: number;
@@ -13,6 +14,8 @@ export interface Operation {
   readonly commands: readonly (readonly string[])[];
   /** What each command asks of counters; the EXEC of a transaction asks for all of it. */
   readonly intents: readonly Intent[];
+  /** What the last command must be answered unless it is refused; undefined where that depends on others. */
+  readonly expected: Expected;
 }
 
 export interface WorkloadOptions {
@@ -29,11 +32,13 @@ type Draw = (chance: Chance, o: WorkloadOptions, id: string) => string[][];
 
 const key = (prefix: string, chance: Chance, o: WorkloadOptions): string =>
   `${prefix}:${chance.below(o.keys)}`;
-const element = (chance: Chance, o: WorkloadOptions): string => `m${chance.below(o.elements)}`;
+/** Not text in any encoding. */
+const element = (chance: Chance, o: WorkloadOptions): string => `m\xff${chance.below(o.elements)}`;
 const small = (chance: Chance): string => String(chance.between(1, 9));
 const ttl = (chance: Chance): string => String(chance.between(100, 8_000));
 const value = (o: WorkloadOptions, id: string): string =>
   o.padding === 0 ? id : id.padEnd(o.padding, ".");
+const binary = (o: WorkloadOptions, id: string): string => `${value(o, id)}\xfe\x00`;
 
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
 export const KINDS: Readonly<Record<string, Draw>> = {
@@ -44,7 +49,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   decr: (c, o) => [["DECRBY", key("k", c, o), small(c)]],
   set: (c, o, id) => [["SET", key("k", c, o), c.is(0.5) ? value(o, id) : small(c)]],
   append: (c, o, id) => [["APPEND", key("k", c, o), id]],
-  setnx: (c, o, id) => [["SET", key("k", c, o), value(o, id), "NX"]],
+  setnx: (c, o, id) => [["SET", key("k", c, o), binary(o, id), "NX"]],
   getdel: (c, o) => [["GETDEL", key("k", c, o)]],
   get: (c, o) => [["GET", key("k", c, o)]],
   // Members that were added once and nobody ever names again.
@@ -54,7 +59,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   spop: (c, o) => [["SPOP", key("s", c, o)]],
   smove: (c, o) => [["SMOVE", key("s", c, o), key("s", c, o), element(c, o)]],
   smembers: (c, o) => [["SMEMBERS", key("s", c, o)]],
-  hset: (c, o, id) => [["HSET", key("h", c, o), element(c, o), value(o, id)]],
+  hset: (c, o, id) => [["HSET", key("h", c, o), element(c, o), binary(o, id)]],
   hincr: (c, o) => [["HINCRBY", key("h", c, o), `n${c.below(o.elements)}`, small(c)]],
   hdel: (c, o) => [["HDEL", key("h", c, o), element(c, o), `n${c.below(o.elements)}`]],
   hgetall: (c, o) => [["HGETALL", key("h", c, o)]],
@@ -108,6 +113,12 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ["EXEC"],
   ],
   flush: () => [["FLUSHDB"]],
+  // Never waits, and an error beside it: its reply may neither overtake nor be taken for another.
+  echo: (c, o, id) => [
+    c.is(0.5) ? ["INCRBY", key("x", c, o), "none"] : ["GET", "tx:a"],
+    ["ECHO", id],
+  ],
+  certain: () => [],
 };
 
 export function operation(o: WorkloadOptions, client: number, index: number): Operation {
@@ -121,13 +132,22 @@ export function operation(o: WorkloadOptions, client: number, index: number): Op
     kind = name;
     break;
   }
-  const commands = (KINDS[kind] as Draw)(chance, o, `${client}.${index}`);
-  return { client, index, kind, commands, intents: commands.flatMap(intentsOf) };
+  const id = `${client}.${index}`;
+  if (kind === "certain") {
+    const counter = `n${chance.below(o.elements)}`;
+    const named = (prefix: string): string => key(prefix, chance, o);
+    const { commands, answer } = certain(chance, named, element(chance, o), counter, id);
+    return { client, index, kind, commands, intents: [], expected: answer };
+  }
+  const commands = (KINDS[kind] as Draw)(chance, o, id);
+  const expected = kind === "echo" ? id : undefined;
+  return { client, index, kind, commands, intents: commands.flatMap(intentsOf), expected };
 }
 
 function intentsOf(command: readonly string[]): Intent[] {
   const [name, name1 = "", name2 = "", name3 = ""] = command;
-  if (name === "INCRBY") return [{ key: name1, field: "", delta: Number(name2) }];
+  if (name === "INCRBY" && name2 !== "none")
+    return [{ key: name1, field: "", delta: Number(name2) }];
   if (name === "DECRBY") return [{ key: name1, field: "", delta: -Number(name2) }];
   if (name === "HINCRBY") return [{ key: name1, field: name2, delta: Number(name3) }];
   return [];

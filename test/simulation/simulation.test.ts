@@ -1,10 +1,11 @@
 /**
- * The simulator as CI runs it: 600 seeds and the regression seeds, 50 seeds twice in two processes, ten mutants, others each day.
+ * The simulator as CI runs it: 600 seeds and the regression seeds, 50 seeds twice in two processes, ten mutants, others with each commit and
+ * each day.
  *
  * `ATOLL_SIM_SEEDS`, `ATOLL_SIM_FROM` and `ATOLL_SIM_ROTATE` choose others.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,7 +14,8 @@ import { root } from "../support/server.ts";
 
 const SEEDS = Number(process.env["ATOLL_SIM_SEEDS"] ?? 600);
 const FROM = Number(process.env["ATOLL_SIM_FROM"] ?? 1);
-const ROTATE = process.env["ATOLL_SIM_ROTATE"] ?? String(Math.floor(Date.now() / 86_400_000));
+const ROTATE =
+  process.env["ATOLL_SIM_ROTATE"] ?? String(commits() + Math.floor(Date.now() / 86_400_000));
 const PAIRS = 50;
 /** How often each kind of fault must have changed something in a whole run. */
 const FAULTS_MIN = 200;
@@ -26,6 +28,15 @@ interface Outcome {
   readonly eventsPerSecond: number;
   readonly faults: Record<string, number>;
   readonly marks: Record<string, number>;
+}
+
+/** How many commits there are; 0 outside of a repository. A clone without its history still has the day. */
+function commits(): number {
+  const { stdout } = spawnSync("git", ["rev-list", "--count", "HEAD"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return Number(stdout ?? 0);
 }
 
 /** Runs a program of the project and returns what it printed; its exit code is the caller's to judge. */
@@ -105,7 +116,7 @@ test(`${PAIRS} seeds are the same history in two processes with different hash s
   assert.deepEqual(one, other);
 });
 
-test("ten mutants, others each day, do not survive 500 seeds", async () => {
+test("ten mutants, others with each commit, do not survive 500 seeds", async () => {
   const { stdout, stderr } = await run([
     join("sim", "mutants", "main.ts"),
     ...["--rotate", ROTATE, "--count", "10", "--seeds", "500", "--json"],

@@ -1,0 +1,172 @@
+/**
+ * Profiles: parts of what a seed may be drawn from, by name, each directed at one kind of bug.
+ *
+ * Invariant: a profile leaves things out or makes them certain; what happens is still drawn from the seed, and healthy code keeps every
+ * promise in it: `npm run sim -- --profile NAME --seeds 50`.
+ */
+import type { Profile } from "./swarm.ts";
+
+const HASHES = ["hset", "hincr", "hdel", "hgetall"];
+const SETS = ["sadd", "srem", "spop", "smove", "keep"];
+const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
+const TEN_MINUTES_MS = 600_000;
+
+export const PROFILES: Readonly<Record<string, Profile>> = {
+  everything: {},
+  /** What a crash takes from disks that are slow to store. */
+  crashes: {
+    kinds: ["set", "get", "sadd", "total", "echo", "del"],
+    faults: ["crash", "slow-disk"],
+    fixed: { durability: "local", depth: 4 },
+  },
+  /** Counters that are removed while disks store slowly and machines crash. */
+  "counters, crashes": {
+    kinds: ["incr", "del"],
+    faults: ["crash", "slow-disk"],
+    everyMs: 2_000,
+    fixed: {
+      durability: "local",
+      regions: 3,
+      shape: "mesh",
+      keys: 1,
+      padding: 0,
+      meanMs: 30,
+      delayMs: 150,
+      jitterMs: 0,
+    },
+  },
+  /** Reports that overtake, over another region, the records of their member. */
+  "late counters": {
+    kinds: ["incr", "del"],
+    faults: ["slow-wire", "cut-one-way"],
+    everyMs: 2_000,
+    fixed: { regions: 3, shape: "mesh", keys: 1, padding: 0, meanMs: 60, delayMs: 10, jitterMs: 0 },
+  },
+  /** Counters that are removed, and regions that hear of it late. */
+  counters: {
+    kinds: ["incr", "del", "set", "certain"],
+    faults: ["cut", "slow-wire"],
+    fixed: { keys: 1, padding: 0, meanMs: 20, regions: 3, shape: "mesh" },
+  },
+  hashes: {
+    kinds: [...HASHES, "del", "certain"],
+    faults: ["cut", "isolate", "slow-wire"],
+    fixed: { keys: 1, elements: 2, padding: 0 },
+  },
+  sets: {
+    kinds: [...SETS, "del", "certain"],
+    faults: ["cut", "isolate", "slow-wire"],
+    fixed: { keys: 2, elements: 3, padding: 0 },
+  },
+  /** Values written at the same time in several regions, and keys of several types. */
+  conflicts: {
+    kinds: ["set", "hset", "clash", "rename", "append"],
+    faults: ["slow-wire"],
+    fixed: { keys: 2, elements: 3, padding: 0, skewMs: 0, meanMs: 20, regions: 3, shape: "mesh" },
+  },
+  /** Transactions whose replies are certain. */
+  certain: {
+    kinds: ["certain", "echo", "incr", "hincr", "decr", "sadd", "hset"],
+    faults: ["cut", "slow-disk"],
+    fixed: { keys: 2, elements: 2, padding: 0 },
+  },
+  transactions: {
+    kinds: ["pair", "multi", "watch", "set", "total"],
+    faults: ["crash", "cut"],
+    fixed: { keys: 1 },
+  },
+  expiry: { kinds: EXPIRING, faults: ["isolate", "slow-wire", "crash"], fixed: { keys: 8 } },
+  flushes: { kinds: ["flush", "set", "sadd", "incr"], faults: ["cut", "slow-wire", "crash"] },
+  /** One region is away for longer than expiry waits for it. */
+  away: {
+    kinds: ["sadd", "hset", "hincr", "setex", "expire"],
+    fixed: {
+      regions: 3,
+      shape: "mesh",
+      durability: "local",
+      meanMs: 60,
+      keys: 50,
+      elements: 3,
+      wander: 0,
+      faults: [
+        { kind: "isolate", atMs: 4_000, forMs: TEN_MINUTES_MS + 25_000, which: 2, amount: 0 },
+      ],
+      restMs: [8_000, TEN_MINUTES_MS + 32_000],
+      healMs: TEN_MINUTES_MS + 30_000,
+    },
+  },
+  clocks: {
+    faults: [
+      "clock-offset",
+      "clock-hours",
+      "clock-years",
+      "clock-drift",
+      "clock-freeze",
+      "clock-back-at-boot",
+      "crash",
+    ],
+    fixed: { durability: "local", skewMs: 100, delayMs: 5 },
+  },
+  /** Machines that come back with a clock of before, and have not stored how far they had gone. */
+  "clocks back": {
+    faults: ["clock-back-at-boot", "slow-disk"],
+    everyMs: 2_000,
+    fixed: { durability: "local" },
+  },
+  /** Disks that are lost, and processes that end before they have stored. */
+  identity: { faults: ["older-disk", "empty-disk", "crash-all", "crash"] },
+  "half-open": { faults: ["half-open", "flap"], everyMs: 3_000 },
+  /** Keys enough for a walk of many steps. */
+  scans: {
+    kinds: ["total", "keep", "set", "sadd"],
+    faults: ["crash"],
+    fixed: { keys: 50, meanMs: 30, healMs: 8_000 },
+  },
+  relaxed: { faults: ["crash", "crash-all"], fixed: { durability: "relaxed" } },
+  /** Disks that fail or are full. */
+  disks: { faults: ["sync-error", "disk-full", "slow-disk"], fixed: { durability: "local" } },
+  /** Much data, small windows, logs that are cut as soon as they may be. */
+  large: {
+    kinds: ["set", "hset", "keep", "total"],
+    faults: ["isolate", "slow-wire", "crash", "slow-disk"],
+    fixed: {
+      durability: "local",
+      padding: 4_000,
+      meanMs: 60,
+      healMs: 15_000,
+      rate: 2_000,
+      windowBytes: 1 << 14,
+      checkpointBytes: 64_000,
+      minRetainMs: 500,
+    },
+  },
+  /** Logs that are cut as soon as they may be, while machines crash that have not stored yet. */
+  cuts: {
+    kinds: ["set", "hset", "keep"],
+    faults: ["crash", "slow-disk"],
+    everyMs: 2_000,
+    fixed: {
+      durability: "local",
+      regions: 3,
+      shape: "mesh",
+      padding: 8_000,
+      meanMs: 60,
+      healMs: 15_000,
+      rate: 0,
+      windowBytes: 8 << 20,
+      checkpointBytes: 600_000,
+      minRetainMs: 500,
+    },
+  },
+  /** Regions that reach one another only over others. */
+  relays: {
+    faults: ["cut", "crash", "reset"],
+    fixed: { regions: 5, shape: "ring", durability: "local" },
+  },
+  links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
+  checkpoints: {
+    kinds: ["set", "total", "sadd", "srem", "incr", "hset"],
+    faults: ["crash", "crash-all", "slow-disk"],
+    fixed: { durability: "local", checkpointBytes: 4_000 },
+  },
+};
