@@ -37,7 +37,6 @@ export const notes: Readonly<Record<string, Note>> = {
   "client|no-evict": different("is shown among the flags; no client is ever evicted"),
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
   "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
-  "client|unblock": different("always 0, because no command blocks yet"),
 
   // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
   dump: full("the payload of Redis 7.0; members and fields may stand in another order"),

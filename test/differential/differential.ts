@@ -15,6 +15,7 @@ import { connectionCommands, helloReply } from "./families/connection.ts";
 import { hashes } from "./families/hashes.ts";
 import { hyperLogLogs } from "./families/hyperloglogs.ts";
 import { furnished, keys } from "./families/keys.ts";
+import { lists } from "./families/lists.ts";
 import { inScope } from "./families/scope.ts";
 import { moving } from "./families/moving.ts";
 import { protocol } from "./families/protocol.ts";
@@ -85,6 +86,7 @@ export const specs: readonly Spec[] = [
   ...hashes,
   ...sets,
   ...sortedSets,
+  ...lists,
   ...keys,
   ...transactions,
   ...connectionCommands,

@@ -38,6 +38,7 @@ const KEYS = {
   hash: ["h1", "h2", "h3", "h4", "h[5]", "h\xfe*"],
   set: ["t1", "t2", "t3", "t4", "t5", "t?6"],
   zset: ["z1", "z2", "z3", "z4", "z\xfe5"],
+  list: ["l1", "l2", "l3", "l4", "l\xfe5"],
   mixed: ["k1", "k2", "k3", "n1", ""],
   missing: ["none", "none:\x80"],
 } as const;
@@ -184,7 +185,7 @@ export class Generator {
   // ── keys and values ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Mostly a key of that type, sometimes one of another: wrong types must be refused alike. */
-  key(type: "string" | "hash" | "set" | "zset"): Buffer {
+  key(type: "string" | "hash" | "set" | "zset" | "list"): Buffer {
     const dice = this.chance.below(100);
     if (dice < 82) return latin1(this.chance.pick(KEYS[type]));
     if (dice < 93) return latin1(this.chance.pick(KEYS.mixed));
@@ -201,13 +202,14 @@ export class Generator {
       "hash",
       "string",
       "zset",
+      "list",
       "mixed",
       "missing",
     ] as const);
     return latin1(this.chance.pick(KEYS[kind]));
   }
 
-  keys(type: "string" | "hash" | "set" | "zset" | "any", most: number): Buffer[] {
+  keys(type: "string" | "hash" | "set" | "zset" | "list" | "any", most: number): Buffer[] {
     return this.times(this.chance.between(1, most), () =>
       type === "any" ? this.anyKey() : this.key(type),
     );

@@ -84,6 +84,7 @@ const noReader: Reader = { command: "TYPE", expect: exact };
 const contentReaders: Record<string, Reader> = {
   string: { command: "GET", expect: exact },
   hash: { command: "HGETALL", expect: unorderedPairs },
+  list: { command: "LRANGE", rest: ["0", "-1"], expect: exact },
   set: { command: "SMEMBERS", expect: unordered },
   zset: { command: "ZRANGE", rest: ["0", "-1", "WITHSCORES"], expect: exact },
 };

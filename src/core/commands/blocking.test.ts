@@ -185,7 +185,7 @@ test("whose time is over is answered nil, and waits no more", () => {
   store.tick(99);
   assert.deepEqual(store.answers(), []);
   store.tick(1);
-  assert.deepEqual(store.answers(), [[quick, "$-1\r\n"]]);
+  assert.deepEqual(store.answers(), [[quick, "*-1\r\n"]]);
   store.tick(1_900);
   assert.deepEqual(store.answers(), [[slow, "*-1\r\n"]]);
   store.tick(1e12);

@@ -33,8 +33,8 @@ export interface Wish {
   readonly handler: Handler;
   /** Whether granting it writes: that must wait while no command may write. */
   readonly writes: boolean;
-  /** What answers it when the time is over. */
-  readonly over: "nil" | "nil array";
+  /** What answers it inside a transaction; when the time is over it is always the nil array. */
+  readonly atOnce: "nil" | "nil array";
 }
 
 /** A key that somebody waits for. */
@@ -115,7 +115,11 @@ export class Blocking {
       this.#waitsOn = true;
       return;
     }
-    if (run.inTransaction) return giveUp(wish, reply);
+    if (run.inTransaction) {
+      if (wish.atOnce === "nil") reply.nil();
+      else reply.nilArray();
+      return;
+    }
     const queues = new Set<Queue>();
     for (let i = first; i < first + keyCount; i++) queues.add(this.#queue(args, i));
     const deadlineMs = timeoutMs === 0 ? Infinity : run.monoMs + timeoutMs;
@@ -261,7 +265,7 @@ export class Blocking {
     const reply = this.#reply;
     reply.sink.clear();
     reply.resp = waiter.session.resp;
-    if (error === null) giveUp(waiter.wish, reply);
+    if (error === null) reply.nilArray();
     else reply.error(error);
     // That nothing was there is something to be shown only once it is stored.
     let seq = run.write.everywhereSeq;
@@ -277,8 +281,3 @@ export class Blocking {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function giveUp(wish: Wish, reply: Reply): void {
-  if (wish.over === "nil") reply.nil();
-  else reply.nilArray();
-}

@@ -54,7 +54,7 @@ function poppingOrWaiting(end: End): Handler {
     if (!takeFirst(run, args, 1, keyCount, end, 0, reply))
       run.blocking.wait(wish, args, 1, keyCount, timeoutMs, reply);
   };
-  const wish: Wish = { type: LIST, handler, writes: true, over: "nil array" };
+  const wish: Wish = { type: LIST, handler, writes: true, atOnce: "nil array" };
   return handler;
 }
 
@@ -98,7 +98,7 @@ function blmpop(run: Run, args: Args, reply: Reply): void {
     run.blocking.wait(BLMPOP, args, 3, keyCount, timeoutMs, reply);
 }
 
-const BLMPOP: Wish = { type: LIST, handler: blmpop, writes: true, over: "nil array" };
+const BLMPOP: Wish = { type: LIST, handler: blmpop, writes: true, atOnce: "nil array" };
 
 const common = {
   keyFlags: ["RW", "access", "delete"],

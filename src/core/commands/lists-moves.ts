@@ -79,7 +79,7 @@ const BLMOVE: Wish = wishOf(blmove);
 const BRPOPLPUSH: Wish = wishOf(brpoplpush);
 
 function wishOf(handler: Handler): Wish {
-  return { type: LIST, handler, writes: true, over: "nil" };
+  return { type: LIST, handler, writes: true, atOnce: "nil" };
 }
 
 const common = {

@@ -55,8 +55,7 @@ function popping(end: End): Handler {
     let count = 1;
     if (several) {
       count = roughlyAt(args, 2);
-      if (Number.isNaN(count)) return reply.error(NOT_AN_INTEGER);
-      if (count < 0) return reply.error(NOT_POSITIVE);
+      if (!(count >= 0)) return reply.error(NOT_POSITIVE);
     }
     const place = run.look(args, 1);
     if (place.type === NONE) return several ? reply.nilArray() : reply.nil();

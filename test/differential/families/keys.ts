@@ -202,6 +202,7 @@ const encodings: Record<string, readonly string[]> = {
   hash: ["listpack", "hashtable"],
   set: ["intset", "hashtable"],
   zset: ["listpack", "skiplist"],
+  list: ["quicklist"],
 };
 
 const knownEncoding: Expectation = {
