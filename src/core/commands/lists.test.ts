@@ -83,8 +83,8 @@ test("a list behaves like an array, whatever is done to it", () => {
           const count = chance.below(5) - 2;
           store.do(`LREM l ${count} ${value}`);
           const from = count < 0 ? model.toReversed() : model;
-          let left = count === 0 ? Infinity : Math.abs(count);
-          const rest = from.filter((item) => item !== value || left-- <= 0);
+          let most = count === 0 ? Infinity : Math.abs(count);
+          const rest = from.filter((item) => item !== value || most-- <= 0);
           model = count < 0 ? rest.reverse() : rest;
           break;
         }
