@@ -79,9 +79,6 @@ export const notes: Readonly<Record<string, Note>> = {
   command: different("lists the commands that are here; tips and notes are left out"),
   "command|count": different("counts the commands that are here"),
   "command|docs": different("its own summaries; arguments and history are left out"),
-  "command|getkeysandflags": different(
-    "of `SET` it tells all that it may do, with or without `GET`",
-  ),
   "command|help": different(OWN_WORDS),
   "command|info": different("tips and notes are left out"),
   "command|list": different("lists the commands that are here"),

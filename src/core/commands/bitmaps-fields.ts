@@ -14,6 +14,7 @@ import { grown } from "./bitmaps.ts";
 import type { Command } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { bitOffsetAt, integerAt } from "./numbers.ts";
+import { hasWord } from "./key-positions.ts";
 import type { Run } from "./run.ts";
 
 const BAD_TYPE =
@@ -169,6 +170,10 @@ export const bitFieldCommands: readonly Command[] = [
     ...common,
     name: "bitfield",
     keyFlags: ["RW", "access", "update", "variable_flags"],
+    keyFlagsFor: (args) =>
+      hasWord(args, 2, "SET") || hasWord(args, 2, "INCRBY")
+        ? ["RW", "access", "update"]
+        : ["RO", "access"],
     flags: ["write", "denyoom"],
     since: "3.2.0",
     summary: "Reads, writes and counts integers of any width",

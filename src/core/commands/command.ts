@@ -71,6 +71,10 @@ export interface Command {
   readonly run: Handler;
   /** Looks at keys without using them: their access times stay (OBJECT, TTL). */
   readonly glances?: boolean;
+  /** How the keys of one call are used, where its options decide (`variable_flags`). */
+  readonly keyFlagsFor?: (args: Args) => readonly string[];
+  /** Does not write, and yet waits for the end of CLIENT PAUSE … WRITE, because in Redis replicas may hear of it. */
+  readonly waitsWithWriters?: boolean;
   /** Whether SLOWLOG and MONITOR must not show argument `i`. */
   readonly hides?: (args: Args, i: number) => boolean;
   /** Runs at once inside of MULTI, where others are queued. */

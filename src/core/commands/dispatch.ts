@@ -119,7 +119,7 @@ export function heldUntilMs(run: Run, session: Session, args: Args): number {
   // What will be refused is refused at once.
   if (entry === null || !entry.takes(args.count)) return 0;
   if (run.paused === "all") return run.pausedUntilMs;
-  const writes = (entry.bits & WRITES) !== 0;
+  const writes = (entry.bits & WRITES) !== 0 || entry.command.waitsWithWriters === true;
   const runsQueue = (entry.bits & IMMEDIATE) !== 0 && queueWrites(session);
   return writes || runsQueue ? run.pausedUntilMs : 0;
 }

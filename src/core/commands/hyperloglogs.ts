@@ -216,6 +216,7 @@ export const hyperLogLogCommands: readonly Command[] = [
   {
     ...common,
     name: "pfcount",
+    waitsWithWriters: true,
     keyFlags: ["RW", "access"],
     arity: -2,
     flags: ["readonly"],

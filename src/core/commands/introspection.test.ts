@@ -86,3 +86,15 @@ test("every row is complete: what COMMAND DOCS and COMMAND INFO need is there", 
     assert.match(command.name, /^[a-z][a-z._-]*$/, name);
   }
 });
+
+test("COMMAND GETKEYSANDFLAGS tells how the options make a command use its key", () => {
+  const store = new Standalone();
+  const flags = (...words: string[]): string[] =>
+    [...store.raw("command", "getkeysandflags", ...words).matchAll(/\+(\w+)/g)].map(
+      ([, flag]) => flag ?? "",
+    );
+  assert.deepEqual(flags("set", "k", "v"), ["OW", "update"]);
+  assert.deepEqual(flags("set", "k", "v", "get"), ["RW", "access", "update"]);
+  assert.deepEqual(flags("bitfield", "k", "get", "u8", "0"), ["RO", "access"]);
+  assert.deepEqual(flags("bitfield", "k", "incrby", "u8", "0", "1"), ["RW", "access", "update"]);
+});

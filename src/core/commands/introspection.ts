@@ -193,6 +193,7 @@ function getKeys(table: CommandTable, args: Args, reply: Reply, flags: boolean):
   for (const [index, at] of positions.entries()) {
     if (flags) reply.array(2);
     reply.bulk(inner.bytes, inner.start[at] as number, inner.end[at] as number);
-    if (flags) statuses(keyFlagsOf(entry.command, index), reply);
+    if (flags)
+      statuses(entry.command.keyFlagsFor?.(inner) ?? keyFlagsOf(entry.command, index), reply);
   }
 }

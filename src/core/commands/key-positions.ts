@@ -35,3 +35,9 @@ export function keyFlagsOf(command: Command, index = 0): readonly string[] {
   if (command.keyFlags !== undefined) return command.keyFlags;
   return command.flags.includes("write") ? ["RW", "update"] : ["RO", "access"];
 }
+
+/** Whether one of the arguments from `first` on is `word` (in capitals). */
+export function hasWord(args: Args, first: number, word: string): boolean {
+  for (let i = first; i < args.count; i++) if (args.is(i, word)) return true;
+  return false;
+}

@@ -10,6 +10,7 @@ import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { SYNTAX, WRONGTYPE, wrongArity } from "./errors.ts";
 import { deadlineAt, ValueOptions } from "./options.ts";
+import { hasWord } from "./key-positions.ts";
 import type { Run } from "./run.ts";
 import { counterCommands } from "./strings-counters.ts";
 import { lcsCommands } from "./strings-lcs.ts";
@@ -165,6 +166,8 @@ export const stringCommands: readonly Command[] = [
     since: "1.0.0",
     summary: "Writes a string, whatever the key held",
     keyFlags: ["RW", "access", "update", "variable_flags"],
+    keyFlagsFor: (args) =>
+      hasWord(args, 3, "GET") ? ["RW", "access", "update"] : ["OW", "update"],
     run: set,
   },
   {
