@@ -6,7 +6,7 @@
  *
  * Invariant: a loss counts only while the record that showed it is held: what a crash takes back was never answered for.
  */
-import { COLLECTIONS, GENERATION, SET, STRING } from "../../src/core/crdt/key.ts";
+import { COLLECTIONS, GENERATION, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
 import { readConflict } from "../../src/core/replica/conflict.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
 import type { CommittedRecord, History } from "./history.ts";
@@ -112,8 +112,9 @@ function lossesOf(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Fou
   consider(STRING, "", key.registers);
   for (const [name, facts] of key.cells) {
     const [tag, path] = partsOf(name);
-    // A member of a set is there, whoever added it.
-    if (tag !== SET) consider(tag, path, facts);
+    // A member of a set is there, whoever added it; a score with a condition (its ninth byte) asked to lose.
+    const conditional = tag === ZSET && facts.some(({ value }) => value.length > 8);
+    if (tag !== SET && !conditional) consider(tag, path, facts);
   }
   return [...losses, ...hidden(key, record, isLater)];
 }

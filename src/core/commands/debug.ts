@@ -118,7 +118,7 @@ function activeExpire(run: Run, args: Args, reply: Reply): void {
 function stringMatch(_run: Run, args: Args, reply: Reply): void {
   const length = roughlyAt(args, 2);
   if (!(length >= 0 && length <= 1_000_000)) return reply.error(NOT_AN_INTEGER);
-  reply.int(Number(globMatches(args.view(3), Buffer.alloc(length, "x"), 0, length)));
+  reply.int(Number(globMatches(args.view(3), Buffer.alloc(length, 120), 0, length)));
 }
 
 function digestValue(run: Run, args: Args, reply: Reply): void {
