@@ -9,7 +9,7 @@ import { originName } from "../clock/origins.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { COLLECTIONS, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
+import { COLLECTIONS, LIST, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
@@ -115,6 +115,8 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   if (place.type === STRING) return `string ${value()} until ${place.deadline}`;
   const cells = place.cells as Cells;
   if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;
+  if (place.type === LIST)
+    return `list ${elements(keyspace, place).join(",")} until ${place.deadline}`;
   const found: string[] = [];
   cells.each(place.horizonMs, (at) => {
     const entry = new Entry();
@@ -137,6 +139,17 @@ function ranked(place: Place): string[] {
   order.each(0, order.size, false, (ref, score) => {
     const entry = place.nameOf(ref);
     found.push(`${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}=${score}`);
+  });
+  return found;
+}
+
+/** The values of a list, in its order. */
+function elements(keyspace: Keyspace, place: Place): string[] {
+  const order = place.order as Order;
+  const found: string[] = [];
+  order.each(0, order.size, false, (ref) => {
+    assert.ok(place.lookRef(keyspace, ref), "an element in the order can be read");
+    found.push(place.value.latin1Slice(place.valueStart, place.valueEnd));
   });
   return found;
 }

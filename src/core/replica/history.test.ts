@@ -9,6 +9,7 @@ const nothing: Weights = {
   set: 0,
   hash: 0,
   zset: 0,
+  list: 0,
   hyperloglog: 0,
   expire: 0,
   del: 0,
@@ -56,13 +57,26 @@ test("sorted sets: the score is what was set last and everything that was added 
   run(55_000, 150, 120, { ...nothing, zset: 6, expire: 1, del: 1 });
 });
 
+test("lists: every element that no removal had seen is there, in one order everywhere", () => {
+  run(57_000, 150, 120, { ...nothing, list: 6, expire: 1, del: 1 });
+});
+
 test("HyperLogLogs: every addition is counted that was not made to one whose removal had seen it", () => {
   run(80_000, 40, 120, { ...nothing, hyperloglog: 6, expire: 1, del: 1 });
   run(81_000, 30, 120, { ...everything, hyperloglog: 4 });
 });
 
 test("keys whose type is in dispute show the newest, and a write settles it", () => {
-  run(60_000, 100, 120, { ...nothing, string: 2, count: 1, set: 2, hash: 2, zset: 2, del: 1 });
+  run(60_000, 100, 120, {
+    ...nothing,
+    string: 2,
+    count: 1,
+    set: 2,
+    hash: 2,
+    zset: 2,
+    list: 2,
+    del: 1,
+  });
 });
 
 test("a flush takes everything older, wherever it was on its way", () => {

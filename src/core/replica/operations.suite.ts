@@ -3,7 +3,9 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { HASH, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import type { Order } from "../crdt/order.ts";
+import { between, PUSHED_MAX_BYTES, writeHead, writeTail } from "../crdt/position.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import { CHANGES, CHANGES_DENSE, HYPERLOGLOG, HyperLogLog } from "../hll/hyperloglog.ts";
 import { REGISTERS } from "../hll/text.ts";
@@ -20,6 +22,7 @@ export interface Weights {
   readonly set: number;
   readonly hash: number;
   readonly zset: number;
+  readonly list: number;
   readonly hyperloglog: number;
   readonly expire: number;
   readonly del: number;
@@ -32,6 +35,7 @@ export const everything: Weights = {
   set: 4,
   hash: 4,
   zset: 4,
+  list: 4,
   hyperloglog: 0,
   expire: 4,
   del: 2,
@@ -60,8 +64,8 @@ export class Operations {
     const place = locate(keyspace, db, name);
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
-    const { string, count, set, hash, zset, hyperloglog, expire, del, flush } = this.weights;
-    const all = string + count + set + hash + zset + hyperloglog + expire + del + flush;
+    const { string, count, set, hash, zset, list, hyperloglog, expire, del, flush } = this.weights;
+    const all = string + count + set + hash + zset + list + hyperloglog + expire + del + flush;
     let x = this.chance.next() * all;
     const note = (text: string): void => {
       this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
@@ -106,6 +110,9 @@ export class Operations {
     } else if ((x -= zset) < 0) {
       if (place.type !== NONE && place.type !== ZSET) return;
       this.#operateSortedSet(replica, place, was, word, note, after, deltas);
+    } else if ((x -= list) < 0) {
+      if (place.type !== NONE && place.type !== LIST) return;
+      this.#operateList(replica, place, was, word, note, after);
     } else if ((x -= hyperloglog) < 0) {
       if (place.type !== NONE && place.kind !== HYPERLOGLOG) return;
       const payload = Buffer.from([this.chance.next() < 0.02 ? CHANGES_DENSE : CHANGES]);
@@ -257,4 +264,50 @@ export class Operations {
     const texts = ranked.map(([name, score]) => `${name}=${score}`);
     after(texts.length === 0 ? "none" : `zset ${texts.join(",")} until ${until}`);
   }
+
+  #operateList(
+    { writer }: Replica,
+    place: Place,
+    was: string,
+    word: (text: string) => [Buffer, number, number],
+    note: (text: string) => void,
+    after: (expected: string) => void,
+  ): void {
+    const until = place.type === LIST ? place.deadline : Infinity;
+    const elements = place.type === LIST ? (was.split(" ")[1] as string).split(",") : [];
+    const value = this.chance.pick(["p", "q", "r"]);
+    const put = (position: Buffer): unknown =>
+      writer.putCell(place, LIST, position, 0, position.length, ...word(value));
+    const rank = this.chance.below(elements.length);
+    const x = this.chance.next();
+    if (x < 0.4 || elements.length === 0) {
+      const left = this.chance.next() < 0.5;
+      note(left ? `LPUSH ${value}` : `RPUSH ${value}`);
+      const out = Buffer.alloc(PUSHED_MAX_BYTES);
+      const birth = writer.nextBirth();
+      put(out.subarray(0, left ? writeHead(out, 0, birth) : writeTail(out, 0, birth)));
+      if (left) elements.unshift(value);
+      else elements.push(value);
+    } else if (x < 0.55 && rank > 0) {
+      note(`LINSERT ${value} at ${rank}`);
+      const [left, right] = [positionAt(place, rank - 1), positionAt(place, rank)];
+      put(between(left, right, writer.nextBirth()));
+      elements.splice(rank, 0, value);
+    } else if (x < 0.75) {
+      note(`LSET ${rank} ${value}`);
+      put(positionAt(place, rank));
+      elements[rank] = value;
+    } else {
+      note(`LREM ${rank}`);
+      const position = positionAt(place, rank);
+      writer.removeCell(place, LIST, position, 0, position.length);
+      elements.splice(rank, 1);
+    }
+    after(elements.length === 0 ? "none" : `list ${elements.join(",")} until ${until}`);
+  }
+}
+
+function positionAt(place: Place, rank: number): Buffer {
+  const { bytes, nameStart, nameEnd } = place.nameOf((place.order as Order).at(rank));
+  return Buffer.from(bytes.subarray(nameStart, nameEnd));
 }

@@ -10,7 +10,8 @@ import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
 const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40];
-const [STRING, SET, HASH, ZSET, GENERATION, DEADLINES] = [1, 2, 4, 8, 0x40, 0x80] as const;
+const [STRING, SET, HASH, ZSET, LIST] = [1, 2, 4, 8, 0x10] as const;
+const [GENERATION, DEADLINES] = [0x40, 0x80] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -271,6 +272,7 @@ function read(living: Living, tag: number, nowMs: number): string {
   const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
   if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
+  if (tag === LIST) return `list ${positioned(registers)} until ${until}`;
   const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
     if (tag === SET) return name;
     return `${name}=${valueOf(registers.get(name) ?? [], counts.get(name) ?? [])}`;
@@ -315,6 +317,14 @@ function ranked(registers: Map<string, Fact[]>, counts: Map<string, Fact[]>): st
   });
   members.sort((a, b) => a.score - b.score || (a.name < b.name ? -1 : 1));
   return members.map(({ name, score }) => `${name}=${score}`).join(",");
+}
+
+/** Values in the order of the bytes of their positions. */
+function positioned(registers: Map<string, Fact[]>): string {
+  const positions = [...registers.keys()].sort((a, b) =>
+    Buffer.from(a, "latin1").compare(Buffer.from(b, "latin1")),
+  );
+  return positions.map((name) => valueOf(registers.get(name) as Fact[], [])).join(",");
 }
 
 /** What one server would have made of concurrent scores that came in the order of their stamps; 0 of none. */
