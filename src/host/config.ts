@@ -51,6 +51,8 @@ const link = group({
 
 const CONFLICT_ERROR = `must be one of ${POLICIES.join(", ")}, or a module such as ./resolve-cart.cjs`;
 
+const POP_ERROR = "must be local: this version has neither owner nor strong, so let one region pop";
+
 /** Whether a conflict policy is a file rather than a word. */
 function isModule(conflict: string): boolean {
   return /[./]/.test(conflict);
@@ -62,6 +64,9 @@ const keyspace = group({
     (name) => (POLICIES as readonly string[]).includes(name) || isModule(name),
     { error: CONFLICT_ERROR },
   ),
+  pop: text(POP_ERROR)
+    .refine((mode) => mode === "local", { error: POP_ERROR })
+    .optional(),
 });
 
 const schema = group({
@@ -373,7 +378,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What a keyspace can say in the design, and not yet here. */
-const PLANNED_KEYS = ["writes", "home", "format", "pop", "xread", "pubsub", "residency"];
+const PLANNED_KEYS = ["writes", "home", "format", "xread", "pubsub", "residency"];
 
 function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);

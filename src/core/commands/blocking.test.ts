@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OwnerRegions } from "../keyspace/owner-regions.ts";
+import { Region } from "./regions.suite.ts";
 import { Standalone } from "./standalone.suite.ts";
 import type { Session } from "./session.ts";
 
@@ -268,4 +270,43 @@ test("the same key named twice is waited for once", () => {
   store.other("RPUSH", "k", "a", "b");
   assert.deepEqual(store.answers(), [[session, popped("k", "a")]]);
   assert.equal(store.other("LLEN", "k"), ":1\r\n");
+});
+
+test("an element from another region is given out there and in the region that owns the key, nowhere else", () => {
+  for (const key of ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"]) {
+    const regions = ["a", "b", "c"].map((name) => new Region(name));
+    const owner = new OwnerRegions(["a/1", "b/1", "c/1"], "a");
+    const bytes = Buffer.from(key);
+    const owned = owner.of(0, bytes, 0, bytes.length);
+    for (const region of regions) {
+      region.knows("a", "b", "c");
+      region.waits("BLPOP", key, "0");
+    }
+    const [pushing, ...others] = regions as [Region, Region, Region];
+    pushing.raw("RPUSH", key, "x", "y");
+    assert.deepEqual(pushing.answers(), [popped(key, "x")], "a local push wakes local clients");
+    const block = pushing.take();
+    for (const region of others) {
+      region.receive(block);
+      const expected = region.name === owned ? [popped(key, "y")] : [];
+      assert.deepEqual(region.answers(), expected, `${key} in ${region.name}, owned by ${owned}`);
+    }
+  }
+});
+
+test("a local push wakes local clients whoever owns the key, and gives them what came from elsewhere before", () => {
+  const [a, b] = [new Region("a"), new Region("b")];
+  const keys = ["q0", "q1", "q2", "q3", "q4", "q5"];
+  for (const region of [a, b]) region.knows("a", "b");
+  const asleep = keys.filter((key) => {
+    b.waits("BLPOP", key, "0");
+    a.raw("RPUSH", key, "far");
+    b.receive(a.take());
+    return b.answers().length === 0;
+  });
+  assert.ok(asleep.length > 0 && asleep.length < keys.length);
+  for (const key of asleep) {
+    b.raw("RPUSH", key, "near");
+    assert.deepEqual(b.answers(), [popped(key, "far")]);
+  }
 });

@@ -141,41 +141,34 @@ test("COPY, RENAME, MOVE, DUMP, RESTORE and SORT carry lists whole", () => {
 
 // ── two regions at once: the table of docs/types/list.md ─────────────────────────────────────────────────────────────────────
 
-interface Pair {
-  /** What both regions have seen. */
-  readonly before: string;
-  readonly a: string;
-  readonly b: string;
-  readonly after: string;
-}
-
-/** The clock of `b` is behind: where time decides, `a` is first. */
-const pairs: readonly Pair[] = [
-  { before: "RPUSH l x", a: "RPUSH l a1 a2", b: "RPUSH l b1 b2", after: "x a1 a2 b1 b2" },
-  { before: "RPUSH l x", a: "LPUSH l a1 a2", b: "LPUSH l b1 b2", after: "b2 b1 a2 a1 x" },
-  { before: "RPUSH l x", a: "LPUSH l a", b: "RPUSH l b", after: "a x b" },
-  { before: "RPUSH l x y", a: "LPOP l", b: "LPOP l", after: "y" },
-  { before: "RPUSH l x y", a: "LPOP l", b: "RPOP l", after: "" },
-  { before: "RPUSH l x", a: "LPOP l", b: "RPUSH l b", after: "b" },
-  { before: "RPUSH l x y", a: "LPOP l", b: "LSET l 0 new", after: "new y" },
-  { before: "RPUSH l x y", a: "LSET l 0 a", b: "LSET l 0 b", after: "b y" },
-  { before: "RPUSH l x y", a: "LSET l 0 a", b: "LSET l 1 b", after: "a b" },
-  { before: "RPUSH l x y", a: "LSET l 0 a", b: "LPUSH l b", after: "b a y" },
-  { before: "RPUSH l x y", a: "LINSERT l AFTER x a", b: "LINSERT l AFTER x b", after: "x a b y" },
-  { before: "RPUSH l x y", a: "LINSERT l BEFORE y a", b: "LREM l 0 y", after: "x a" },
-  { before: "RPUSH l x y z", a: "LTRIM l 1 -1", b: "LPUSH l b", after: "b y z" },
-  { before: "RPUSH l x y", a: "LREM l 0 x", b: "LSET l 0 new", after: "new y" },
-  { before: "RPUSH l x y", a: "DEL l", b: "RPUSH l b", after: "b" },
-  { before: "RPUSH l x y", a: "DEL l", b: "LSET l 0 new", after: "new" },
-  { before: "RPUSH l x y", a: "LMOVE l m LEFT LEFT", b: "LPOP l", after: "y" },
-  { before: "RPUSH l x y", a: "LMOVE l l LEFT RIGHT", b: "LMOVE l l LEFT RIGHT", after: "y x x" },
+/** Both have seen `x y`; `a` is earlier where time decides. */
+const pairs: readonly { a: string; b: string; after: string }[] = [
+  { a: "RPUSH l a1 a2", b: "RPUSH l b1 b2", after: "x y a1 a2 b1 b2" },
+  { a: "LPUSH l a1 a2", b: "LPUSH l b1 b2", after: "b2 b1 a2 a1 x y" },
+  { a: "LPUSH l a", b: "RPUSH l b", after: "a x y b" },
+  { a: "LPOP l", b: "LPOP l", after: "y" },
+  { a: "LPOP l", b: "RPOP l", after: "" },
+  { a: "LPOP l", b: "RPUSH l b", after: "y b" },
+  { a: "LPOP l", b: "LSET l 0 new", after: "new y" },
+  { a: "LSET l 0 a", b: "LSET l 0 b", after: "b y" },
+  { a: "LSET l 0 a", b: "LSET l 1 b", after: "a b" },
+  { a: "LSET l 0 a", b: "LPUSH l b", after: "b a y" },
+  { a: "LINSERT l AFTER x a", b: "LINSERT l AFTER x b", after: "x a b y" },
+  { a: "LINSERT l BEFORE y a", b: "LREM l 0 y", after: "x a" },
+  { a: "LTRIM l 1 -1", b: "LPUSH l b", after: "b y" },
+  { a: "LREM l 0 x", b: "LSET l 0 new", after: "new y" },
+  { a: "DEL l", b: "RPUSH l b", after: "b" },
+  { a: "DEL l", b: "LSET l 0 new", after: "new" },
+  { a: "LMOVE l m LEFT LEFT", b: "LPOP l", after: "y" },
+  { a: "LMOVE l l LEFT RIGHT", b: "LMOVE l l LEFT RIGHT", after: "y x x" },
+  { a: "RPUSH l a", b: "FLUSHALL", after: "" },
 ];
 
-for (const { before, a, b, after } of pairs)
+for (const { a, b, after } of pairs)
   for (const first of ["a", "b"] as const)
     test(`${a} beside ${b}, sent by ${first} first: ${after === "" ? "nothing" : after}`, () => {
       const [one, two] = [new Region("a"), new Region("b")];
-      one.raw(...words(before));
+      one.raw("RPUSH", "l", "x", "y");
       exchange(one, two);
       one.nowMs += 10;
       two.nowMs += 20;

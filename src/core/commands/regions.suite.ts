@@ -1,9 +1,11 @@
 /** Two regions for tests: commands run in either, and their records are exchanged when the test says so. */
+import assert from "node:assert/strict";
 import { Origins } from "../clock/origins.ts";
 import { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
 import type { Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
+import { OwnerRegions } from "../keyspace/owner-regions.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { Applier } from "../replica/apply.ts";
 import type { ConflictBounds } from "../replica/conflict-feed.ts";
@@ -34,7 +36,9 @@ export class Region {
   readonly #records: RecordSink;
   readonly #clock = new HybridClock();
   readonly #run: Run;
-  readonly #session: Session;
+  #session: Session;
+  #sessions = 0;
+  readonly name: string;
   nowMs = 1_700_000_000_000;
 
   /** `name` is one character. */
@@ -49,7 +53,20 @@ export class Region {
     const lineage = this.#delivery.lineage(me);
     const writer = new Writer(applier, this.#clock, applied, this.#records, lineage);
     this.#run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
-    this.#session = new Session(1, "", "", this.nowMs, true);
+    this.name = name;
+    this.#session = this.#connect();
+  }
+
+  #connect(): Session {
+    return new Session(++this.#sessions, "", "", this.nowMs, true);
+  }
+
+  /** A client of its own waits with a command. */
+  waits(...words: string[]): void {
+    const session = this.#session;
+    this.#session = this.#connect();
+    assert.equal(this.raw(...words), "", "the client waits");
+    this.#session = session;
   }
 
   /** Runs one command; its reply as it goes over the wire. */
@@ -72,6 +89,21 @@ export class Region {
   /** How much of its own losses the region keeps. */
   set bounds(bounds: ConflictBounds) {
     this.#run.conflicts.bounds = bounds;
+  }
+
+  /** Tells the region of all regions there are, of one character each. */
+  knows(...regions: string[]): void {
+    const members = regions.map((region) => `${region}/1`);
+    this.#run.blocking.owners = new OwnerRegions(members, this.name);
+  }
+
+  /** What clients that waited have been answered since, as it goes over the wire. */
+  answers(): string[] {
+    const { blocking } = this.#run;
+    blocking.serve();
+    const { answers } = blocking;
+    blocking.answers = [];
+    return answers.map(({ bytes }) => bytes.latin1Slice());
   }
 
   /** Everything written or received since the last time, as it goes to peers. */
