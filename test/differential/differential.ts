@@ -12,6 +12,7 @@ import { stepName, type Difference } from "./difference.ts";
 import { Generator, type Spec } from "./generator.ts";
 import { bitmaps } from "./families/bitmaps.ts";
 import { connectionCommands, helloReply } from "./families/connection.ts";
+import { geo } from "./families/geo.ts";
 import { hashes } from "./families/hashes.ts";
 import { hyperLogLogs } from "./families/hyperloglogs.ts";
 import { furnished, keys } from "./families/keys.ts";
@@ -87,6 +88,7 @@ export const specs: readonly Spec[] = [
   ...sets,
   ...sortedSets,
   ...lists,
+  ...geo,
   ...keys,
   ...transactions,
   ...connectionCommands,

@@ -310,3 +310,27 @@ test("a local push wakes local clients whoever owns the key, and gives them what
     assert.deepEqual(b.answers(), [popped(key, "far")]);
   }
 });
+
+test("a client that waits for a sorted set is answered by the first member, from its end", () => {
+  const store = new Clients();
+  const lowest = store.waiting("BZPOPMIN", "none", "z", "0");
+  const highest = store.waiting("BZPOPMAX", "z", "0");
+  const several = store.waiting("BZMPOP", "0", "2", "none", "z", "MIN", "COUNT", "9");
+  store.other("LPUSH", "none", "a");
+  assert.deepEqual(store.answers(), []);
+  assert.equal(store.other("ZADD", "z", "1", "a", "2", "b", "3", "c", "4", "d"), ":4\r\n");
+  const member = (name: string, score: string): string => `$1\r\n${name}\r\n$1\r\n${score}\r\n`;
+  assert.deepEqual(store.answers(), [
+    [lowest, `*3\r\n$1\r\nz\r\n${member("a", "1")}`],
+    [highest, `*3\r\n$1\r\nz\r\n${member("d", "4")}`],
+    [several, `*2\r\n$1\r\nz\r\n*2\r\n*2\r\n${member("b", "2")}*2\r\n${member("c", "3")}`],
+  ]);
+  assert.equal(store.other("EXISTS", "z"), ":0\r\n");
+  const late = store.waiting("BZPOPMIN", "z", "0.1");
+  store.tick(100);
+  assert.deepEqual(store.answers(), [[late, "*-1\r\n"]]);
+  assert.equal(
+    store.other("BZPOPMIN", "none", "1"),
+    "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+  );
+});

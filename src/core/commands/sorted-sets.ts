@@ -75,7 +75,7 @@ class AddOptions {
 
 const options = new AddOptions();
 
-function zadd(run: Run, args: Args, reply: Reply): void {
+export function zadd(run: Run, args: Args, reply: Reply): void {
   options.read(args);
   write(run, args, reply);
 }

@@ -15,6 +15,7 @@ import { connectionCommands } from "./connection.ts";
 import { debugCommands } from "./debug.ts";
 import { dumpCommands } from "./dump.ts";
 import { expiryCommands } from "./expiry.ts";
+import { geoCommands } from "./geo.ts";
 import { hashCommands } from "./hashes.ts";
 import { hyperLogLogCommands } from "./hyperloglogs.ts";
 import { introspectionCommands } from "./introspection.ts";
@@ -57,6 +58,7 @@ export const commandTable: CommandTable = new CommandTable([
   hashCommands,
   setCommands,
   sortedSetCommands,
+  geoCommands,
   listCommands,
   keyCommands,
   expiryCommands,

@@ -58,6 +58,8 @@ export const inScope: readonly string[] = [
   ...["zrangebylex", "zrevrangebylex", "zremrangebyrank", "zremrangebyscore", "zremrangebylex"],
   ...["zpopmin", "zpopmax", "zmpop", "zunion", "zinter", "zdiff", "zunionstore", "zinterstore"],
   ...["zdiffstore", "zintercard", "zrandmember", "zscan"],
+  ...["geoadd", "geopos", "geohash", "geodist", "georadius", "georadius_ro", "georadiusbymember"],
+  ...["georadiusbymember_ro", "geosearch", "geosearchstore"],
   ...[
     "del",
     "unlink",
