@@ -96,7 +96,7 @@ function poppingOrWaiting(highest: boolean): Handler {
     if (!takeFirst(run, args, 1, keyCount, highest, null, reply))
       run.blocking.wait(wish, args, 1, keyCount, timeoutMs, reply);
   };
-  const wish: Wish = { type: ZSET, handler, writes: true, over: "nil array" };
+  const wish: Wish = { type: ZSET, handler, writes: true, atOnce: "nil array" };
   return handler;
 }
 
@@ -139,7 +139,7 @@ function bzmpop(run: Run, args: Args, reply: Reply): void {
     run.blocking.wait(BZMPOP, args, 3, keyCount, timeoutMs, reply);
 }
 
-const BZMPOP: Wish = { type: ZSET, handler: bzmpop, writes: true, over: "nil array" };
+const BZMPOP: Wish = { type: ZSET, handler: bzmpop, writes: true, atOnce: "nil array" };
 
 const common = {
   flags: ["write", "fast"],
