@@ -10,7 +10,8 @@ import type { Cell } from "../../src/core/crdt/cell.ts";
 import { type Cells, cellOf } from "../../src/core/crdt/cells.ts";
 import type { Key } from "../../src/core/crdt/key.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
-import { Entry, OBJECT } from "../../src/core/keyspace/table.ts";
+import { Place } from "../../src/core/keyspace/place.ts";
+import { Entry, OBJECT, type Table } from "../../src/core/keyspace/table.ts";
 import type { History } from "./history.ts";
 
 type Number = (origin: number) => number;
@@ -23,16 +24,35 @@ export function canonicalText(keyspace: Keyspace, history: History): string {
   for (const table of keyspace.shards) {
     if (table.size === 0) continue;
     table.each((at) => {
+      const text = entryText(table, at, number);
+      if (text === "") return;
       table.load(at, entry);
       const name = `${entry.db}:${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}`;
-      const parts =
-        entry.kind === OBJECT
-          ? keyParts(table.object(entry), number)
-          : cellParts(cellOf(entry), number);
-      if (parts.length > 0) lines.push(`${name} ${parts.toSorted().join(" | ")}`);
+      lines.push(`${name} ${text}`);
     });
   }
   return lines.toSorted().join("\n");
+}
+
+/** The same of one key, named `db:key`, without its name. */
+export function canonicalKey(keyspace: Keyspace, history: History, name: string): string {
+  const colon = name.indexOf(":");
+  const bytes = Buffer.from(name.slice(colon + 1), "latin1");
+  keyspace.locate(found, Number(name.slice(0, colon)), bytes, 0, bytes.length);
+  if (found.at < 0) return "";
+  return entryText(found.table, found.at, numbering(keyspace.origins, history));
+}
+
+const found = new Place();
+const glance = new Entry();
+
+function entryText(table: Table<Key>, at: number, number: Number): string {
+  table.load(at, glance);
+  const parts =
+    glance.kind === OBJECT
+      ? keyParts(table.object(glance), number)
+      : cellParts(cellOf(glance), number);
+  return parts.toSorted().join(" | ");
 }
 
 /** A replica's own number of an origin → the history's. */

@@ -64,6 +64,8 @@ interface FlushSeen {
 
 export class Facts {
   readonly keys = new Map<string, KeyFacts>();
+  /** The keys that records have named since somebody last looked; emptied by whoever looks. */
+  readonly touched = new Set<string>();
   readonly #flushes: FlushSeen[] = [];
 
   apply(record: CommittedRecord): void {
@@ -216,8 +218,15 @@ export class Facts {
       this.keys.set(name, key);
     }
     key.text = null;
+    this.touched.add(name);
     return key;
   }
+}
+
+/** One key in the words of `canonical.ts`, without its name. */
+export function factsKey(facts: Facts, name: string): string {
+  const key = facts.keys.get(name);
+  return key === undefined ? "" : (key.text ??= keyText(key));
 }
 
 /** The state in the words of `canonical.ts`. */

@@ -110,10 +110,28 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
   const there = outcomes.filter(isThere);
   const answers = new Map<string, string>();
   const flushes = "flush" in plan.kinds;
+  const keys = Array.from({ length: plan.keys }, (_, i) => i);
+  const questions = keys.flatMap((i) => [
+    ["GET", `k:${i}`],
+    ["SMEMBERS", `s:${i}`],
+    ["HGETALL", `h:${i}`],
+    ["PFCOUNT", `p:${i}`],
+    ["TYPE", `x:${i}`],
+    ["PTTL", `e:${i}`],
+  ]);
+  const own = [
+    ...keys.flatMap((i) => [
+      [`GET`, `total:${i}`],
+      [`SMEMBERS`, `keep:${i}`],
+    ]),
+    ["SMEMBERS", "tx:a"],
+    ["SMEMBERS", "tx:b"],
+  ];
   for (const machine of machines) {
-    const ask = (...words: string[]): Promise<Reply> => answerOf(simulation, machine, words);
-    const same = async (...words: string[]): Promise<void> => {
-      const reply = await ask(...words);
+    const replies = await answersOf(simulation, machine, [...questions, ...own]);
+    if (replies === null) return;
+    questions.forEach((words, n) => {
+      const reply = replies[n] as Reply;
       const text = JSON.stringify(
         Array.isArray(reply) ? [...pairsOf(words, reply)].toSorted() : reply,
       );
@@ -122,57 +140,28 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
       if (before === undefined) answers.set(question, text);
       else if (before !== text)
         judge.fail("I-3", machine, `${question} answers ${text}, elsewhere ${before}`);
-    };
-    for (let i = 0; i < plan.keys && judge.failures.length === 0; i++) {
-      await same("GET", `k:${i}`);
-      await same("SMEMBERS", `s:${i}`);
-      await same("HGETALL", `h:${i}`);
-      await same("PFCOUNT", `p:${i}`);
-      await same("TYPE", `x:${i}`);
-      await same("PTTL", `e:${i}`);
-      if (flushes) continue;
+    });
+    const ofOwn = replies.slice(questions.length);
+    for (const i of flushes ? [] : keys) {
       const total = there.reduce(
         (sum, { operation }) => sum + asked(operation.intents, `total:${i}`),
         0,
       );
-      const reply = Number((await ask("GET", `total:${i}`)) ?? 0);
+      const reply = Number(ofOwn[2 * i] ?? 0);
       if (reply !== total)
         judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);
       const kept = there
         .flatMap(({ operation }) => operation.commands)
         .filter(([name, key]) => name === "SADD" && key === `keep:${i}`)
         .map((words) => words[2]);
-      const members = await ask("SMEMBERS", `keep:${i}`);
-      const lost = kept.filter((member) => !listOf(members).includes(member ?? ""));
+      const members = new Set(listOf(ofOwn[2 * i + 1] as Reply));
+      const lost = kept.filter((member) => !members.has(member ?? ""));
       if (lost.length > 0) judge.fail("I-10", machine, `keep:${i} has lost ${lost.join(", ")}`);
     }
-    await same("KEYS", "*");
-    const a = JSON.stringify(listOf(await ask("SMEMBERS", "tx:a")).toSorted());
-    const b = JSON.stringify(listOf(await ask("SMEMBERS", "tx:b")).toSorted());
+    const [a, b] = ofOwn.slice(-2).map((reply) => JSON.stringify(listOf(reply).toSorted()));
     if (a !== b)
       judge.fail("I-17", machine, `of a transaction's two sets one is ${a}, the other ${b}`);
   }
-  await scanCheck(simulation);
-}
-
-/** A walk in small steps shows every key once. */
-async function scanCheck(simulation: Simulation): Promise<void> {
-  const { judge, machines, plan } = simulation;
-  const machine = machines[plan.seed % machines.length] as Machine;
-  const ask = (...words: string[]): Promise<Reply> => answerOf(simulation, machine, words);
-  const shown: string[] = [];
-  let cursor = "0";
-  do {
-    const page = await ask("SCAN", cursor, "COUNT", "10");
-    if (!Array.isArray(page)) break;
-    cursor = String(page[0]);
-    shown.push(...listOf(page[1] as Reply));
-  } while (cursor !== "0" && judge.failures.length === 0);
-  const keys = listOf(await ask("KEYS", "*"))
-    .toSorted()
-    .join(" ");
-  const walked = shown.toSorted().join(" ");
-  if (walked !== keys) judge.fail("I-5", machine, `SCAN shows ${walked}, KEYS ${keys}`);
 }
 
 /**
@@ -231,20 +220,29 @@ function pairsOf(words: readonly string[], reply: readonly Reply[]): string[] {
 }
 
 async function answerOf(simulation: Simulation, machine: Machine, words: string[]): Promise<Reply> {
-  let answer: Reply | undefined;
-  const served = Served.connect(machine, new Chance(simulation.plan.seed, words.join(" ")), {
+  return (await answersOf(simulation, machine, [words]))?.[0] ?? null;
+}
+
+/** What a machine answers to some commands on one connection; null, and a failure, when it does not answer all. */
+async function answersOf(
+  simulation: Simulation,
+  machine: Machine,
+  commands: readonly string[][],
+): Promise<readonly Reply[] | null> {
+  const answers: Reply[] = [];
+  const first = commands[0]?.join(" ") ?? "";
+  const served = Served.connect(machine, new Chance(simulation.plan.seed, first), {
     leaves: () => {},
-    answered: (reply) => (answer = reply),
+    answered: (reply) => void answers.push(reply),
     gone: () => {},
     isWaiting: () => false,
   });
-  served?.send(request(words));
-  for (let i = 0; i < 100 && answer === undefined; i++)
+  served?.send(Buffer.concat(commands.map(request)));
+  for (let i = 0; i < 100 && answers.length < commands.length; i++)
     await simulation.timeline.run(simulation.timeline.now + 20_000);
   served?.leave();
-  if (answer === undefined) {
-    simulation.judge.fail("I-19", machine, `${words.join(" ")} was not answered`);
-    return null;
-  }
-  return answer;
+  if (answers.length === commands.length) return answers;
+  const missing = commands[answers.length]?.join(" ") ?? "";
+  simulation.judge.fail("I-19", machine, `${missing} was not answered`);
+  return null;
 }

@@ -14,9 +14,10 @@
  *
  * Invariant: the judge only listens. A run with it is the run without it.
  */
-import { canonicalText } from "./canonical.ts";
+import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
+import { canonicalKey, canonicalText } from "./canonical.ts";
 import { ExpiryChecks } from "./expiry-checks.ts";
-import { Facts, factsText } from "./facts.ts";
+import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
@@ -386,12 +387,15 @@ export class Judge implements MachineEvents {
 
   // ── what can be asked at any time ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Compares every machine that is up with the oracle and with the others. False when one was in the middle of something. */
-  check(): boolean {
-    const states: { machine: Machine; view: MachineView; vector: string; text: string }[] = [];
+  /**
+   * Compares every machine that is up with the oracle: the keys that records have named since, or everything it holds, and then with
+   * the others too. False when one was in the middle of something.
+   */
+  check(everything = true): boolean {
+    const states = new Map<string, { machine: Machine; text: string }>();
     let whole = true;
     for (const view of this.views.values()) {
-      const { machine } = view;
+      const { machine, facts } = view;
       const replica = machine.node?.replica;
       if (replica === undefined || machine.state !== "up") continue;
       if (!replica.records.empty) {
@@ -404,30 +408,39 @@ export class Judge implements MachineEvents {
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
-      states.push({ machine, view, vector, text: canonicalText(replica.keyspace, this.history) });
-    }
-    for (const { machine, vector, text } of states) {
-      const same = states.find((state) => state.vector === vector) as (typeof states)[0];
-      if (same.text !== text)
-        this.fail(
-          "I-3",
-          machine,
-          `it differs from ${same.machine.name}: ${difference(text, same.text)}`,
-        );
-    }
-    for (const { machine, view, text } of states) {
-      const meant = factsText(view.facts);
-      if (text !== meant) this.fail("I-5", machine, difference(text, meant));
-      const { run, keyspace } = (machine.node as NonNullable<Machine["node"]>).replica;
-      const wrong = misread(keyspace, view.facts, this.history, run.nowMs);
+      if (everything) {
+        const text = canonicalText(replica.keyspace, this.history);
+        const same = states.get(vector);
+        if (same === undefined) states.set(vector, { machine, text });
+        else if (same.text !== text)
+          this.fail(
+            "I-3",
+            machine,
+            `it differs from ${same.machine.name}: ${difference(text, same.text)}`,
+          );
+        const meant = factsText(facts);
+        if (text !== meant) this.fail("I-5", machine, difference(text, meant));
+      } else this.#checkTouched(view, replica.keyspace);
+      const names = everything ? facts.keys.keys() : facts.touched;
+      const wrong = misread(replica.keyspace, facts, names, this.history, replica.run.nowMs);
       if (wrong !== null)
         this.fail(
           "I-5",
           machine,
           `it shows ${wrong.name} as ${wrong.is} instead of ${wrong.should}`,
         );
+      facts.touched.clear();
     }
     return whole;
+  }
+
+  #checkTouched({ machine, facts }: MachineView, keyspace: Keyspace): void {
+    for (const name of facts.touched) {
+      const text = canonicalKey(keyspace, this.history, name);
+      const meant = factsKey(facts, name);
+      if (text !== meant)
+        this.fail("I-5", machine, difference(`${name} ${text}`, `${name} ${meant}`));
+    }
   }
 
   #checkClock(view: MachineView): void {

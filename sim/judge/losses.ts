@@ -111,12 +111,14 @@ function lossesOf(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Fou
   };
   consider(STRING, "", key.registers);
   for (const [name, facts] of key.cells) {
+    // One that nobody else wrote to has lost nothing.
+    if (facts.length < 2) continue;
     const [tag, path] = partsOf(name);
     // A member of a set is there, whoever added it; a score with a condition (its ninth byte) asked to lose.
     const conditional = tag === ZSET && facts.some(({ value }) => value.length > 8);
     if (tag !== SET && !conditional) consider(tag, path, facts);
   }
-  return [...losses, ...hidden(key, record, isLater)];
+  return isDisputed(key) ? [...losses, ...hidden(key, record, isLater)] : losses;
 }
 
 /** Of a register to which the record wrote: the value that is not shown because of it, or its own. */
@@ -131,6 +133,19 @@ function loserOf(facts: readonly Fact[], record: CommittedRecord, isLater: IsLat
 
 function isBy(fact: Fact, { origin, seq }: CommittedRecord): boolean {
   return fact.origin === origin && Math.floor(fact.seq) === seq;
+}
+
+/** Whether it holds more than one type. */
+function isDisputed({ registers, counts, cells, cellCounts, generations }: KeyFacts): boolean {
+  const types = new Set<number>();
+  if (registers.length + counts.length > 0) types.add(STRING);
+  if (generations.size > 0) types.add(GENERATION);
+  for (const names of [cells, cellCounts])
+    for (const name of names.keys()) {
+      types.add(Number.parseInt(name, 10));
+      if (types.size > 1) return true;
+    }
+  return types.size > 1;
 }
 
 /** Everything of the types that are not shown, if the record wrote to the key. */

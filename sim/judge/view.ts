@@ -11,14 +11,17 @@ import { Place } from "../../src/core/keyspace/place.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
 import type { History } from "./history.ts";
 
-/** The first key, `db:name`, that a node shows otherwise than it should; null when there is none. */
+/** The first of these keys, each `db:name`, that a node shows otherwise than it should; null when there is none. */
 export function misread(
   keyspace: Keyspace,
   facts: Facts,
+  names: Iterable<string>,
   history: History,
   nowMs: number,
 ): { name: string; is: string; should: string } | null {
-  for (const [name, key] of facts.keys) {
+  for (const name of names) {
+    const key = facts.keys.get(name);
+    if (key === undefined) continue;
     const should = expected(key, history);
     if (should === null) continue;
     const is = shown(keyspace, name, nowMs);
