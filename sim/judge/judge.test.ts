@@ -30,6 +30,7 @@ const quiet: Plan = {
   jitterMs: 0,
   rate: 0,
   syncUs: 500,
+  checkpointBytes: 1 << 30,
   minRetainMs: 3_600_000,
   faults: [],
 };

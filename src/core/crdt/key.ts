@@ -134,9 +134,9 @@ export class Key {
       if (this.cell.counting()) last = Math.max(last, this.deadline(STRING));
     }
     if ((tags & ~STRING) !== 0) last = Math.max(last, this.deadline(NONE));
-    if (last >= 0) return last;
-    if (this.deadlines.length === 0) return Infinity;
-    // Deadlines without values are what removals elsewhere had not seen. Those that pass stay until then; a PERSIST needs not.
+    if (last < 0 && this.deadlines.length === 0) return Infinity;
+    // A deadline later than the last value's may be that of an addition still on its way: it stays until it has passed, as one
+    // without values does. A PERSIST needs not.
     for (const { deadline } of this.deadlines)
       if (deadline !== NEVER_MS) last = Math.max(last, deadline);
     return Math.max(last, 0);
