@@ -1,5 +1,7 @@
 /** Solo: one replica for scripts, with the writes that commands make and the blocks it would log. */
 import { newIncarnation, type Origin } from "../clock/origins.ts";
+import { ZSET } from "../crdt/key.ts";
+import { type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import { defaultSettings } from "../commands/settings.ts";
 import type { Place } from "../keyspace/place.ts";
 import { locate, view } from "./canonical.suite.ts";
@@ -127,6 +129,28 @@ export class Solo {
 
   hdel(key: string, field: string): void {
     this.writer.removeField(this.#look(key), Buffer.from(field), 0, field.length);
+  }
+
+  zadd(key: string, member: string, score: number, mode: Mode = PLAIN): void {
+    const [name, register] = [Buffer.from(member), Buffer.alloc(9)];
+    const length = writeScore(register, score, mode);
+    this.writer.putCell(this.#look(key), ZSET, name, 0, name.length, register, 0, length);
+  }
+
+  zincrby(key: string, member: string, delta: number): void {
+    const place = this.#look(key);
+    const name = Buffer.from(member);
+    this.writer.countCell(place, ZSET, name, 0, name.length, delta);
+  }
+
+  zrem(key: string, member: string): void {
+    this.writer.removeCell(this.#look(key), ZSET, Buffer.from(member), 0, member.length);
+  }
+
+  /** NaN when it is not there. */
+  score(key: string, member: string): number {
+    const name = Buffer.from(member);
+    return this.#look(key).score(this.replica.keyspace, name, 0, name.length);
   }
 
   expire(key: string, deadline: number): void {
