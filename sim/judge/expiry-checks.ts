@@ -46,15 +46,16 @@ export class ExpiryChecks {
     history: History,
     fail: (why: string) => void,
   ): void {
-    const { bornMs } = fx;
-    if (bornMs >= record.ms)
-      fail(`${fx.key} was removed ${bornMs - record.ms} ms before its deadline`);
     const key = facts.of(`${fx.db}:${fx.key}`);
     const deadlines = [...(key?.deadlines ?? []), ...(key?.registers ?? [])].map(
       ({ deadline }) => deadline,
     );
-    if (bornMs > 0 && !deadlines.includes(bornMs + 1))
+    if (fx.bornMs > 0 && !deadlines.includes(fx.bornMs + 1))
       fail(`${fx.key} was removed by a deadline that nobody set`);
+    // Of several the first: which of them counts for what is decided where the key is read.
+    const bornMs = Math.min(fx.bornMs, ...deadlines.map((deadline) => deadline - 1));
+    if (bornMs >= record.ms)
+      fail(`${fx.key} was removed ${bornMs - record.ms} ms before its deadline`);
     if (record.ms > bornMs + GRACE_MS) return;
     for (const { index, records } of history.origins) {
       const unseen = index === record.origin ? undefined : records[record.deps[index] ?? 0];

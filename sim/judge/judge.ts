@@ -27,6 +27,9 @@ import type { Machine, MachineEvents } from "../world/machine.ts";
 import type { Reply } from "../world/replies.ts";
 import type { Operation } from "../world/workload.ts";
 
+/** Values that several records may have written, or that are sums. */
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
 /** What a client asked a counter to become. */
 export interface Intent {
   readonly key: string;
