@@ -111,7 +111,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   "clocks back": {
     faults: ["clock-back-at-boot", "slow-disk"],
     everyMs: 2_000,
-    fixed: { durability: "local" },
+    fixed: { durability: "local", checkpointBytes: 4_000 },
   },
   /** Disks that are lost, and processes that end before they have stored. */
   identity: { faults: ["older-disk", "empty-disk", "crash-all", "crash"] },

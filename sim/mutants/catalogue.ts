@@ -469,6 +469,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (hash < WALK_END) return shard * SHARD_UNIT + hash;",
     put: "if (hash < WALK_END) return (shard + 1) * SHARD_UNIT;",
   },
+  {
+    name: "a checkpoint forgets how far promises had gone",
+    profile: "clocks back",
+    file: "core/replica/checkpoint.ts",
+    find: "const ms = Math.max(clock.ms, replica.ceilingMs);",
+    put: "const { ms } = clock;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

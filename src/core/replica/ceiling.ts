@@ -26,6 +26,11 @@ export class Ceiling {
     this.#clock = clock;
   }
 
+  /** No promise made of the ceilings so far reaches beyond, those that are not durable yet included. */
+  get newestMs(): number {
+    return Math.max(this.#askedMs, this.#durableMs);
+  }
+
   /** The block to append so that promises can go on; null while there is room. */
   raise(nowMs: number): Buffer | null {
     const wantedMs = Math.max(nowMs, this.#clock.ms);

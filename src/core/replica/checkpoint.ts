@@ -332,8 +332,10 @@ function writeHeader(sink: Sink, replica: Replica): void {
   const lineages = delivery.lineages.filter((lineage) => lineage.numbers.length > 0);
   sink.varint(lineages.length);
   for (const lineage of lineages) lineage.write(sink, origins);
-  sink.u48(clock.ms);
-  sink.u16(clock.tick);
+  // Whoever starts from here reads no ceiling that lies before it, and is bound by what was promised all the same.
+  const ms = Math.max(clock.ms, replica.ceilingMs);
+  sink.u48(ms);
+  sink.u16(ms === clock.ms ? clock.tick : 0);
   sink.varint(index.marks().length);
   for (const { position, vector } of index.marks()) {
     sink.varint(position);

@@ -200,6 +200,11 @@ export class Replica {
     this.#ceiling.appended(to, block);
   }
 
+  /** Up to where promises may have been made, for a checkpoint: the ceilings before it are not replayed. */
+  get ceilingMs(): number {
+    return this.#ceiling.newestMs;
+  }
+
   /** Everything before `position` survives a crash. */
   stored(position: number): void {
     this.index.stored(position, this.durable);
