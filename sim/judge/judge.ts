@@ -225,7 +225,8 @@ export class Judge implements MachineEvents {
       this.#expiry.judge(record, view.facts, this.history, (why) =>
         this.fail("I-18", machine, why),
       );
-    for (const { op, value } of record.effects) if (op === OP.SET) this.#values.set(value, record);
+    for (const { op, value } of record.effects)
+      if (op === OP.SET && !NUMBER.test(value)) this.#values.set(value, record);
   }
 
   /** A reply to a read leaves the machine. */

@@ -473,8 +473,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a checkpoint forgets how far promises had gone",
     profile: "clocks back",
     file: "core/replica/checkpoint.ts",
-    find: "const ms = Math.max(clock.ms, replica.ceilingMs);",
-    put: "const { ms } = clock;",
+    find: "const boundMs = Math.max(clock.ms, replica.ceilingMs);",
+    put: "const boundMs = clock.ms;",
   },
 ];
 

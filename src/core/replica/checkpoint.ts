@@ -333,9 +333,9 @@ function writeHeader(sink: Sink, replica: Replica): void {
   sink.varint(lineages.length);
   for (const lineage of lineages) lineage.write(sink, origins);
   // Whoever starts from here reads no ceiling that lies before it, and is bound by what was promised all the same.
-  const ms = Math.max(clock.ms, replica.ceilingMs);
-  sink.u48(ms);
-  sink.u16(ms === clock.ms ? clock.tick : 0);
+  const boundMs = Math.max(clock.ms, replica.ceilingMs);
+  sink.u48(boundMs);
+  sink.u16(boundMs === clock.ms ? clock.tick : 0);
   sink.varint(index.marks().length);
   for (const { position, vector } of index.marks()) {
     sink.varint(position);
