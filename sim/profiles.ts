@@ -8,6 +8,7 @@ import type { Profile } from "./swarm.ts";
 
 const HASHES = ["hset", "hincr", "hdel", "hgetall"];
 const SETS = ["sadd", "srem", "spop", "smove", "keep"];
+const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lrange", "ldel"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
 const TEN_MINUTES_MS = 600_000;
 
@@ -52,6 +53,17 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     kinds: [...HASHES, "del", "certain"],
     faults: ["cut", "isolate", "slow-wire"],
     fixed: { keys: 1, elements: 2, padding: 0 },
+  },
+  lists: {
+    kinds: [...LISTS, "qpush", "qpop", "qwait", "qmove"],
+    faults: ["cut", "isolate", "slow-wire"],
+    fixed: { keys: 2, elements: 3, padding: 0 },
+  },
+  /** Clients that wait for elements, and machines that crash under them. */
+  queues: {
+    kinds: ["qpush", "qpop", "qwait", "qmove"],
+    faults: ["cut", "crash", "slow-disk"],
+    fixed: { durability: "local", keys: 2, padding: 0, meanMs: 30 },
   },
   sets: {
     kinds: [...SETS, "del", "certain"],

@@ -116,6 +116,8 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     ["SMEMBERS", `s:${i}`],
     ["HGETALL", `h:${i}`],
     ["PFCOUNT", `p:${i}`],
+    ["LRANGE", `l:${i}`, "0", "-1"],
+    ["LRANGE", `q:${i}`, "0", "-1"],
     ["TYPE", `x:${i}`],
     ["PTTL", `e:${i}`],
   ]);
@@ -133,7 +135,9 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     questions.forEach((words, n) => {
       const reply = replies[n] as Reply;
       const text = JSON.stringify(
-        Array.isArray(reply) ? [...pairsOf(words, reply)].toSorted() : reply,
+        Array.isArray(reply) && words[0] !== "LRANGE"
+          ? [...pairsOf(words, reply)].toSorted()
+          : reply,
       );
       const question = words.join(" ");
       const before = answers.get(question);

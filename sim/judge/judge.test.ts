@@ -241,6 +241,16 @@ test("I-16: a log that is cut before everyone has what lay there is noticed", as
   assert.equal(check, "I-16");
 });
 
+test("I-32: an element that is given away and kept is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines) nodeOf(machine).replica.writer.removeCell = () => {};
+    },
+    { ...quiet, kinds: { qpush: 1, qwait: 1 } },
+  );
+  assert.equal(check, "I-32");
+});
+
 test("I-11: a clock that goes back is noticed", async () => {
   const simulation = new Simulation(quiet);
   assert.equal((await simulation.run()).failure, null);

@@ -9,6 +9,7 @@
  *   I-14 no clock is carried away by a wrong one         I-16  nothing is cut off the log that a member still needs
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
+ *   I-32 an element of a queue is given away once
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   bug  an assertion or an error nobody caught
  *
@@ -287,6 +288,18 @@ export class Judge implements MachineEvents {
       this.fail("I-1", machine, `it answered for ${origin.member}:${seq} before that was durable`);
     this.acknowledged[origin.index] = Math.max(this.acknowledged[origin.index] ?? 0, seq);
   }
+
+  /** An element of a queue, which was pushed once, leaves the machine for good: I-32. */
+  given(machine: Machine, element: string): void {
+    // A crash may take a pop back, and a lost disk all of them.
+    if (this.durability === "relaxed" || this.lostDisks.has(machine)) return;
+    const given = this.#given.get(machine) ?? new Set();
+    this.#given.set(machine, given);
+    if (given.has(element)) this.fail("I-32", machine, `it gave ${element} away twice`);
+    given.add(element);
+  }
+
+  readonly #given = new Map<Machine, Set<string>>();
 
   /** A client was told what it had asked for: I-8. */
   told(client: number, { machine, operation, replies, sentUs }: Told): void {

@@ -5,7 +5,8 @@
  * deadlines and conflicts of types show is tested where it is decided.
  */
 import type { Cells } from "../../src/core/crdt/cells.ts";
-import { HASH, SET, STRING } from "../../src/core/crdt/key.ts";
+import { HASH, LIST, SET, STRING } from "../../src/core/crdt/key.ts";
+import type { Order } from "../../src/core/crdt/order.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
@@ -44,6 +45,11 @@ function expected(key: KeyFacts, history: History): string | null {
   // The name of a cell begins with its type.
   const own = (name: string): string => name.slice(name.indexOf(" ") + 1);
   if (tag === SET) return `set ${[...key.cells.keys()].map(own).toSorted().join(",")}`;
+  if (tag === LIST) {
+    const positions = [...key.cells.keys()].map(own).toSorted();
+    const values = positions.map((at) => read(key.cells.get(`${LIST} ${at}`) ?? [], [], history));
+    return `list ${values.join(",")}`;
+  }
   if (tag !== HASH) return null;
   const names = [...new Set([...key.cells.keys(), ...key.cellCounts.keys()])];
   return `hash ${names
@@ -81,6 +87,15 @@ export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
   place.look(keyspace, nowMs);
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
   if (place.type === STRING) return `string ${value()}`;
+  if (place.type === LIST) {
+    const order = place.order as Order;
+    const values: string[] = [];
+    order.each(0, order.size, false, (ref) => {
+      place.lookRef(keyspace, ref);
+      values.push(value());
+    });
+    return `list ${values.join(",")}`;
+  }
   if (place.type !== SET && place.type !== HASH) return "none";
   const positions: number[] = [];
   (place.cells as Cells).each(place.horizonMs, (at) => positions.push(at));

@@ -14,7 +14,7 @@ import { fits } from "./expected.ts";
 import { isError, type Reply, request } from "./replies.ts";
 import { Served } from "./served.ts";
 import type { Timeline } from "./timeline.ts";
-import { type Operation, operation, type WorkloadOptions } from "./workload.ts";
+import { type Operation, operation, POPS, type WorkloadOptions } from "./workload.ts";
 
 /** How an operation went. */
 export interface Outcome {
@@ -194,9 +194,18 @@ export class Actor {
     outcome.left++;
     if (outcome.operation.kind === "get" && typeof reply === "string")
       this.#judge.shown(outcome.machine, reply);
+    if (POPS.has(outcome.operation.kind)) this.#given(outcome.machine, reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
     if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
+  }
+
+  /** An element of a queue, alone or behind the name of the queue, leaves the machine. */
+  #given(machine: Machine, reply: Reply): void {
+    const [first, last = first] = Array.isArray(reply) ? reply : [reply];
+    if (typeof last !== "string") return;
+    if (Array.isArray(reply)) this.#judge.marks.sometimes("a blocking command gave an element");
+    this.#judge.given(machine, last);
   }
 
   #answered(reply: Reply): void {
@@ -241,7 +250,11 @@ export class Actor {
     if (this.#open.length > 0) {
       this.#judge.marks.sometimes("a client's connection was lost under it");
       // Many clients ask again for what they heard nothing of. It may be done twice.
-      if (this.#on && this.#chance.is(0.5)) this.#again = this.#open.map(({ operation: op }) => op);
+      if (this.#on && this.#chance.is(0.5)) {
+        const all = this.#open.map(({ operation: op }) => op);
+        // What is pushed twice may be given away twice.
+        this.#again = all.filter(({ kind }) => kind !== "qpush");
+      }
     }
     this.#served = null;
     this.#open = [];

@@ -119,7 +119,29 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ["ECHO", id],
   ],
   certain: () => [],
+  // Work queues: every element is pushed once, so that who is given one is given it once.
+  qpush: (c, o, id) => [[c.pick(["LPUSH", "RPUSH"]), key("q", c, o), `${id}a`, `${id}b`]],
+  qpop: (c, o) => [[c.pick(["LPOP", "RPOP"]), key("q", c, o)]],
+  qwait: (c, o) => [
+    [c.pick(["BLPOP", "BRPOP"]), key("q", c, o), key("q", c, o), `0.${c.between(1, 9)}`],
+  ],
+  qmove: (c, o) => [["BLMOVE", key("q", c, o), key("l", c, o), "LEFT", "RIGHT", "0.2"]],
+  lpush: (c, o, id) => [[c.pick(["LPUSH", "RPUSH"]), key("l", c, o), element(c, o), binary(o, id)]],
+  lset: (c, o, id) => [["LSET", key("l", c, o), `${c.between(-2, 2)}`, id]],
+  linsert: (c, o, id) => [
+    ["LINSERT", key("l", c, o), c.pick(["BEFORE", "AFTER"]), element(c, o), id],
+  ],
+  lrem: (c, o) => [["LREM", key("l", c, o), `${c.between(-1, 1)}`, element(c, o)]],
+  ltrim: (c, o) => [["LTRIM", key("l", c, o), `${c.between(0, 1)}`, `${c.between(-3, -1)}`]],
+  lpop: (c, o) => [["LMPOP", "1", key("l", c, o), c.pick(["LEFT", "RIGHT"]), "COUNT", "2"]],
+  lmove: (c, o) => [["LMOVE", key("l", c, o), key("l", c, o), "RIGHT", "LEFT"]],
+  lrange: (c, o) => [["LRANGE", key("l", c, o), "0", "-1"]],
+  ldel: (c, o) => [["DEL", key("l", c, o)]],
+  lexpire: (c, o) => [["PEXPIRE", key("l", c, o), ttl(c)]],
 };
+
+/** Kinds whose reply gives an element of a queue away. */
+export const POPS: ReadonlySet<string> = new Set(["qpop", "qwait"]);
 
 export function operation(o: WorkloadOptions, client: number, index: number): Operation {
   const chance = new Chance(o.seed, `operation ${client} ${index}`);

@@ -302,6 +302,7 @@ class NodeClient implements Client {
       reply.resp = session.resp;
       const seq = replica.execute(session, args, reply);
       if (seq > hold) hold = seq;
+      replica.run.blocking.serve();
       if (session.waiter !== null) {
         this.output.pause();
         break;

@@ -157,13 +157,11 @@ export class Blocking {
     this.#ready.push(queue);
   }
 
-  /** Gives what has become ready to those who wait for it, unless clients are paused. Called between commands. */
+  /** Gives what has become ready to those who wait for it, unless clients are paused. The host calls it after each command. */
   serve(): void {
     if (this.#ready.length === 0 || this.#current !== null) return;
     const run = this.#run;
     if (run.pausedUntilMs > run.wallMs) return;
-    // The command that has just run is not answered yet.
-    const { session, holdSeq } = run;
     const refused: Queue[] = [];
     // What is served may make other keys ready: they join the end.
     for (const queue of this.#ready) {
@@ -172,8 +170,6 @@ export class Blocking {
     }
     this.#ready = refused;
     for (const queue of refused) queue.ready = true;
-    run.session = session;
-    run.holdSeq = holdSeq;
   }
 
   /** Time has passed: gives up for those whose time is over. */

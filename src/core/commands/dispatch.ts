@@ -62,7 +62,6 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
   }
   call(run, entry, args, reply);
   run.write.commit();
-  run.blocking.serve();
 }
 
 /** Whether a command would take memory: by what it writes, or by being queued. */

@@ -70,6 +70,7 @@ export class Standalone {
     this.run.keyspace.setAccessSeconds(Math.floor(this.nowMs / 1000));
     if (this.run.settings.maxMemoryPolicy !== "noeviction") this.run.keyspace.trackAccess();
     execute(this.run, this.session, argsOf(...words), reply);
+    this.run.blocking.serve();
     return reply.sink.view().latin1Slice();
   }
 }
