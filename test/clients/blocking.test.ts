@@ -46,7 +46,9 @@ for (const library of [...ioredis, ...nodeRedis])
       for (let i = 0; i < WAITERS; i++) {
         const waiter = await connect();
         waiters.push(waiter);
-        all.push(waiter.call("BLPOP", "queue", "0").then((reply) => served.push(`${i}:${reply}`)));
+        all.push(
+          waiter.call("BLPOP", "queue", "0").then((reply) => served.push(`${i}:${String(reply)}`)),
+        );
         await blocked(i + 1);
       }
       const values = Array.from({ length: WAITERS }, (_, i) => `v${i}`);
