@@ -9,6 +9,7 @@ import type { Profile } from "./swarm.ts";
 const HASHES = ["hset", "hincr", "hdel", "hgetall"];
 const SETS = ["sadd", "srem", "spop", "smove", "keep"];
 const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lrange", "ldel"];
+const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
 const TEN_MINUTES_MS = 600_000;
 
@@ -64,6 +65,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     kinds: ["qpush", "qpop", "qwait", "qmove"],
     faults: ["cut", "crash", "slow-disk"],
     fixed: { durability: "local", keys: 2, padding: 0, meanMs: 30 },
+  },
+  "sorted sets": {
+    kinds: [...SORTED_SETS, "del"],
+    faults: ["cut", "isolate", "slow-wire"],
+    fixed: { keys: 2, elements: 4, padding: 0 },
   },
   sets: {
     kinds: [...SETS, "del", "certain"],

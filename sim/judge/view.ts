@@ -5,7 +5,7 @@
  * deadlines and conflicts of types show is tested where it is decided.
  */
 import type { Cells } from "../../src/core/crdt/cells.ts";
-import { HASH, LIST, SET, STRING } from "../../src/core/crdt/key.ts";
+import { HASH, LIST, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
 import type { Order } from "../../src/core/crdt/order.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
@@ -50,26 +50,50 @@ function expected(key: KeyFacts, history: History): string | null {
     const values = positions.map((at) => read(key.cells.get(`${LIST} ${at}`) ?? [], [], history));
     return `list ${values.join(",")}`;
   }
-  if (tag !== HASH) return null;
   const names = [...new Set([...key.cells.keys(), ...key.cellCounts.keys()])];
+  if (tag === ZSET) {
+    const members = names.map((m) => ({
+      name: own(m),
+      score: score(key.cells.get(m) ?? [], key.cellCounts.get(m) ?? [], history),
+    }));
+    members.sort((a, b) => compare(a.score, b.score) || compare(a.name, b.name));
+    return `zset ${members.map(({ name, score: s }) => `${name}=${s}`).join(",")}`;
+  }
+  if (tag !== HASH) return null;
   return `hash ${names
     .map((f) => `${own(f)}=${read(key.cells.get(f) ?? [], key.cellCounts.get(f) ?? [], history)}`)
     .toSorted()
     .join(",")}`;
 }
 
-/** The last writer's value, and what was added to it if it is a number. */
-function read(registers: readonly Fact[], counts: readonly Fact[], history: History): string {
+function compare<T extends number | string>(a: T, b: T): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+/** Registers in the order of their stamps. */
+function inOrder(registers: readonly Fact[], history: History): Fact[] {
   const rank = (fact: Fact): string => {
     const { member, incarnation } = history.origins[fact.origin] as History["origins"][0];
     return `${member} ${Buffer.from(incarnation, "latin1").toString("hex")}`;
   };
-  const isLater = (a: Fact, b: Fact): boolean =>
-    a.ms !== b.ms ? a.ms > b.ms : a.tick !== b.tick ? a.tick > b.tick : rank(a) > rank(b);
-  const last = registers.reduce<Fact | null>(
-    (best, fact) => (best === null || isLater(fact, best) ? fact : best),
-    null,
-  );
+  return registers.toSorted((a, b) => a.ms - b.ms || a.tick - b.tick || compare(rank(a), rank(b)));
+}
+
+/** What one server would have made of the scores, GT and LT included, had they come in the order of their stamps. */
+function score(registers: readonly Fact[], counts: readonly Fact[], history: History): number {
+  let base: number | null = null;
+  for (const { value } of inOrder(registers, history)) {
+    const bytes = Buffer.from(value, "latin1");
+    const next = bytes.readDoubleBE(0);
+    if (base === null || bytes.length === 8) base = next;
+    else base = bytes[8] === 1 ? Math.max(base, next) : Math.min(base, next);
+  }
+  return counts.reduce((total, { delta }) => total + delta, base ?? 0);
+}
+
+/** The last writer's value, and what was added to it if it is a number. */
+function read(registers: readonly Fact[], counts: readonly Fact[], history: History): string {
+  const last = inOrder(registers, history).at(-1) ?? null;
   const sum = counts.reduce((total, { delta }) => total + delta, 0);
   if (last === null) return String(sum);
   // A plain decimal only: what else counts as a number is for the commands' own tests.
@@ -95,6 +119,15 @@ export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
       values.push(value());
     });
     return `list ${values.join(",")}`;
+  }
+  if (place.type === ZSET) {
+    const ranked: string[] = [];
+    const order = place.order as Order;
+    order.each(0, order.size, false, (ref, at) => {
+      const entry = place.nameOf(ref);
+      ranked.push(`${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}=${at}`);
+    });
+    return `zset ${ranked.join(",")}`;
   }
   if (place.type !== SET && place.type !== HASH) return "none";
   const positions: number[] = [];

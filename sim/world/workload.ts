@@ -35,6 +35,9 @@ const key = (prefix: string, chance: Chance, o: WorkloadOptions): string =>
 /** Not text in any encoding. */
 const element = (chance: Chance, o: WorkloadOptions): string => `m\xff${chance.below(o.elements)}`;
 const small = (chance: Chance): string => String(chance.between(1, 9));
+/** Halves add up without rounding. */
+const half = (chance: Chance): string => String(chance.between(-9, 9) / 2);
+const score = (chance: Chance): string => (chance.is(0.05) ? "inf" : half(chance));
 const ttl = (chance: Chance): string => String(chance.between(100, 8_000));
 const value = (o: WorkloadOptions, id: string): string =>
   o.padding === 0 ? id : id.padEnd(o.padding, ".");
@@ -63,6 +66,15 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   hincr: (c, o) => [["HINCRBY", key("h", c, o), `n${c.below(o.elements)}`, small(c)]],
   hdel: (c, o) => [["HDEL", key("h", c, o), element(c, o), `n${c.below(o.elements)}`]],
   hgetall: (c, o) => [["HGETALL", key("h", c, o)]],
+  zadd: (c, o) => {
+    const when = c.is(0.4) ? [c.pick(["NX", "XX", "GT", "LT"])] : [];
+    return [["ZADD", key("z", c, o), ...when, score(c), element(c, o), score(c), element(c, o)]];
+  },
+  zincr: (c, o) => [["ZINCRBY", key("z", c, o), half(c), element(c, o)]],
+  zrem: (c, o) => [["ZREM", key("z", c, o), element(c, o)]],
+  zpop: (c, o) => [[c.pick(["ZPOPMIN", "ZPOPMAX"]), key("z", c, o)]],
+  zcut: (c, o) => [["ZREMRANGEBYSCORE", key("z", c, o), score(c), score(c)]],
+  zrange: (c, o) => [["ZRANGE", key("z", c, o), "0", "-1", "WITHSCORES"]],
   pfadd: (c, o, id) => [["PFADD", key("p", c, o), id, element(c, o)]],
   pfmerge: (c, o) => [["PFMERGE", key("p", c, o), key("p", c, o), key("p", c, o)]],
   pfcount: (c, o) => [["PFCOUNT", key("p", c, o), key("p", c, o)]],
@@ -74,7 +86,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
       ["SETRANGE", key("p", c, o), "8", "\0"],
     ]),
   ],
-  del: (c, o) => [["DEL", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o)]],
+  del: (c, o) => [["DEL", key(c.pick(["k", "s", "h", "z", "p", "x", "e"]), c, o)]],
   // One key, every type.
   clash: (c, o, id) => [
     c.pick([
@@ -89,8 +101,8 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ]),
   ],
   setex: (c, o, id) => [["SET", key("e", c, o), id, "PX", ttl(c)]],
-  expire: (c, o) => [["PEXPIRE", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o), ttl(c)]],
-  persist: (c, o) => [["PERSIST", key(c.pick(["k", "s", "h", "p", "x", "e"]), c, o)]],
+  expire: (c, o) => [["PEXPIRE", key(c.pick(["k", "s", "h", "z", "p", "x", "e"]), c, o), ttl(c)]],
+  persist: (c, o) => [["PERSIST", key(c.pick(["k", "s", "h", "z", "p", "x", "e"]), c, o)]],
   rename: (c, o) => [["RENAME", key("x", c, o), key("x", c, o)]],
   pair: (c, o, id) => [
     ["MULTI"],
@@ -106,7 +118,17 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   multi: (c, o, id) => [
     ["MULTI"],
     ...Array.from({ length: c.between(1, 5) }, () => {
-      const kind = c.pick(["sadd", "srem", "hset", "hincr", "hdel", "keep"] as const);
+      const kind = c.pick([
+        "sadd",
+        "srem",
+        "hset",
+        "hincr",
+        "hdel",
+        "zadd",
+        "zincr",
+        "zrem",
+        "keep",
+      ] as const);
       const draw = KINDS[kind] as Draw;
       return draw(c, o, id)[0] as string[];
     }),
@@ -172,5 +194,6 @@ function intentsOf(command: readonly string[]): Intent[] {
     return [{ key: name1, field: "", delta: Number(name2) }];
   if (name === "DECRBY") return [{ key: name1, field: "", delta: -Number(name2) }];
   if (name === "HINCRBY") return [{ key: name1, field: name2, delta: Number(name3) }];
+  if (name === "ZINCRBY") return [{ key: name1, field: name3, delta: Number(name2) }];
   return [];
 }

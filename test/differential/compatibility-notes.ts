@@ -24,6 +24,9 @@ const OWN_WORDS = "lists the subcommands there are, in its own words";
 const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
 const USERS = "there is one user, `default`; users with rights of their own may come";
 
+const STORED_DISTANCE =
+  "`STOREDIST` may store another last digit: sine and cosine of two machines differ";
+
 /** By name as COMMAND LIST has it. */
 export const notes: Readonly<Record<string, Note>> = {
   // ── connection ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +61,11 @@ export const notes: Readonly<Record<string, Note>> = {
     "2147483647 for every integer below 10,000; Redis shares one only if it was written as a whole",
   ),
   wait: notYet("waiting for other regions; it is refused meanwhile, so nobody believes it"),
+
+  // ── geo ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  georadius: different(STORED_DISTANCE),
+  georadiusbymember: different(STORED_DISTANCE),
+  geosearchstore: different(STORED_DISTANCE),
 
   // ── server ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   "acl|deluser": notYet(USERS),

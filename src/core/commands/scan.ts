@@ -15,6 +15,7 @@ import type { Command } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { globMatches } from "./glob.ts";
 import { typeName } from "./keys.ts";
+import { encodingOf } from "./keys-objects.ts";
 import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 
@@ -180,6 +181,8 @@ function scanCells(
   if (options === null) return;
   const { pattern, count } = options;
   const { cells, horizonMs } = place;
+  // Redis keeps whole numbers as such in small sets, and shows of larger sets the score as a double.
+  const wholeMax = type === ZSET && encodingOf(run, place) === "listpack" ? 2 ** 62 : 0;
   const found: Buffer[] = [];
   const next = walkCells(cells, cursor, count, (at) => {
     if (!cells.liveAt(at, horizonMs)) return;
@@ -188,13 +191,18 @@ function scanCells(
     found.push(Buffer.from(bytes.subarray(nameStart, nameEnd)));
     if (type === SET) return;
     if (type === ZSET) {
-      found.push(Buffer.from(formatDouble(place.scoreAt(run.keyspace, at))));
+      found.push(Buffer.from(scoreText(place.scoreAt(run.keyspace, at), wholeMax)));
       return;
     }
     place.lookCell(run.keyspace, at);
     found.push(Buffer.from(place.value.subarray(place.valueStart, place.valueEnd)));
   });
   replyPage(next, found, reply);
+}
+
+function scoreText(score: number, wholeMax: number): string {
+  const isWhole = Number.isInteger(score) && Math.abs(score) <= wholeMax;
+  return isWhole ? String(BigInt(score)) : formatDouble(score);
 }
 
 /** Visits about `count` cells from a cursor on; returns the next cursor, 0 at the end. */

@@ -130,10 +130,10 @@ function size({ cells, horizonMs }: Source): number {
   return cells?.countLive(horizonMs) ?? 0;
 }
 
-/** The weighted score of the member at an entry of a source. */
+/** The weighted score of the member at an entry of a source; NaN for nothing of an infinity. */
 function weighted(run: Run, { cells, horizonMs, weight }: Source, entry: Entry): number {
   if (cells?.tag !== ZSET) return weight;
-  return orZero(weight * scoreOf(run.keyspace.origins, cells.table, entry, horizonMs));
+  return weight * scoreOf(run.keyspace.origins, cells.table, entry, horizonMs);
 }
 
 /** Visits the members of a source; the entry is read where it lies. */
@@ -168,11 +168,12 @@ function intersect(run: Run, input: Input, result: Result): void {
     hash = cells.table.walk(hash, STRIDE, (position) => {
       if (left === 0 || !cells.liveAt(position, horizonMs)) return;
       cells.table.load(position, entry);
-      let score = weighted(run, smallest, entry);
+      let score = orZero(weighted(run, smallest, entry));
       for (const source of others) {
         const at = find(source, entry);
         if (at < 0) return;
         (source.cells as Cells).table.load(at, other);
+        // What is no number is left to the aggregate, as in Redis: it makes nothing of a sum.
         score = aggregate(score, weighted(run, source, other));
       }
       left--;
@@ -188,7 +189,7 @@ function unite(run: Run, input: Input, result: Result): void {
   for (const source of bySize(input.sources))
     each(source, (entry) => {
       const { bytes, nameStart, nameEnd } = entry;
-      const score = weighted(run, source, entry);
+      const score = orZero(weighted(run, source, entry));
       if (isAlone) return result.push(bytes, nameStart, nameEnd, score);
       const name = bytes.latin1Slice(nameStart, nameEnd);
       const known = seen.get(name);

@@ -16,7 +16,7 @@ export const connectionCommands: readonly Spec[] = [
   { name: "ECHO", make: (g) => [g.command(["ECHO", g.value()])] },
   {
     name: "HELLO",
-    weight: 9,
+    weight: 12,
     options: ["2", "3", "AUTH", "SETNAME"],
     spoil: false,
     queueable: false,
@@ -87,7 +87,7 @@ export const connectionCommands: readonly Spec[] = [
   },
   {
     name: "CLIENT NO-EVICT",
-    weight: 4,
+    weight: 6,
     options: ["ON", "OFF"],
     make: (g) => [
       g.command([

@@ -127,7 +127,7 @@ export const keys: readonly Spec[] = [
   },
   ...["FLUSHDB", "FLUSHALL"].map((name): Spec => ({
     name,
-    weight: 4,
+    weight: 6,
     options: ["ASYNC", "SYNC"],
     make: (g) => {
       const how = g.chance.pick(["ASYNC", "SYNC", "SYNC", "ASYNC", ""]);

@@ -57,7 +57,7 @@ export const inScope: readonly string[] = [
   ...["zlexcount", "zrange", "zrevrange", "zrangestore", "zrangebyscore", "zrevrangebyscore"],
   ...["zrangebylex", "zrevrangebylex", "zremrangebyrank", "zremrangebyscore", "zremrangebylex"],
   ...["zpopmin", "zpopmax", "zmpop", "zunion", "zinter", "zdiff", "zunionstore", "zinterstore"],
-  ...["zdiffstore", "zintercard", "zrandmember", "zscan"],
+  ...["zdiffstore", "zintercard", "zrandmember", "zscan", "bzpopmin", "bzpopmax", "bzmpop"],
   ...["geoadd", "geopos", "geohash", "geodist", "georadius", "georadius_ro", "georadiusbymember"],
   ...["georadiusbymember_ro", "geosearch", "geosearchstore"],
   ...[

@@ -1,12 +1,12 @@
 /**
- * Sorted sets: every command and option of Redis 7.0's sorted set family, the blocking ones apart.
+ * Sorted sets: every command and option of Redis 7.0's sorted set family, those that block with something to take or no time.
  *
  * Ranges by name have a set answer only where all scores are equal; keys of their own see to that.
  */
 import { itemsOf, textOf, type Reply } from "../../support/resp.ts";
 import { drawnFrom } from "../drawn.ts";
 import { BAD_NUMBERS, type Generator, latin1, type Spec } from "../generator.ts";
-import { unordered, unorderedPairs } from "../step.ts";
+import { type Step, unordered, unorderedPairs } from "../step.ts";
 import { count, cursor, scanOptions } from "./hashes.ts";
 
 const MEMBERS = ["a", "b", "c", "d", "e", "f", "aa", "ab", "B", "\xff", "\x00", "", "1", "2"];
@@ -68,6 +68,21 @@ function limit(g: Generator, share = 0.4): string[] {
   const offset = g.chance.happens(0.9) ? String(g.chance.between(-1, 4)) : g.index();
   const most = g.chance.happens(0.9) ? String(g.chance.between(-1, 5)) : g.index();
   return [g.use("LIMIT"), offset, most];
+}
+
+/** Short ones, and a few that are refused. */
+const TIMEOUTS = ["0.002", "0.002", "0.002", "1e-3", ".002", "-1", "abc"];
+
+/** A key, perhaps among others. */
+function around(g: Generator, key: Buffer): Buffer[] {
+  return g.chance.happens(0.5) ? [key] : [...g.keys("zset", 2), key];
+}
+
+/** The command with a key that mostly has something to give. */
+function furnished(g: Generator, make: (key: Buffer) => readonly (Buffer | string)[]): Step[] {
+  const key = g.key("zset");
+  const before = g.chance.happens(0.9) ? [g.command(["ZADD", key, score(g), member(g)])] : [];
+  return [...before, g.command(make(key))];
 }
 
 function destination(g: Generator): Buffer {
@@ -219,6 +234,25 @@ export const sortedSets: readonly Spec[] = [
       const most = g.chance.happens(0.5) ? [g.use("COUNT"), String(g.chance.between(0, 4))] : [];
       return [g.command(["ZMPOP", numkeys(g, keys), ...keys, side, ...most])];
     },
+  },
+  ...["BZPOPMIN", "BZPOPMAX"].map((name): Spec => ({
+    name,
+    weight: 8,
+    spoil: false,
+    make: (g) => furnished(g, (key) => [name, ...around(g, key), g.chance.pick(TIMEOUTS)]),
+  })),
+  {
+    name: "BZMPOP",
+    options: ["MIN", "MAX", "COUNT"],
+    weight: 8,
+    spoil: false,
+    make: (g) =>
+      furnished(g, (key) => {
+        const keys = around(g, key);
+        const side = g.use(g.chance.pick(["MIN", "MAX"]));
+        const most = g.chance.happens(0.5) ? [g.use("COUNT"), String(g.chance.between(0, 4))] : [];
+        return ["BZMPOP", g.chance.pick(TIMEOUTS), numkeys(g, keys), ...keys, side, ...most];
+      }),
   },
   ...algebra,
   {
