@@ -8,8 +8,9 @@
  * A command that runs again and still finds nothing keeps its place. A key may change because a served command wrote it (BLMOVE);
  * then it is ready in turn.
  *
- * A change made here wakes waiters here. A change that came from a peer wakes them only in the region that owns the key: an
- * element that many regions see at once is then handed out once, as long as the regions agree on who they are.
+ * A change made here wakes waiters here. A change that came from a peer wakes those who would take something only in the region
+ * that owns the key: an element that many regions see at once is then handed out once, as long as the regions agree on who they
+ * are. Those who only read it are woken everywhere.
  *
  * Invariant: a waiter is answered at most once: by what it waited for, by its deadline, by CLIENT UNBLOCK or not at all because its
  * client has gone. Nobody waits inside a transaction.
@@ -31,8 +32,10 @@ export interface Wish {
   readonly type: Type;
   /** Runs again when one of the keys is ready: takes what it finds, or calls `wait` again. */
   readonly handler: Handler;
-  /** Whether granting it writes: that must wait while no command may write. */
+  /** Whether granting it writes, which takes what is there: that must wait while no command may write. */
   readonly writes: boolean;
+  /** The error for who waits when the key is gone or of another type; without it, that is waited for as well. */
+  readonly gone?: string;
   /** What answers it inside a transaction; when the time is over it is always the nil array. */
   readonly atOnce: "nil" | "nil array";
 }
@@ -45,7 +48,8 @@ interface Queue {
   readonly slot: number;
   /** In order of arrival. */
   readonly waiters: Set<Waiter>;
-  ready: boolean;
+  /** For whom it has changed since it was last served: for those who read, or for those who take as well. */
+  ready: "no" | "readers" | "all";
 }
 
 /** One client that waits. */
@@ -150,11 +154,11 @@ export class Blocking {
     if ((this.#awaited[place.slot] as number) === 0) return;
     const { db, bytes, start, end } = place;
     const queue = this.#queues.get(keyName(db, bytes, start, end));
-    if (queue === undefined || queue.ready) return;
+    if (queue === undefined || queue.ready === "all") return;
     const local = this.#run.write.writing;
-    if (!local && this.owners !== null && !this.owners.isMine(db, bytes, start, end)) return;
-    queue.ready = true;
-    this.#ready.push(queue);
+    const mine = local || this.owners === null || this.owners.isMine(db, bytes, start, end);
+    if (queue.ready === "no") this.#ready.push(queue);
+    queue.ready = mine ? "all" : "readers";
   }
 
   /** Gives what has become ready to those who wait for it, unless clients are paused. The host calls it after each command. */
@@ -165,11 +169,12 @@ export class Blocking {
     const refused: Queue[] = [];
     // What is served may make other keys ready: they join the end.
     for (const queue of this.#ready) {
-      queue.ready = false;
-      if (!this.#serveAt(queue)) refused.push(queue);
+      const whom = queue.ready;
+      queue.ready = "no";
+      if (!this.#serveAt(queue, whom === "all")) refused.push(queue);
     }
     this.#ready = refused;
-    for (const queue of refused) queue.ready = true;
+    for (const queue of refused) queue.ready = "all";
   }
 
   /** Time has passed: gives up for those whose time is over. */
@@ -217,21 +222,24 @@ export class Blocking {
     if (there !== undefined) return there;
     const key = args.copy(i);
     const slot = slotOf(key, 0, key.length);
-    const queue: Queue = { name, db, key, slot, waiters: new Set(), ready: false };
+    const queue: Queue = { name, db, key, slot, waiters: new Set(), ready: "no" };
     this.#queues.set(name, queue);
     (this.#awaited[slot] as number)++;
     return queue;
   }
 
   /** Serves those who wait at one key, in order of arrival; false when some have to wait until writes are taken again. */
-  #serveAt(queue: Queue): boolean {
+  #serveAt(queue: Queue, takers: boolean): boolean {
     const run = this.#run;
     let all = true;
     for (const waiter of queue.waiters) {
       const { db, key } = queue;
       const { type } = run.lookAt(db, key, 0, key.length);
-      if (type !== waiter.wish.type) continue;
-      if (waiter.wish.writes && run.refuseWrites !== null) all = false;
+      const { wish } = waiter;
+      if (wish.writes && !takers) continue;
+      if (type !== wish.type) {
+        if (wish.gone !== undefined) this.#end(waiter, wish.gone);
+      } else if (wish.writes && run.refuseWrites !== null) all = false;
       else this.#again(waiter, queue);
     }
     return all;

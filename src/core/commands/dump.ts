@@ -19,7 +19,7 @@ import { NOT_AN_INTEGER, SYNTAX, TOO_LONG } from "./errors.ts";
 import { integerAt, roughlyAt } from "./numbers.ts";
 import { deadlineAfter, invalidExpireTime } from "./options.ts";
 import type { Run } from "./run.ts";
-import { isStorable, readWhole, writeWhole } from "./values.ts";
+import { readWhole, writeWhole } from "./values.ts";
 
 /** What is decompressed may be so many times as long as the longest string that a client may send. */
 const DECOMPRESSED_FACTOR = 16;
@@ -86,7 +86,6 @@ function restore(run: Run, args: Args, reply: Reply): void {
   const { protoMaxBulkLen } = run.settings;
   const value = decodePayload(payload, protoMaxBulkLen * DECOMPRESSED_FACTOR);
   if (value === null || !areDistinct(value, run.keyspace.hasher)) return reply.error(BAD_DATA);
-  if (!isStorable(value)) return reply.error(`ERR a ${value.type} cannot be stored here yet`);
   if (value.type === "string" && value.value.length > protoMaxBulkLen) return reply.error(TOO_LONG);
   reply.ok();
   if (deadline > run.nowMs) {

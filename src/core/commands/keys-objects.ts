@@ -6,7 +6,7 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import { LIST, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
@@ -31,6 +31,7 @@ export function encodingOf(run: Run, place: Place): string {
   if (place.type === STRING) return encodingOfString(place);
   if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
   if (place.type === LIST) return "quicklist";
+  if (place.type === STREAM) return "stream";
   if (place.type === ZSET) return isListpack(run, place, "zset") ? "listpack" : "skiplist";
   return isListpack(run, place, "hash") ? "listpack" : "hashtable";
 }

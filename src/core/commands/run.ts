@@ -92,6 +92,9 @@ export class Run {
   misses = 0;
   /** The newest of our records in any slot read since the host last reset it: the reply waits until that is durable. */
   holdSeq = 0;
+  /** Which of the members this is, and how many there are: regions number the entries of streams apart by it. */
+  memberIndex = 0;
+  memberCount = 1;
   /** Clients whose command waits for a key. */
   readonly blocking: Blocking;
   readonly #places: Place[] = [];

@@ -33,6 +33,7 @@ import { siblingCommands } from "./siblings.ts";
 import { slowLogCommands } from "./slow-log-commands.ts";
 import { sortCommands } from "./sort.ts";
 import { sortedSetCommands } from "./sorted-sets.ts";
+import { streamCommands } from "./streams.ts";
 import { stringCommands } from "./strings.ts";
 import { transactionCommands } from "./transactions.ts";
 
@@ -60,6 +61,7 @@ export const commandTable: CommandTable = new CommandTable([
   sortedSetCommands,
   geoCommands,
   listCommands,
+  streamCommands,
   keyCommands,
   expiryCommands,
   scanCommands,

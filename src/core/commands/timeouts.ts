@@ -6,6 +6,7 @@
 import { format } from "../crdt/amount.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import { roughlyAt } from "./numbers.ts";
 import { parseFloatText } from "./numbers-float.ts";
 
 const NOT_A_FLOAT = "ERR timeout is not a float or out of range";
@@ -24,5 +25,14 @@ export function secondsAt(args: Args, i: number, reply: Reply): number {
   // What 64 bits of milliseconds cannot hold wraps around in Redis, infinity included.
   if (ms >= 0 && ms < 2 ** 63) return ms;
   reply.error(NEGATIVE);
+  return Number.NaN;
+}
+
+/** Milliseconds in argument `i`; NaN after the refusal was answered. */
+export function millisecondsAt(args: Args, i: number, reply: Reply): number {
+  const ms = roughlyAt(args, i);
+  if (Number.isNaN(ms)) reply.error("ERR timeout is not an integer or out of range");
+  else if (ms < 0) reply.error(NEGATIVE);
+  else return ms;
   return Number.NaN;
 }

@@ -6,12 +6,13 @@
  * whatever the place held is gone, as far as this replica has seen it.
  */
 import { Strings } from "../bytes/strings.ts";
-import { HASH, LIST, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { HASH, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Value } from "../rdb/value.ts";
 import { push } from "./list-elements.ts";
 import type { Run } from "./run.ts";
 import { writeSorted } from "./sorted-sets-scores.ts";
+import { readStreamValue, writeStreamValue } from "./streams-values.ts";
 
 /** The value at a place, which must not be NONE. */
 export function readWhole(run: Run, place: Place): Value {
@@ -59,6 +60,8 @@ export function readWhole(run: Run, place: Place): Value {
       });
       return { type: "list", items };
     }
+    case STREAM:
+      return readStreamValue(run, place);
     case NONE:
       throw new Error("bug: nothing is there to read");
     default:
@@ -66,14 +69,7 @@ export function readWhole(run: Run, place: Place): Value {
   }
 }
 
-/** Whether a value is of a type that is stored here. */
-export function isStorable({ type }: Value): boolean {
-  return (
-    type === "string" || type === "set" || type === "hash" || type === "zset" || type === "list"
-  );
-}
-
-/** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
+/** Writes a value to a place; a `deadline` of Infinity is none. */
 export function writeWhole(run: Run, place: Place, value: Value, deadline: number): void {
   if (value.type === "string")
     return run.write.set(place, deadline, value.value, 0, value.value.length);
@@ -121,8 +117,10 @@ function writeParts(run: Run, place: Place, value: Value): void {
         push(run, place, "right", items.bytes, items.start(i), items.end(i));
       return;
     }
-    default:
-      throw new Error(`bug: a ${value.type} is not stored here`);
+    case "stream":
+      return writeStreamValue(run, place, value);
+    case "string":
+      throw new Error("bug: a string has no parts");
   }
 }
 

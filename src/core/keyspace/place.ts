@@ -11,6 +11,7 @@ import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
   COLLECTIONS,
   GENERATION,
+  HASH,
   horizonOf,
   isCollection,
   type Key,
@@ -228,7 +229,8 @@ export class Place {
     if (entry.kind === OBJECT) {
       const cell = cells.table.object(entry);
       if (!cell.live(this.horizonMs)) return false;
-      const policy = keyspace.policies.of(this.bytes, this.start, this.end);
+      const policy =
+        cells.tag === HASH ? keyspace.policies.of(this.bytes, this.start, this.end) : "lww";
       this.#read(keyspace, cell, policy, 0, null, this.horizonMs);
       return true;
     }

@@ -10,7 +10,16 @@ import type { Amount } from "../crdt/amount.ts";
 import type { Cell, Dot, Reset } from "../crdt/cell.ts";
 import { CREATED, type Put, SAME } from "../crdt/cells.ts";
 import { Context } from "../crdt/context.ts";
-import { type Collection, DEADLINES, GENERATION, HASH, SET, STRING, ZSET } from "../crdt/key.ts";
+import {
+  type Collection,
+  DEADLINES,
+  GENERATION,
+  HASH,
+  SET,
+  STREAM,
+  STRING,
+  ZSET,
+} from "../crdt/key.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -186,8 +195,8 @@ export class Applier {
     if (key.underFloor(context.ms)) return SAME;
     const cells = keyspace.cells(key, tag);
     const put = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
-    // A member is there or not: that two added it is no conflict.
-    if (cells.touched !== null && tag !== SET)
+    // A member is there or not: that two added it is no conflict. What two write of a stream at once is put together.
+    if (cells.touched !== null && tag !== SET && tag !== STREAM)
       this.conflicts.cell(context, place, tag, name, nameStart, nameEnd, cells.touched);
     // One entry more changes nothing about a key that lives and has no deadline of any kind.
     const lasting = key.counted && !key.countedExpirable && key.deadlines.length === 0;

@@ -19,8 +19,9 @@ import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { type Collection, HASH, Key, LIST, SET } from "../crdt/key.ts";
+import { type Collection, HASH, Key, LIST, SET, STREAM } from "../crdt/key.ts";
 import { checkPosition } from "../crdt/position.ts";
+import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
@@ -282,7 +283,14 @@ export class CheckpointLoader {
     for (let left = source.varint(); left > 0; left--) {
       const name = source.view();
       if (cells.tag === LIST) checkPosition(name, 0, name.length);
-      cells.restore(name, this.#cell(source));
+      const cell = this.#cell(source);
+      if (cells.tag === STREAM) {
+        checkStreamName(name, 0, name.length);
+        if (cell.eras.length > 0) throw new Malformed("a stream counts nothing");
+        for (const { value } of cell.siblings)
+          checkStreamValue(name[0] as number, value, 0, value.length);
+      }
+      cells.restore(name, cell);
     }
   }
 

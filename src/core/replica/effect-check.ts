@@ -9,9 +9,10 @@
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount } from "../crdt/amount.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
-import { type Collection, LIST, ZSET } from "../crdt/key.ts";
+import { type Collection, LIST, STREAM, ZSET } from "../crdt/key.ts";
 import { checkPosition } from "../crdt/position.ts";
 import { isScore } from "../crdt/score.ts";
+import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
 import * as effect from "./effect.ts";
 import type { Lineage } from "./lineage.ts";
 import type { RecordReader } from "./record.ts";
@@ -70,11 +71,13 @@ function checkPayload(
       return checkEra(source, record.ms, seq);
     case effect.OP_PUT_CELL: {
       const tag = effect.readCollection(source);
-      skipName(source, tag);
+      const name = skipName(source, tag);
       const length = source.varint();
       const start = source.skip(length);
       if (tag === ZSET && !isScore(source.bytes, start, start + length))
         throw new Malformed("a member's score is none");
+      if (tag === STREAM)
+        checkStreamValue(source.bytes[name] as number, source.bytes, start, start + length);
       return;
     }
     case effect.OP_REMOVE_CELL:
@@ -82,7 +85,8 @@ function checkPayload(
       skipBytes(source);
       return;
     case effect.OP_COUNT_CELL:
-      skipName(source, effect.readCollection(source));
+      effect.readCounting(source);
+      skipBytes(source);
       return checkEra(source, record.ms, seq);
     case effect.OP_JOIN:
       return checkJoin(source, record, lineage, seq, kinds);
@@ -116,11 +120,13 @@ function skipBytes(source: Source): void {
   source.skip(source.varint());
 }
 
-/** The name of a cell, which of a list is a position. */
-function skipName(source: Source, tag: Collection): void {
+/** The name of a cell, which of a list is a position; returns where it begins. */
+function skipName(source: Source, tag: Collection): number {
   const length = source.varint();
   const start = source.skip(length);
   if (tag === LIST) checkPosition(source.bytes, start, start + length);
+  if (tag === STREAM) checkStreamName(source.bytes, start, start + length);
+  return start;
 }
 
 function checkJoin(

@@ -123,6 +123,8 @@ export class Replica {
       this.applied,
       this.durable,
     );
+    this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
+    this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
     this.exchange = new Exchange(this, options);
     this.index.begin(0, this.applied);

@@ -226,7 +226,12 @@ export class Writer {
     );
   }
 
-  /** What names a list's next element; begins a record, so it is asked for only when the element is then written. */
+  /** Eight bytes that name this origin alone. */
+  get incarnation(): Buffer {
+    return this.#birth.incarnation;
+  }
+
+  /** What names the next element of a list or entry of a stream; begins a record, so it is asked for only when that is then written. */
   nextBirth(): Birth {
     this.#begin();
     const birth = this.#birth;

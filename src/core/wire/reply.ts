@@ -179,6 +179,11 @@ export class Reply {
     this.#insert(mark, `${this.resp === 3 ? "~" : "*"}${count}\r\n`);
   }
 
+  /** As `insertArrayHeader`, for a map that is in RESP2 an array of what the map has as pairs. */
+  insertPairsHeader(mark: number, count: number): void {
+    this.#insert(mark, `${this.resp === 3 ? "%" : "*"}${count}\r\n`);
+  }
+
   #insert(mark: number, header: string): void {
     const sink = this.sink;
     sink.reserve(header.length);
