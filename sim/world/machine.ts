@@ -197,7 +197,11 @@ export class Machine implements Owner {
         recentBytes: RECENT_BYTES,
         files: disk,
         computer: {
-          lock: () => disk.lock(),
+          lock: () => {
+            // What a process had begun when it ended goes no further.
+            if (this.life !== life) throw new Error("the process has ended");
+            return disk.lock();
+          },
           id: async () => this.name,
           randomBytes: (count) =>
             Buffer.from(Array.from({ length: count }, () => chance.below(256))),
