@@ -192,22 +192,35 @@ export class Order {
   #childFor(children: readonly Node[], through: boolean): number {
     let low = 0;
     let high = children.length - 1;
+    if (this.#scoreOf === null && high > 1) {
+      // Lists and streams are busy at their ends.
+      if (this.#isBefore(leftmost(children[high] as Node), 0, through)) return high;
+      if (!this.#isBefore(leftmost(children[1] as Node), 0, through)) return 0;
+    }
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      const order = this.#compare(leftmost(children[middle] as Node), 0);
-      if (order < 0 || (through && order === 0)) low = middle;
+      if (this.#isBefore(leftmost(children[middle] as Node), 0, through)) low = middle;
       else high = middle - 1;
     }
     return low;
   }
 
+  /** Whether the entry at `i` of a leaf comes before what is looked for, or (`through`) is it. */
+  #isBefore(leaf: Node, i: number, through: boolean): boolean {
+    const order = this.#compare(leaf, i);
+    return order < 0 || (through && order === 0);
+  }
+
   #placeIn(leaf: Node, through: boolean): number {
     let low = 0;
     let high = leaf.size;
+    if (this.#scoreOf === null && high > 2) {
+      if (this.#isBefore(leaf, high - 1, through)) return high;
+      if (!this.#isBefore(leaf, 0, through)) return 0;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = this.#compare(leaf, middle);
-      if (order < 0 || (through && order === 0)) low = middle + 1;
+      if (this.#isBefore(leaf, middle, through)) low = middle + 1;
       else high = middle;
     }
     return low;
