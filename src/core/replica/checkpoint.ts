@@ -19,7 +19,8 @@ import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { type Collection, HASH, Key, LIST, SET, STREAM } from "../crdt/key.ts";
+import { type Collection, HASH, Key, LIST, SET, STREAM, ZSET } from "../crdt/key.ts";
+import { isScore } from "../crdt/score.ts";
 import { checkPosition } from "../crdt/position.ts";
 import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
@@ -284,6 +285,11 @@ export class CheckpointLoader {
       const name = source.view();
       if (cells.tag === LIST) checkPosition(name, 0, name.length);
       const cell = this.#cell(source);
+      if (
+        cells.tag === ZSET &&
+        !cell.siblings.every(({ value }) => isScore(value, 0, value.length))
+      )
+        throw new Malformed("a member's score is none");
       if (cells.tag === STREAM) {
         checkStreamName(name, 0, name.length);
         if (cell.eras.length > 0) throw new Malformed("a stream counts nothing");
