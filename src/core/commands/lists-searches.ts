@@ -4,6 +4,7 @@
  * Invariant: they look from the end that the client names, and stop as soon as they may.
  */
 import { Strings } from "../bytes/strings.ts";
+import { whole } from "../crdt/amount.ts";
 import { LIST, NONE } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { between } from "../crdt/position.ts";
@@ -14,7 +15,7 @@ import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { isValue, note, push, removeAll } from "./list-elements.ts";
-import { roughlyAt } from "./numbers.ts";
+import { INT64_MAX, integerAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 
 const RANK_IS_ZERO =
@@ -116,7 +117,8 @@ const wanted = {
       if (args.is(i, "RANK")) {
         if (Number.isNaN(value)) return NOT_AN_INTEGER;
         if (value === 0) return RANK_IS_ZERO;
-        this.rank = value;
+        // The lowest integer has no positive counterpart: Redis then takes the first match from the end.
+        this.rank = isLowest(args, i + 1) ? -1 : value;
       } else if (args.is(i, "COUNT")) {
         if (!(value >= 0)) return COUNT_IS_NEGATIVE;
         this.count = value;
@@ -128,6 +130,11 @@ const wanted = {
     return null;
   },
 };
+
+function isLowest(args: Args, i: number): boolean {
+  const integer = integerAt(args, i);
+  return integer !== null && whole(integer) === -INT64_MAX - 1n;
+}
 
 function lpos(run: Run, args: Args, reply: Reply): void {
   const wrong = wanted.read(args);

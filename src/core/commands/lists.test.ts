@@ -37,6 +37,17 @@ test("elements are pushed and popped at both ends", () => {
   assert.equal(store.do("LPUSHX l a"), ":0\r\n");
 });
 
+test("LPOS counts matches from either end", () => {
+  const store = new List();
+  store.do("RPUSH l a b a c a");
+  assert.equal(store.do("LPOS l a RANK 2"), ":2\r\n");
+  assert.equal(store.do("LPOS l a RANK -1 COUNT 2"), "*2\r\n:4\r\n:2\r\n");
+  assert.equal(store.do("LPOS l a COUNT 0 MAXLEN 3"), "*2\r\n:0\r\n:2\r\n");
+  assert.equal(store.do("LPOS l a RANK -9223372036854775808"), ":4\r\n");
+  assert.equal(store.do("LPOS l a RANK -9223372036854775807"), "$-1\r\n");
+  assert.equal(store.do("LPOS l x COUNT 1"), "*0\r\n");
+});
+
 test("what one transaction pushes stands in the order of its commands", () => {
   const store = new List();
   for (const text of ["MULTI", "LPUSH l a b", "RPUSH l x", "LPUSH l c", "RPUSH l y z", "EXEC"])
