@@ -181,6 +181,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash", "reset"],
     fixed: { regions: 5, shape: "ring", durability: "local" },
   },
+  /** What waits behind much else on a wire that is always too slow. */
+  "slow wires": {
+    faults: ["slow-wire"],
+    fixed: { shape: "mesh", regions: 3, keys: 2, padding: 2_000, rate: 60, meanMs: 60 },
+  },
   links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
   checkpoints: {
     kinds: ["set", "total", "sadd", "srem", "incr", "hset"],

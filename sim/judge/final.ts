@@ -27,9 +27,25 @@ const HEARTBEAT_BYTES = 64;
 const REPORT_BYTES = 40;
 const ENTRY_BYTES = 8;
 
+/** Where no connection breaks every record travels once; a little more is what was pulled while it was late. */
+const SENT_TIMES_MAX = 1.5;
+const SENT_SPARE = 100;
+const BREAKS_NOTHING = new Set(["slow-wire", "slow-disk"]);
+
 /** I-15 and I-20. */
 export async function quietChecks(simulation: Simulation): Promise<void> {
-  const { timeline, judge, machines, network } = simulation;
+  const { timeline, judge, machines, network, plan } = simulation;
+  const needed = judge.history.count * (machines.length - 1);
+  if (
+    plan.shape === "mesh" &&
+    plan.faults.every(({ kind }) => BREAKS_NOTHING.has(kind)) &&
+    judge.sentCount > SENT_TIMES_MAX * needed + SENT_SPARE
+  )
+    judge.fail(
+      "I-20",
+      null,
+      `${judge.sentCount} records were sent where ${needed} would have done`,
+    );
   const untilUs = timeline.now + SETTLE_MS * 1000;
   while (timeline.now < untilUs && !machines.every((machine) => isClean(judge, machine)))
     await timeline.run(timeline.now + 200_000);

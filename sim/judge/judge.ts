@@ -133,6 +133,9 @@ export class Judge implements MachineEvents {
     this.onFailure();
   }
 
+  /** Records that left machines in batches, each as often as it did. */
+  sentCount = 0;
+
   // ── what machines do ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   broke(machine: Machine, error: unknown): void {
@@ -310,9 +313,11 @@ export class Judge implements MachineEvents {
 
   /** A batch leaves the machine. */
   sent(machine: Machine, body: Uint8Array): void {
+    const runs = [...this.history.runs(Buffer.from(body), 0)];
+    for (const { records } of runs) this.sentCount += records.length;
     if (this.durability === "relaxed") return;
     const durable = this.durableOf(machine);
-    for (const { origin, firstSeq, records } of this.history.runs(Buffer.from(body), 0))
+    for (const { origin, firstSeq, records } of runs)
       if ((durable[origin.index] ?? 0) < firstSeq + records.length - 1)
         this.fail(
           "I-1",

@@ -476,6 +476,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const boundMs = Math.max(clock.ms, replica.ceilingMs);",
     put: "const boundMs = clock.ms;",
   },
+  {
+    name: "what is on its way is asked for again and again",
+    profile: "slow wires",
+    file: "core/replica/pulls.ts",
+    find: "return nowMs - asked.atMs < asked.waitMs;",
+    put: "return false;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
@@ -491,10 +498,6 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
   {
     name: "what is applied counts as stable before it is durable",
     awaits: "a crash between a reset and its sync, with a count before the refill",
-  },
-  {
-    name: "what is on its way is asked for again and again",
-    awaits: "a check that counts duplicates",
   },
   { name: "a block's checksum is not looked at", awaits: "more rot where a crash is near" },
   {
