@@ -10,7 +10,7 @@ import { type Step, unordered, unorderedPairs } from "../step.ts";
 import { count, cursor, scanOptions } from "./hashes.ts";
 
 const MEMBERS = ["a", "b", "c", "d", "e", "f", "aa", "ab", "B", "\xff", "\x00", "", "1", "2"];
-const LEVEL_KEYS = ["l1", "l2", "l3"];
+const LEVEL_KEYS = ["y1", "y2", "y3"];
 const SCORES = [
   ...["0", "1", "2", "3", "-1", "10", "1.5", "0.1", "0.2", "0.3", "-2.75", "1e5", "1e-7", "3.3333"],
   ...["inf", "-inf", "1e300", "-1e300", "9007199254740993", "17179869184.25", "5.", "+7"],
