@@ -90,7 +90,7 @@ class WatchedReplica extends Replica {
     if (session.unheard) this.unsure = true;
     if (bytes === 0) {
       const quiet = before !== "on" || session.replies !== "on" || session.closing;
-      must(quiet, "a command got no reply");
+      must(quiet || session.waiter !== null, "a command got no reply");
       return hold;
     }
     const end = frameEnd(reply.sink.view(), from);
@@ -177,6 +177,14 @@ class World {
     this.store();
   }
 
+  /** A client that waits waits no more. */
+  wake(): void {
+    const { blocking, sessions } = this.replica.run;
+    for (const session of sessions.values()) blocking.unblock(session, "timeout");
+    for (const { bytes } of blocking.answers) if (bytes.length > 0) this.replica.replies++;
+    this.clients.answer();
+  }
+
   /** What one client could leave for all others is taken back. */
   calm(): void {
     const { run } = this.replica;
@@ -213,7 +221,7 @@ export class RespTarget implements Target {
     const { replica } = world;
     replica.replies = 0;
     replica.unsure = false;
-    send(client, output, input);
+    send(client, output, input, () => world.wake());
     world.store();
     must(!replica.unsure || output.closed, "an unheard client is still there");
     if (!replica.unsure) {
@@ -228,7 +236,7 @@ export class RespTarget implements Target {
 }
 
 /** Offers the stream in pieces as the socket adapter does: what was not consumed comes again with what follows. */
-function send(client: Client, output: Output, input: Buffer): void {
+function send(client: Client, output: Output, input: Buffer, wake: () => void): void {
   let pending: Buffer = Buffer.alloc(0);
   for (const piece of pieces(input, 1, input[0] ?? 0)) {
     if (output.paused || output.closed) return;
@@ -239,6 +247,7 @@ function send(client: Client, output: Output, input: Buffer): void {
       const used = client.receive(pending, 0, pending.length);
       must(used >= 0 && used <= pending.length, "more is consumed than was offered");
       pending = pending.subarray(used);
+      wake();
       if (output.paused || output.closed) return;
     }
   }
