@@ -137,6 +137,11 @@ export class Blocking {
     run.listen();
   }
 
+  /** Whether the command that runs has waited. */
+  get again(): boolean {
+    return this.#current !== null;
+  }
+
   /** Whether a command may take from the key in argument `i`: when it runs again, from the one that is ready alone. */
   offers(args: Args, i: number): boolean {
     if (this.#current === null) return true;

@@ -22,6 +22,25 @@ export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled"
 /** As much of a client's words as an error repeats. */
 const QUOTE_MAX_BYTES = 128;
 
+/** The refusal of a command on the consumer group in argument `i`, of the stream in the argument before, when one of them is missing. */
+export function noSuchGroup(args: Args, i: number): string {
+  const key = quote(args, i - 1, QUOTE_MAX_BYTES);
+  return `NOGROUP No such key '${key}' or consumer group '${quote(args, i, QUOTE_MAX_BYTES)}'`;
+}
+
+/** The same for XREADGROUP, whose stream is in argument `key` and whose group in argument `group`. */
+export function noSuchGroupToRead(args: Args, key: number, group: number): string {
+  const name = quote(args, group, QUOTE_MAX_BYTES);
+  const of = quote(args, key, QUOTE_MAX_BYTES);
+  return `NOGROUP No such key '${of}' or consumer group '${name}' in XREADGROUP with GROUP option`;
+}
+
+/** The same when the stream is there. */
+export function noSuchGroupOf(args: Args, i: number): string {
+  const key = quote(args, i - 1, QUOTE_MAX_BYTES);
+  return `NOGROUP No such consumer group '${quote(args, i, QUOTE_MAX_BYTES)}' for key name '${key}'`;
+}
+
 /** The refusal of a command, by its full name such as `client|setname`, that has too few or too many arguments. */
 export function wrongArity(name: string): string {
   return `ERR wrong number of arguments for '${name}' command`;

@@ -3,9 +3,12 @@
  *
  * Invariant: an entry is pending for one consumer of a group at a time; of two that several regions gave it to at once, for the
  * later. Whoever has something pending is a consumer, even when its own cell was removed elsewhere at the same time.
+ *
+ * Times that a client or a payload brings are cut to what any clock shows.
  */
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
+import { plausibleMs } from "../clock/stamp.ts";
 import { STREAM } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { CONSUMER, PENDING } from "../crdt/stream-cell.ts";
@@ -115,8 +118,8 @@ export function writePending(
   const sink = prefix(PENDING, group);
   sink.raw(id, idAt, idAt + ID_BYTES);
   packed.clear();
-  packed.u48(deliveredMs);
-  packed.varint(deliveries);
+  packed.u48(plausibleMs(deliveredMs));
+  packed.varint(Math.min(deliveries, Number.MAX_SAFE_INTEGER));
   packed.raw(consumer, 0, consumer.length);
   run.write.putCell(place, STREAM, sink.buffer, 0, sink.length, packed.buffer, 0, packed.length);
 }
@@ -137,7 +140,7 @@ export function writeConsumer(
   const sink = prefix(CONSUMER, group);
   sink.raw(consumer, 0, consumer.length);
   packed.clear();
-  packed.u48(seenMs);
+  packed.u48(plausibleMs(seenMs));
   run.write.putCell(place, STREAM, sink.buffer, 0, sink.length, packed.buffer, 0, packed.length);
 }
 
@@ -151,7 +154,5 @@ export function removeConsumer(run: Run, place: Place, group: Buffer, consumer: 
 export function hasConsumer(run: Run, place: Place, group: Buffer, consumer: Buffer): boolean {
   const sink = prefix(CONSUMER, group);
   sink.raw(consumer, 0, consumer.length);
-  if (place.cells === null) return false;
-  if (place.lookField(run.keyspace, sink.buffer, 0, sink.length)) return true;
-  return false;
+  return place.cells !== null && place.lookField(run.keyspace, sink.buffer, 0, sink.length);
 }

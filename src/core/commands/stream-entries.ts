@@ -128,6 +128,15 @@ export function showEntry(run: Run, place: Place, ref: Ref, reply: Reply): void 
   }
 }
 
+/** Shows every entry with an id: one, or none, or those that several regions gave it. Returns how many. */
+export function showAll(run: Run, place: Place, id: Buffer, reply: Reply): number {
+  const order = place.order as Order;
+  const from = rankOf(order, id);
+  const to = rankBehind(order, id);
+  for (let rank = from; rank < to; rank++) showEntry(run, place, order.at(rank), reply);
+  return to - from;
+}
+
 /** Which node an entry belongs to. */
 export function nodeOf(run: Run, place: Place, rank: number): number {
   place.lookRef(run.keyspace, (place.order as Order).at(rank));

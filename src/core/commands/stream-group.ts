@@ -15,9 +15,9 @@ import { Source } from "../bytes/source.ts";
 import type { Cells } from "../crdt/cells.ts";
 import { STREAM } from "../crdt/key.ts";
 import { CURSOR_BYTES, GROUP, INCARNATION_BYTES } from "../crdt/stream-cell.ts";
-import { compareIds, ID_BYTES } from "../crdt/stream-id.ts";
+import { compareIds, ID_BYTES, MAX_ID } from "../crdt/stream-id.ts";
 import type { Place } from "../keyspace/place.ts";
-import { raise } from "./stream-tally.ts";
+import { eachTally, raise } from "./stream-tally.ts";
 import type { Run } from "./run.ts";
 
 const source = new Source(Buffer.alloc(0));
@@ -122,6 +122,30 @@ class Group {
     const at = this.#cursor(maker, makerAt);
     return at < 0 || compareIds(id, idAt, this.cursors, at + INCARNATION_BYTES) > 0;
   }
+
+  /**
+   * Writes the id behind which everything is that is still to be delivered: the lowest cursor of an origin that has added more
+   * since. What others added may lie between.
+   */
+  readonly start: Buffer = Buffer.alloc(ID_BYTES);
+
+  /** Reads `start` from the tallies of the stream. */
+  findStart(run: Run, place: Place): void {
+    MAX_ID.copy(this.start);
+    eachTally(run, place, this.#lower);
+  }
+
+  readonly #lower = (maker: Buffer, last: Buffer): void => {
+    const at = this.#cursor(maker, 0);
+    let from: Buffer = this.base;
+    let fromAt = 0;
+    if (at >= 0 && compareIds(this.cursors, at + INCARNATION_BYTES, this.base, 0) > 0) {
+      from = this.cursors;
+      fromAt = at + INCARNATION_BYTES;
+    }
+    if (compareIds(last, 0, from, fromAt) > 0 && compareIds(from, fromAt, this.start, 0) < 0)
+      from.copy(this.start, 0, fromAt, fromAt + ID_BYTES);
+  };
 
   /** Writes the group as it is now. */
   write(run: Run, place: Place): void {

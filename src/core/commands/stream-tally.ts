@@ -101,6 +101,28 @@ class Tally {
 /** One serves every command: `tally.read(run, place)`. */
 export const tally: Tally = new Tally();
 
+const maker = Buffer.alloc(INCARNATION_BYTES);
+const part = new Own();
+
+/** Visits the last id that each origin gave; both are valid until the visitor returns. */
+export function eachTally(
+  run: Run,
+  place: Place,
+  visit: (maker: Buffer, last: Buffer) => void,
+): void {
+  const { order } = place;
+  if (order === null) return;
+  const to = kindRank(order, GROUP);
+  for (let rank = kindRank(order, TALLY); rank < to; rank++) {
+    const ref = order.at(rank);
+    const { bytes, nameStart, nameEnd } = place.nameOf(ref);
+    bytes.copy(maker, 0, nameStart + 1, nameEnd);
+    place.lookRef(run.keyspace, ref);
+    part.read(place);
+    visit(maker, part.last);
+  }
+}
+
 /** Makes an id at least another. */
 export function raise(id: Buffer, other: Buffer, at = 0): void {
   if (compareIds(id, 0, other, at) < 0) other.copy(id, 0, at, at + ID_BYTES);

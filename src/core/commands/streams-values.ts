@@ -31,11 +31,11 @@ const PART_BITS = 64n;
 const PART_MASK = (1n << PART_BITS) - 1n;
 const source = new Source(Buffer.alloc(0));
 
-export function numberOf(id: Buffer, at = 0): StreamId {
+function numberOf(id: Buffer, at = 0): StreamId {
   return (id.readBigUInt64BE(at) << PART_BITS) | id.readBigUInt64BE(at + 8);
 }
 
-function bytesOf(id: StreamId): Buffer {
+export function bytesOf(id: StreamId): Buffer {
   const bytes = Buffer.alloc(ID_BYTES);
   bytes.writeBigUInt64BE(id >> PART_BITS, 0);
   bytes.writeBigUInt64BE(id & PART_MASK, 8);

@@ -36,6 +36,9 @@ import {
   showRange,
 } from "./stream-entries.ts";
 import { raise, tally, writeOwn, writeWholeTally } from "./stream-tally.ts";
+import { streamGroupCommands } from "./streams-groups.ts";
+import { streamInfoCommands } from "./streams-info.ts";
+import { streamPendingCommands } from "./streams-pending.ts";
 import { streamReadCommands } from "./streams-reading.ts";
 import { asked, removeEntries, trim } from "./streams-trimming.ts";
 
@@ -174,8 +177,6 @@ function xdel(run: Run, args: Args, reply: Reply): void {
   reply.int(count);
   if (count === 0) return;
   deleted.copy(tally.own.deleted);
-  // Whoever never added anything here has seen no less than what it removes.
-  raise(tally.own.last, tally.last);
   writeOwn(run, place);
 }
 
@@ -224,10 +225,19 @@ function xsetid(run: Run, args: Args, reply: Reply): void {
       );
   }
   tally.read(run, place);
+  const lowers =
+    added >= 0 ||
+    compareIds(id, 0, tally.last, 0) < 0 ||
+    (hasDeleted && compareIds(end, 0, tally.deleted, 0) < 0);
   id.copy(tally.last);
   if (added >= 0) tally.added = Math.min(added, Number.MAX_SAFE_INTEGER);
   if (hasDeleted) end.copy(tally.deleted);
-  writeWholeTally(run, place);
+  if (lowers) writeWholeTally(run, place);
+  else {
+    tally.last.copy(tally.own.last);
+    tally.deleted.copy(tally.own.deleted);
+    writeOwn(run, place);
+  }
   reply.ok();
 }
 
@@ -309,4 +319,7 @@ export const streamCommands: readonly Command[] = [
     run: xsetid,
   },
   ...streamReadCommands,
+  ...streamGroupCommands,
+  ...streamPendingCommands,
+  ...streamInfoCommands,
 ];
