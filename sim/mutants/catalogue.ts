@@ -158,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a value that loses in a hash is recorded by nobody",
     profile: "hashes",
     file: "core/replica/apply.ts",
-    find: "if (cells.touched !== null && tag !== SET)",
+    find: "if (cells.touched !== null && (tag & MERGED) === 0)",
     put: "if (cells.touched !== null && tag < 0)",
   },
   {

@@ -12,8 +12,8 @@ export function withWholePaths(
   keyspaces: readonly KeyspaceConfig[],
   file: string,
 ): KeyspaceConfig[] {
-  return keyspaces.map(({ prefix, conflict }) => ({
-    prefix,
+  return keyspaces.map(({ conflict, ...keyspace }) => ({
+    ...keyspace,
     conflict: POLICIES.find((policy) => policy === conflict) ?? resolve(dirname(file), conflict),
   }));
 }

@@ -87,6 +87,9 @@ keyspaces: []
 #    conflict: max
 #  - prefix: "cart:"
 #    conflict: ./resolve-cart.cjs
+# How what is written to keys with a prefix is kept; chosen before there are keys. bitmap: in chunks that merge bit by bit.
+#  - prefix: "seen:"
+#    format: bitmap
 
 # trace, debug, info, warn, error or fatal.
 logLevel: info

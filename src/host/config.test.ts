@@ -94,6 +94,10 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
       'node.yaml:3:15: `keyspaces[1].conflict` must be one of lww, fww, siblings, max, min, or a module such as ./resolve-cart.cjs; it is "newest"',
     ],
     [
+      "keyspaces:\n  - prefix: a\n    format: bits",
+      'node.yaml:3:13: `keyspaces[1].format` must be one of bitmap; it is "bits"',
+    ],
+    [
       "keyspaces:\n  - prefix: a\n    conflict: lww\n    pop: owner",
       'node.yaml:4:10: `keyspaces[1].pop` must be local: this version has neither owner nor strong, so let one region pop; it is "owner"',
     ],

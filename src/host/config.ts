@@ -8,6 +8,7 @@
  */
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
+import { FORMATS } from "../core/crdt/format.ts";
 import { POLICIES } from "../core/crdt/policy.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
@@ -60,10 +61,12 @@ function isModule(conflict: string): boolean {
 
 const keyspace = group({
   prefix: text("must be the beginning of the keys it is about, in quotes"),
-  conflict: text(CONFLICT_ERROR).refine(
-    (name) => (POLICIES as readonly string[]).includes(name) || isModule(name),
-    { error: CONFLICT_ERROR },
-  ),
+  conflict: text(CONFLICT_ERROR)
+    .refine((name) => (POLICIES as readonly string[]).includes(name) || isModule(name), {
+      error: CONFLICT_ERROR,
+    })
+    .default("lww"),
+  format: oneOf(FORMATS).optional(),
   pop: text(POP_ERROR)
     .refine((mode) => mode === "local", { error: POP_ERROR })
     .optional(),
@@ -378,7 +381,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What a keyspace can say in the design, and not yet here. */
-const PLANNED_KEYS = ["writes", "home", "format", "xread", "pubsub", "residency"];
+const PLANNED_KEYS = ["writes", "home", "xread", "pubsub", "residency"];
 
 function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);

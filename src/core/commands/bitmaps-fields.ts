@@ -11,6 +11,7 @@ import { NONE, STRING } from "../crdt/key.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { grown } from "./bitmaps.ts";
+import { writeBits } from "./bitmaps-chunks.ts";
 import type { Command } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { bitOffsetAt, integerAt } from "./numbers.ts";
@@ -154,7 +155,7 @@ function operate(run: Run, args: Args, mayWrite: boolean, reply: Reply): void {
     if (operation.name === "get") operation.get(bytes, start, end, reply);
     else if (operation.change(bytes, reply)) changed = true;
   }
-  if (changed) run.write.set(place, place.deadline, bytes, 0, end);
+  if (changed) writeBits(run, place, bytes);
 }
 
 const common = {

@@ -2,13 +2,16 @@
  * Bitmaps: strings read and changed bit by bit.
  *
  * Invariant: a bitmap is a string. A change writes the whole value again and keeps its deadline, so where two regions change
- * bits at once, one whole value wins; what changes nothing is not written at all.
+ * bits at once, one whole value wins; what changes nothing is not written at all. In the format `bitmap` a change writes the
+ * chunks it touches and no others.
  */
 import { BitCombination, type BitOperation, countBits, findBit } from "../bytes/bits.ts";
-import { NONE, STRING } from "../crdt/key.ts";
+import { CHUNK_BYTES } from "../crdt/bitmap.ts";
+import { BITMAP, NONE, STRING } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import { isInChunks, replaceBits, writeBits, writeByte } from "./bitmaps-chunks.ts";
 import type { Command } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { bitOffsetAt, roughlyAt } from "./numbers.ts";
@@ -31,13 +34,22 @@ function setbit(run: Run, args: Args, reply: Reply): void {
   const before = place.type === NONE ? 0 : place.valueEnd - place.valueStart;
   const at = Math.floor(offset / 8);
   const mask = 0x80 >> (offset % 8);
-  const byte = at < before ? (place.value[place.valueStart + at] as number) : 0;
+  const byte = at < before ? byteAt(place, at) : 0;
   const was = (byte & mask) === 0 ? 0 : 1;
   reply.int(was);
   if (at < before && was === bit) return;
+  const changed = bit === 0 ? byte & ~mask : byte | mask;
+  if (place.tag === BITMAP) return writeByte(run, place, at, changed);
   const value = grown(place, at + 1);
-  value[at] = bit === 0 ? byte & ~mask : byte | mask;
-  run.write.set(place, place.deadline, value, 0, value.length);
+  value[at] = changed;
+  writeBits(run, place, value);
+}
+
+/** A byte of a string that reaches beyond it. */
+function byteAt(place: Place, at: number): number {
+  if (place.tag !== BITMAP) return place.value[place.valueStart + at] as number;
+  place.readChunk(Math.floor(at / CHUNK_BYTES));
+  return place.chunk[at % CHUNK_BYTES] as number;
 }
 
 /** The string at a place, or nothing, as bytes of their own, with zeros behind it up to `length`. */
@@ -54,8 +66,8 @@ function getbit(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 1);
   if (place.type === NONE) return reply.int(0);
   if (place.type !== STRING) return reply.error(WRONGTYPE);
-  const at = place.valueStart + Math.floor(offset / 8);
-  const byte = at < place.valueEnd ? (place.value[at] as number) : 0;
+  const at = Math.floor(offset / 8);
+  const byte = at < place.valueEnd - place.valueStart ? byteAt(place, at) : 0;
   reply.int((byte >> (7 - (offset % 8))) & 1);
 }
 
@@ -155,7 +167,9 @@ function bitop(run: Run, args: Args, reply: Reply): void {
     else combination.add(place.value, place.valueStart, place.valueEnd);
   }
   reply.int(length);
-  run.write.set(run.look(args, 2), Infinity, combination.bytes, 0, length);
+  const target = run.look(args, 2);
+  if (isInChunks(run, target)) replaceBits(run, target, combination.bytes);
+  else run.write.set(target, Infinity, combination.bytes, 0, length);
 }
 
 const common = { keys: [1, 1, 1], categories: ["bitmap"], group: "bitmap" } as const;

@@ -7,7 +7,18 @@
 import { parseDouble } from "../bytes/double.ts";
 import { Vector } from "../clock/vector.ts";
 import { parseDecimal } from "../crdt/amount.ts";
-import { GENERATION, HASH, isCollection, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
+import { CHUNK_BYTES } from "../crdt/bitmap.ts";
+import {
+  BITMAP,
+  GENERATION,
+  HASH,
+  isCollection,
+  NONE,
+  SET,
+  STRING,
+  type Type,
+  ZSET,
+} from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Conflict, Written } from "../replica/conflict.ts";
 import type { Listed } from "../replica/conflict-feed.ts";
@@ -109,7 +120,8 @@ function replyConflict({ id, conflict, seenMs }: Listed, reply: Reply): void {
 
 /** The name of what a key held. */
 function nameOf(tag: number): string {
-  return tag === GENERATION ? "generation" : typeName(tag as Exclude<Tag, typeof GENERATION>);
+  if (tag === BITMAP) return "bitmap";
+  return tag === GENERATION ? "generation" : typeName(tag as Type);
 }
 
 function replyWinner(winner: Written, tag: number, reply: Reply): void {
@@ -139,7 +151,7 @@ function restore(run: Run, args: Args, reply: Reply): void {
 function writeAgain(run: Run, place: Place, conflict: Conflict): string | null {
   const { tag, what, path, value } = conflict;
   if (what === "generation") return joinAgain(run, place, conflict);
-  if (place.type !== NONE && place.type !== tag) return WRONGTYPE;
+  if (place.type !== NONE && (tag === BITMAP ? place.tag : place.type) !== tag) return WRONGTYPE;
   if (what === "increments") return countAgain(run, place, conflict);
   if (tag === STRING) run.write.set(place, Infinity, value, 0, value.length);
   else if (tag === SET) run.write.addMember(place, path, 0, path.length);
@@ -148,7 +160,9 @@ function writeAgain(run: Run, place: Place, conflict: Conflict): string | null {
     const score = parseDouble(value, 0, value.length);
     if (Number.isNaN(score)) return "ERR the score is none that this version reads";
     setScore(run, place, path, 0, path.length, score);
-  } else if (isCollection(tag))
+  } else if (tag === BITMAP)
+    run.write.putChunk(place, Number(path) / CHUNK_BYTES, value, 0, value.length);
+  else if (isCollection(tag))
     run.write.putCell(place, tag, path, 0, path.length, value, 0, value.length);
   return null;
 }

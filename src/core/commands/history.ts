@@ -11,7 +11,7 @@ import { GENERATION, SET, STRING } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 import { conflictId, type What, type Written } from "../replica/conflict.ts";
-import { textOf } from "../replica/conflicts.ts";
+import { pathOf, textOf } from "../replica/conflicts.ts";
 import type { Run } from "./run.ts";
 
 export interface HistoryItem {
@@ -76,7 +76,13 @@ function writesOf(run: Run, cell: Cell, tag: number, path: Buffer, visit: Visit)
   const { origins } = run.keyspace;
   for (const { origin, seq, ms, tick, value } of cell.siblings) {
     const write = { origin: origins.get(origin), seq, ms, tick };
-    visit({ write, tag, what: tag === SET ? "member" : "value", path, value: textOf(tag, value) });
+    visit({
+      write,
+      tag,
+      what: tag === SET ? "member" : "value",
+      path: pathOf(tag, path),
+      value: textOf(tag, value),
+    });
   }
   for (const { origin, seq, startMs, startTick, resetSeq, sum } of cell.eras) {
     if (seq <= resetSeq) continue;

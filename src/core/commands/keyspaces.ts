@@ -1,10 +1,12 @@
 /**
- * Keyspaces: AA.KEYSPACE, which shows and changes how conflicts of keys with a prefix are resolved.
+ * Keyspaces: AA.KEYSPACE, which shows and changes how conflicts of keys with a prefix are resolved and how those keys are kept.
  *
  * Invariant: a policy is a lens: changing it changes what readers see and nothing that is stored. Whoever watches a key of the
- * prefix is told. The change is this node's alone, and lasts until it stops.
+ * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
  */
+import { type Format, FORMATS } from "../crdt/format.ts";
 import { POLICIES, type Policy, policyName } from "../crdt/policy.ts";
+import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
@@ -12,31 +14,74 @@ import { container } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
 import type { Run } from "./run.ts";
 
+const HAS_KEYS =
+  "ERR the format of a prefix is chosen before there are keys: those that are there would keep theirs";
+
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
   reply.array(keyspaces.length);
-  for (const { prefix, conflict } of keyspaces) {
-    reply.map(3);
+  for (const { prefix, conflict, format } of keyspaces) {
+    reply.map(4);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
     reply.text(policyName(conflict));
+    replyFormat(format, reply);
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
   }
 }
 
+function replyFormat(format: Format | null, reply: Reply): void {
+  reply.text("format");
+  reply.text(format ?? "plain");
+}
+
 function set(run: Run, args: Args, reply: Reply): void {
-  if (!args.is(3, "CONFLICT")) return reply.error(SYNTAX);
-  const policy = policyOf(run, args.text(4));
-  if (policy === null) {
-    const known = [...POLICIES, ...run.keyspace.policies.resolvers.keys()];
-    return reply.error(`ERR a conflict policy is one of ${known.join(", ")}`);
-  }
+  const { policies } = run.keyspace;
   const prefix = args.text(2);
-  run.keyspace.policies.set(prefix, policy);
+  const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
+  let policy = before?.conflict ?? "lww";
+  let format = before?.format ?? null;
+  for (let i = 3; i < args.count; i += 2) {
+    if (i + 1 === args.count) return reply.error(SYNTAX);
+    if (args.is(i, "CONFLICT")) {
+      const named = policyOf(run, args.text(i + 1));
+      if (named === null) {
+        const known = [...POLICIES, ...policies.resolvers.keys()];
+        return reply.error(`ERR a conflict policy is one of ${known.join(", ")}`);
+      }
+      policy = named;
+    } else if (args.is(i, "FORMAT")) {
+      const word = args.text(i + 1).toLowerCase();
+      const named = FORMATS.find((name) => name === word) ?? null;
+      if (named === null && word !== "plain")
+        return reply.error(`ERR a format is one of plain, ${FORMATS.join(", ")}`);
+      format = named;
+    } else return reply.error(SYNTAX);
+  }
+  if (format !== (before?.format ?? null) && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
+  policies.set(prefix, policy, format);
   dirty(run, prefix);
   reply.ok();
+}
+
+/** Whether any key begins with a prefix, those that have expired included. */
+function holdsKeys({ keyspace }: Run, prefix: string): boolean {
+  const entry = new Entry();
+  const wanted = Buffer.from(prefix, "latin1");
+  let cursor = 0;
+  let found = false;
+  do
+    cursor = keyspace.walk(cursor, 1024, (table, at) => {
+      if (table === keyspace.internal) return;
+      table.load(at, entry);
+      const { bytes, nameStart, nameEnd } = entry;
+      const end = Math.min(nameEnd, nameStart + wanted.length);
+      if (wanted.compare(bytes, nameStart, end) === 0) found = true;
+    });
+  while (cursor !== 0 && !found);
+  return found;
 }
 
 /** The policy of a name, or the resolver if the configuration names that module; null when there is none. */
@@ -47,7 +92,10 @@ function policyOf(run: Run, word: string): Policy | null {
 
 function remove(run: Run, args: Args, reply: Reply): void {
   const prefix = args.text(2);
-  const wasThere = run.keyspace.policies.delete(prefix);
+  const { policies } = run.keyspace;
+  const format = policies.list().find((keyspace) => keyspace.prefix === prefix)?.format ?? null;
+  if (format !== null && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
+  const wasThere = policies.delete(prefix);
   if (wasThere) dirty(run, prefix);
   reply.int(wasThere ? 1 : 0);
 }
@@ -62,13 +110,14 @@ function dirty(run: Run, prefix: string): void {
 function explain(run: Run, args: Args, reply: Reply): void {
   const { bytes, start, end } = run.look(args, 2);
   const { policies } = run.keyspace;
-  reply.map(3);
+  reply.map(4);
   reply.text("key");
   reply.bulk(bytes, start, end);
   reply.text("prefix");
   reply.text(policies.prefixOf(bytes, start, end));
   reply.text("conflict");
   reply.text(policyName(policies.of(bytes, start, end)));
+  replyFormat(policies.formatOf(bytes, start, end), reply);
 }
 
 const common = {
@@ -87,7 +136,7 @@ export const keyspaceCommands: readonly Command[] = [
       name: "aa.keyspace",
       group: "atoll",
       since: "0.1.0",
-      summary: "How conflicts of keys with a prefix are resolved on this node",
+      summary: "How keys with a prefix are kept, and conflicts resolved, on this node",
     },
     [
       {
@@ -101,10 +150,10 @@ export const keyspaceCommands: readonly Command[] = [
       {
         ...common,
         name: "set",
-        arity: 5,
+        arity: -5,
         flags: admin,
-        usage: "<prefix> CONFLICT <policy>",
-        summary: "Sets the policy of a prefix on this node, until it stops",
+        usage: "<prefix> [CONFLICT <policy>] [FORMAT <format>]",
+        summary: "Sets policy and format of a prefix on this node, until it stops",
         run: set,
       },
       {
@@ -124,7 +173,7 @@ export const keyspaceCommands: readonly Command[] = [
         keys: [2, 2, 1],
         keyFlags: ["RO"],
         usage: "<key>",
-        summary: "Tells which policy holds for a key, and by which prefix",
+        summary: "Tells which policy and format hold for a key, and by which prefix",
         run: explain,
       },
     ],

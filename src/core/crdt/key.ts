@@ -29,19 +29,22 @@ export const STREAM = 0x20;
 export const GENERATION = 0x40;
 /** In a mask: the key's deadlines. */
 export const DEADLINES = 0x80;
-export const EVERYTHING = 0xff;
+export const EVERYTHING = 0x2ff;
 /** A document, as a reader sees it; it is held as a generation, so it is no bit of a mask. */
 export const DOCUMENT = 0x100;
+/** Strings kept in chunks, which merge bit by bit: what a reader sees of them is a string. */
+export const BITMAP = 0x200;
 
 /** The types whose body is cells by name. */
-export const COLLECTIONS = [SET, HASH, ZSET, LIST, STREAM] as const;
+export const COLLECTIONS = [SET, HASH, ZSET, LIST, STREAM, BITMAP] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 /** What a key holds. */
 export type Tag = typeof NONE | typeof STRING | Collection | typeof GENERATION;
 /** What a reader sees. */
-export type Type = typeof NONE | typeof STRING | Collection | typeof DOCUMENT;
+export type Type =
+  typeof NONE | typeof STRING | Exclude<Collection, typeof BITMAP> | typeof DOCUMENT;
 /** As masks. */
-const IN_BODIES = SET | HASH | ZSET | LIST | STREAM;
+const IN_BODIES = SET | HASH | ZSET | LIST | STREAM | BITMAP;
 /** The types in which additions sum up, so that removing them takes resets. */
 export const COUNTING = STRING | HASH | ZSET;
 

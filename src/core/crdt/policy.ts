@@ -6,6 +6,7 @@
  */
 import type { Origins } from "../clock/origins.ts";
 import type { Sibling } from "./cell.ts";
+import type { Format } from "./format.ts";
 
 /** The policies that need no module. */
 export const POLICIES = ["lww", "fww", "siblings", "max", "min"] as const;
@@ -53,22 +54,31 @@ export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): 
 export interface KeyspacePolicy {
   readonly prefix: string;
   readonly conflict: Policy;
+  /** Null: as everything is kept that has no format of its own. */
+  readonly format: Format | null;
 }
 
-/** The policy of each keyspace: the longest matching prefix decides, and `lww` where none does. */
+interface Keyspace {
+  readonly prefix: Buffer;
+  readonly name: string;
+  readonly conflict: Policy;
+  readonly format: Format | null;
+}
+
+/** The policy and the format of each keyspace: the longest matching prefix decides, and `lww` and no format where none does. */
 export class Policies {
   /** Longest first. Prefixes are text of one byte a character. */
   /** Reads whose custom resolver failed. */
   failures = 0;
   /** The resolvers that were configured, by name. */
   readonly resolvers = new Map<string, Resolver>();
-  #keyspaces: { readonly prefix: Buffer; readonly name: string; readonly conflict: Policy }[] = [];
+  #keyspaces: Keyspace[] = [];
 
   /** Prefixes are UTF-8, as they stand in a configuration. */
   constructor(keyspaces: readonly KeyspacePolicy[] = []) {
-    for (const { prefix, conflict } of keyspaces) {
+    for (const { prefix, conflict, format } of keyspaces) {
       if (typeof conflict === "object") this.resolvers.set(conflict.name, conflict);
-      this.set(Buffer.from(prefix).latin1Slice(), conflict);
+      this.set(Buffer.from(prefix).latin1Slice(), conflict, format);
     }
   }
 
@@ -76,12 +86,17 @@ export class Policies {
     return this.#find(bytes, start, end)?.conflict ?? "lww";
   }
 
+  /** In which format what is written to a key is kept. */
+  formatOf(bytes: Uint8Array, start: number, end: number): Format | null {
+    return this.#find(bytes, start, end)?.format ?? null;
+  }
+
   /** The prefix that decides about a key, one byte a character; empty when none does. */
   prefixOf(bytes: Uint8Array, start: number, end: number): string {
     return this.#find(bytes, start, end)?.name ?? "";
   }
 
-  #find(bytes: Uint8Array, start: number, end: number): { name: string; conflict: Policy } | null {
+  #find(bytes: Uint8Array, start: number, end: number): Keyspace | null {
     for (const keyspace of this.#keyspaces) {
       const { prefix } = keyspace;
       if (prefix.length > end - start) continue;
@@ -110,12 +125,16 @@ export class Policies {
 
   /** Every prefix, the longest first. */
   list(): KeyspacePolicy[] {
-    return this.#keyspaces.map(({ name, conflict }) => ({ prefix: name, conflict }));
+    return this.#keyspaces.map(({ name, conflict, format }) => ({
+      prefix: name,
+      conflict,
+      format,
+    }));
   }
 
-  set(prefix: string, conflict: Policy): void {
+  set(prefix: string, conflict: Policy, format: Format | null = null): void {
     this.delete(prefix);
-    this.#keyspaces.push({ prefix: Buffer.from(prefix, "latin1"), name: prefix, conflict });
+    this.#keyspaces.push({ prefix: Buffer.from(prefix, "latin1"), name: prefix, conflict, format });
     this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 

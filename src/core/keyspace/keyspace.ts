@@ -15,7 +15,7 @@ import { Cell } from "../crdt/cell.ts";
 import { Cells, cellOf } from "../crdt/cells.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
-import { type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
+import { BITMAP, type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
 import { Order } from "../crdt/order.ts";
 import { newAccess } from "./access.ts";
 import { Policies } from "../crdt/policy.ts";
@@ -261,7 +261,7 @@ export class Keyspace {
   }
 
   #orderOf(tag: Collection): ((cells: Cells) => Order) | null {
-    if (tag === LIST || tag === STREAM) return () => new Order(this.heap, null);
+    if (tag === LIST || tag === STREAM || tag === BITMAP) return () => new Order(this.heap, null);
     return tag === ZSET ? (cells) => this.#byScore(cells, -1) : null;
   }
 

@@ -6,9 +6,11 @@
  */
 import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
 import type { Cell, Sibling } from "../crdt/cell.ts";
+import { CHUNK_BYTES, CHUNK_NAME_BYTES, chunkAt, readChunk } from "../crdt/bitmap.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
+  BITMAP,
   COLLECTIONS,
   GENERATION,
   HASH,
@@ -43,6 +45,8 @@ export class Place {
 
   /** What a reader sees: its type, or NONE. */
   type: Type = NONE;
+  /** As what it is kept: of a string also GENERATION or BITMAP. */
+  tag: Tag = NONE;
   /** The key as an object; null when it is a packed register or absent. */
   key: Key | null = null;
   /** Whether something lies here that a write has to clear away first: expired values, or another type's after a conflict. */
@@ -50,14 +54,14 @@ export class Place {
   /** When the key expires; Infinity for never. */
   deadline = Infinity;
   /** STRING: the value is `value[valueStart … valueEnd)`. */
-  value: Buffer = nothing;
+  #value: Buffer = nothing;
   valueStart = 0;
   valueEnd = 0;
   /** STRING of a key that is an object: the sibling that is shown, if the value is not a counter alone. */
   winner: Sibling | null = null;
-  /** Collections: the members, fields, …, of which those born up to `horizonMs` are expired. */
+  /** Collections: the members, fields, chunks, …, of which those born up to `horizonMs` are expired. */
   cells: Cells | null = null;
-  /** Sorted sets, lists and streams: what is not expired of them, in order. */
+  /** Sorted sets, lists, streams and bitmaps: what is not expired of them, in order. */
   order: Order | null = null;
   horizonMs = -1;
   /** What is seen is of this kind of generation; null when it is none. */
@@ -65,12 +69,29 @@ export class Place {
   /** The living generations of that kind. */
   generations: readonly Generation[] = NO_GENERATIONS;
 
+  /** Bitmaps: the bytes of the chunk that was read last, zeros behind its end. */
+  readonly chunk = Buffer.alloc(CHUNK_BYTES);
+  /** BITMAP: `value` is put together when somebody asks for it. */
+  #inChunks = false;
+
   readonly #entry = new Entry();
   readonly #number = Buffer.alloc(1100);
+  readonly #chunkName = Buffer.alloc(CHUNK_NAME_BYTES);
+
+  get value(): Buffer {
+    if (this.#inChunks) this.#joinChunks();
+    return this.#value;
+  }
+
+  set value(value: Buffer) {
+    this.#value = value;
+  }
 
   /** Fills the place with what a reader sees at `nowMs`. `keyspace.locate` must have been called. */
   look(keyspace: Keyspace, nowMs: number): void {
     this.type = NONE;
+    this.tag = NONE;
+    this.#inChunks = false;
     this.key = null;
     this.stale = false;
     this.deadline = Infinity;
@@ -93,6 +114,7 @@ export class Place {
       return;
     }
     this.type = STRING;
+    this.tag = STRING;
     if (entry.kind === COUNTER) return this.#showNumber(entry.sum);
     this.deadline = entry.deadline;
     this.value = entry.bytes;
@@ -131,8 +153,9 @@ export class Place {
       this.deadline = Infinity;
       this.stale = true;
     }
+    this.tag = tag;
     if (tag === GENERATION) return this.#lookGenerations(keyspace, key);
-    this.type = tag;
+    this.type = tag === BITMAP ? STRING : tag;
     if (tag === STRING) {
       const policy = keyspace.policies.of(this.bytes, this.start, this.end);
       this.winner = this.#read(keyspace, key.cell as Cell, policy, nowMs, key, this.horizonMs);
@@ -142,6 +165,41 @@ export class Place {
     const cells = key.cells(tag) as Cells;
     this.cells = cells;
     this.order = keyspace.orderFrom(cells, this.horizonMs);
+    if (tag === BITMAP) this.#lookAtEnd();
+  }
+
+  /** How long a bitmap is, which its last chunk tells. */
+  #lookAtEnd(): void {
+    const order = this.order as Order;
+    const last = this.nameOf(order.at(order.size - 1));
+    const chunk = chunkAt(last.bytes, last.nameStart);
+    this.valueStart = 0;
+    this.valueEnd = chunk * CHUNK_BYTES + this.readChunk(chunk);
+    this.#inChunks = true;
+  }
+
+  /** Reads a chunk of a bitmap into `chunk`; returns its length, 0 where there is none. */
+  readChunk(chunk: number): number {
+    const { table } = this.cells as Cells;
+    this.chunk.fill(0);
+    this.#chunkName.writeUInt32BE(chunk);
+    const at = (this.cells as Cells).find(this.#chunkName, 0, CHUNK_NAME_BYTES);
+    if (at < 0 || !(this.cells as Cells).liveAt(at, this.horizonMs)) return 0;
+    table.load(at, this.#entry);
+    return readChunk(table, this.#entry, this.horizonMs, this.chunk, 0);
+  }
+
+  #joinChunks(): void {
+    this.#inChunks = false;
+    const { table } = this.cells as Cells;
+    const order = this.order as Order;
+    const whole = Buffer.alloc(this.valueEnd);
+    order.each(0, order.size, false, (ref) => {
+      const entry = this.nameOf(ref);
+      const start = chunkAt(entry.bytes, entry.nameStart) * CHUNK_BYTES;
+      readChunk(table, entry, this.horizonMs, whole, start);
+    });
+    this.#value = whole;
   }
 
   /** Several generations of the kind of the newest are read as one. */

@@ -7,10 +7,12 @@
  * `context` names the record being applied: its dot, stamp and dependencies. Every method expects `place` located.
  */
 import type { Amount } from "../crdt/amount.ts";
+import { CHUNK_NAME_BYTES } from "../crdt/bitmap.ts";
 import type { Cell, Dot, Reset } from "../crdt/cell.ts";
 import { CREATED, type Put, SAME } from "../crdt/cells.ts";
 import { Context } from "../crdt/context.ts";
 import {
+  BITMAP,
   type Collection,
   DEADLINES,
   GENERATION,
@@ -28,6 +30,11 @@ import { Conflicts } from "./conflicts.ts";
 import type { Garbage } from "./garbage.ts";
 
 const nothing = Buffer.alloc(0);
+/**
+ * Of these no write is lost: a member is there or not, what two write of a stream at once is put together, and so are the bits of
+ * a chunk.
+ */
+const MERGED = SET | STREAM | BITMAP;
 
 export class Applier {
   readonly keyspace: Keyspace;
@@ -35,6 +42,7 @@ export class Applier {
   readonly conflicts: Conflicts;
   context = new Context();
   readonly #entry = new Entry();
+  readonly #chunkName = Buffer.alloc(CHUNK_NAME_BYTES);
 
   constructor(keyspace: Keyspace, garbage: Garbage) {
     this.keyspace = keyspace;
@@ -179,6 +187,13 @@ export class Applier {
     return put === CREATED;
   }
 
+  /** Writes a chunk of a bitmap. */
+  putChunk(place: Place, chunk: number, value: Buffer, start: number, end: number): void {
+    this.#chunkName.writeUInt32BE(chunk);
+    this.#put(place, BITMAP, this.#chunkName, 0, CHUNK_NAME_BYTES, value, start, end);
+    this.keyspace.touch(place);
+  }
+
   #put(
     place: Place,
     tag: Collection,
@@ -195,8 +210,7 @@ export class Applier {
     if (key.underFloor(context.ms)) return SAME;
     const cells = keyspace.cells(key, tag);
     const put = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
-    // A member is there or not: that two added it is no conflict. What two write of a stream at once is put together.
-    if (cells.touched !== null && tag !== SET && tag !== STREAM)
+    if (cells.touched !== null && (tag & MERGED) === 0)
       this.conflicts.cell(context, place, tag, name, nameStart, nameEnd, cells.touched);
     // One entry more changes nothing about a key that lives and has no deadline of any kind.
     const lasting = key.counted && !key.countedExpirable && key.deadlines.length === 0;

@@ -16,22 +16,23 @@ import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { readStampMs } from "../clock/stamp.ts";
 import { readDotSeq, Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
+import { checkChunk, CHUNK_NAME_BYTES, chunkAt } from "../crdt/bitmap.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { type Collection, HASH, Key, LIST, SET, STREAM, ZSET } from "../crdt/key.ts";
+import { BITMAP, type Collection, HASH, Key, LIST, SET, STREAM, ZSET } from "../crdt/key.ts";
 import { isScore } from "../crdt/score.ts";
 import { checkPosition } from "../crdt/position.ts";
 import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
-import { readCollection, readCounting, readDb, readKind } from "./effect.ts";
+import { readBody, readCounting, readDb, readKind } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
 
-const VERSION = 2;
+const VERSION = 3;
 /** Entries in a slice: what is written between two turns. */
 const SLICE_ENTRIES = 1024;
 const NEVER = 2 ** 48 - 1;
@@ -127,7 +128,7 @@ export class CheckpointWriter {
       sink.varint(db);
       sink.bytes(name, 0, name.length);
       sink.u8(MORE);
-      sink.u8(tag);
+      sink.varint(tag);
       sink.varint(cells.length);
       const entry = new Entry();
       for (const cell of cells) writeNamedCell(sink, body, cell, entry);
@@ -178,7 +179,7 @@ export class CheckpointLoader {
   #readHeader(source: Source): void {
     const replica = this.#replica;
     const version = source.u8();
-    // Format 1 had nothing but strings, sets and hashes.
+    // Format 1 had nothing but strings, sets and hashes; format 2 no bitmaps.
     if (version === 0 || version > VERSION)
       throw new Malformed(
         `the checkpoint has format ${version}, this version reads 1 to ${VERSION}`,
@@ -232,7 +233,7 @@ export class CheckpointLoader {
     const parts = source.u8();
     if (parts === MORE) {
       const key = keyspace.open(place);
-      this.#cells(source, keyspace.cells(key, readCollection(source)));
+      this.#cells(source, keyspace.cells(key, readBody(source)));
       return keyspace.settle(place, key);
     }
     const key = new Key();
@@ -264,7 +265,7 @@ export class CheckpointLoader {
         });
     if ((parts & 32) !== 0)
       for (let left = source.varint(); left > 0; left--)
-        this.#cells(source, keyspace.cells(key, readCollection(source)));
+        this.#cells(source, keyspace.cells(key, readBody(source)));
     if ((parts & 64) !== 0)
       for (let left = source.varint(); left > 0; left--)
         key.generations = [...key.generations, this.#generation(source)];
@@ -296,6 +297,7 @@ export class CheckpointLoader {
         for (const { value } of cell.siblings)
           checkStreamValue(name[0] as number, value, 0, value.length);
       }
+      if (cells.tag === BITMAP) checkChunks(name, cell);
       cells.restore(name, cell);
     }
   }
@@ -331,6 +333,12 @@ export class CheckpointLoader {
       });
     return cell;
   }
+}
+
+/** Throws `Malformed` unless a cell is a chunk of a bitmap. */
+function checkChunks(name: Buffer, { siblings }: Cell): void {
+  if (name.length !== CHUNK_NAME_BYTES) throw new Malformed("a chunk is named by four bytes");
+  for (const { value } of siblings) checkChunk(chunkAt(name, 0), value.length);
 }
 
 function writeHeader(sink: Sink, replica: Replica): void {
@@ -433,7 +441,7 @@ function writeEntry(
   }
   if (others.length > 0) sink.varint(others.length);
   for (const body of others) {
-    sink.u8(body.tag);
+    sink.varint(body.tag);
     writeCells(sink, body);
   }
   if (generations.length > 0) sink.varint(generations.length);

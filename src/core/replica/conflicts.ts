@@ -14,10 +14,11 @@ import { formatDouble } from "../bytes/double.ts";
 import type { Origin, Origins } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 import { format, parseDecimal, subtract } from "../crdt/amount.ts";
+import { CHUNK_BYTES, chunkAt } from "../crdt/bitmap.ts";
 import type { Cell, Era, Sibling } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { Context } from "../crdt/context.ts";
-import { GENERATION, HASH, type Key, SET, STRING, ZSET } from "../crdt/key.ts";
+import { BITMAP, GENERATION, HASH, type Key, SET, STRING, ZSET } from "../crdt/key.ts";
 import { type Policy, policyName, wins } from "../crdt/policy.ts";
 import { haveSameCondition, scoreOfValue, shownOf } from "../crdt/score.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
@@ -280,6 +281,11 @@ export function textOf(tag: number, value: Buffer): Buffer {
   return tag === ZSET ? Buffer.from(formatDouble(scoreOfValue(value))) : value;
 }
 
+/** Where a cell is, as clients know it: chunks by the byte they begin with. */
+export function pathOf(tag: number, name: Buffer): Buffer {
+  return tag === BITMAP ? Buffer.from(`${chunkAt(name, 0) * CHUNK_BYTES}`) : name;
+}
+
 type Visit = (path: Buffer, what: What, live: Live, value: Buffer) => void;
 
 interface LivingType {
@@ -332,7 +338,7 @@ function eachIn(cells: Cells, tag: number, visit: Visit): void {
 
 function eachOf(cell: Cell, tag: number, name: Buffer, visit: Visit): void {
   for (const sibling of cell.siblings)
-    visit(name, tag === SET ? "member" : "value", sibling, textOf(tag, sibling.value));
+    visit(pathOf(tag, name), tag === SET ? "member" : "value", sibling, textOf(tag, sibling.value));
   for (const { origin, seq, startMs, startTick, start, sum, resetSeq, resetSum } of cell.eras) {
     if (seq <= resetSeq) continue;
     const value = Buffer.from(format(resetSeq >= start ? subtract(sum, resetSum) : sum));

@@ -75,6 +75,9 @@ const OPS = [
   "REMOVE_KIND",
 ];
 const RESOLVE = 48;
+OPS[24] = "PUT_CHUNK";
+OPS[25] = "REMOVE_TYPES";
+const BITMAP = 0x200;
 /** The ops that sets and hashes have of their own: op → type. Others name theirs. */
 const SHORT_TAGS = new Map([
   [4, 2],
@@ -163,6 +166,17 @@ export class Decoder {
         db = (head & 0x40) === 0 ? 0 : source.varint();
         key = source.text();
       }
+      if (op === "PUT_CHUNK") {
+        const [name, value] = [`${source.varint()}`, source.text()];
+        effects.push({ op: "PUT_CELL", db, key, tag: BITMAP, name, value });
+        continue;
+      }
+      if (op === "REMOVE_TYPES") {
+        const [mask, until] = [source.varint(), source.u48()];
+        const horizonMs = until === 2 ** 48 - 1 ? Infinity : until;
+        effects.push({ op: "REMOVE", db, key, mask, horizonMs });
+        continue;
+      }
       if (op === "RESOLVE") {
         effects.push({ db, key, ...resolution(source, stream, origin) });
         continue;
@@ -246,15 +260,21 @@ function payload(
       return { tag, name, resets };
     }
     case "REMOVE":
-      return { mask: source.u8(), horizonMs: Infinity };
+      return { mask: maskOf(source), horizonMs: Infinity };
     case "REMOVE_BORN":
-      return { mask: source.u8(), horizonMs: source.u48() };
+      return { mask: maskOf(source), horizonMs: source.u48() };
     case "EXPIRE":
       return { deadline: source.u48() };
     default:
       assert.equal(op, "REMOVE_EXPIRED");
       return { horizonMs: source.u48(), writtenMs: source.u48(), writtenTick: source.u16() };
   }
+}
+
+/** A byte that names all it can means bitmaps too. */
+function maskOf(source: Source): number {
+  const byte = source.u8();
+  return byte === 0xff ? byte | BITMAP : byte;
 }
 
 function eraSeq(source: Source, base: number): { whole: number; text: string } {

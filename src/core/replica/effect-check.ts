@@ -8,6 +8,7 @@
  */
 import { Malformed, type Source } from "../bytes/source.ts";
 import { readAmount } from "../crdt/amount.ts";
+import { checkChunk } from "../crdt/bitmap.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { type Collection, LIST, STREAM, ZSET } from "../crdt/key.ts";
 import { checkPosition } from "../crdt/position.ts";
@@ -105,6 +106,16 @@ function checkPayload(
     case effect.OP_REMOVE_BORN:
       source.skip(7);
       return;
+    case effect.OP_REMOVE_TYPES:
+      effect.readTypes(source);
+      source.skip(6);
+      return;
+    case effect.OP_PUT_CHUNK: {
+      const chunk = source.varint();
+      const length = source.varint();
+      source.skip(length);
+      return checkChunk(chunk, length);
+    }
     case effect.OP_EXPIRE:
       source.skip(6);
       return;

@@ -20,6 +20,7 @@ import {
   EVERYTHING,
   HASH,
   isCollection,
+  NEVER_MS,
   SET,
   STRING,
 } from "../crdt/key.ts";
@@ -70,8 +71,15 @@ export const OP_COUNT_CELL = 18;
 export const OP_JOIN = 19;
 /** kind u8 */
 export const OP_REMOVE_KIND = 20;
+/** varint chunk, bytes */
+export const OP_PUT_CHUNK = 24;
+/** varint mask, horizon u48: as REMOVE and REMOVE BORN, for types beyond a byte. */
+export const OP_REMOVE_TYPES = 25;
 /** tag u8, name, dots, value */
 export const OP_RESOLVE = 48;
+
+/** What a mask of one byte can name, and means everything. */
+export const MASK_BYTE = 0xff;
 
 const nothing = Buffer.alloc(0);
 
@@ -106,6 +114,28 @@ export function readCollection(source: Source): Collection {
   if (!isCollection(tag) || (tag & (tag - 1)) !== 0)
     throw new Malformed(`type ${tag} holds no cells`);
   return tag;
+}
+
+/** A type that is cells by name, where a checkpoint says so: one byte, but for bitmaps. */
+export function readBody(source: Source): Collection {
+  const tag = source.varint();
+  if (tag > EVERYTHING || !isCollection(tag) || (tag & (tag - 1)) !== 0)
+    throw new Malformed(`type ${tag} holds no cells`);
+  return tag;
+}
+
+/** A mask of one byte; one that names all it can means all there is. */
+function readMask(source: Source): number {
+  const mask = source.u8();
+  return mask === MASK_BYTE ? EVERYTHING : mask;
+}
+
+/** A mask of any types. */
+export function readTypes(source: Source): number {
+  const mask = source.varint();
+  if (mask > EVERYTHING || (mask & ~EVERYTHING) !== 0)
+    throw new Malformed("a mask names types that this version does not know");
+  return mask;
 }
 
 /** A type that has counters. */
@@ -262,11 +292,24 @@ export class EffectReader {
         return;
       }
       case OP_REMOVE:
-        applier.remove(place, source.u8() & EVERYTHING, Infinity);
+        applier.remove(place, readMask(source), Infinity);
         return;
       case OP_REMOVE_BORN: {
-        const mask = source.u8();
-        applier.remove(place, mask & EVERYTHING, source.u48());
+        const mask = readMask(source);
+        applier.remove(place, mask, source.u48());
+        return;
+      }
+      case OP_REMOVE_TYPES: {
+        const mask = readTypes(source);
+        const horizonMs = source.u48();
+        applier.remove(place, mask, horizonMs === NEVER_MS ? Infinity : horizonMs);
+        return;
+      }
+      case OP_PUT_CHUNK: {
+        const chunk = source.varint();
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.putChunk(place, chunk, bytes, start, start + length);
         return;
       }
       case OP_RESOLVE: {

@@ -11,6 +11,7 @@ const nothing: Weights = {
   zset: 0,
   list: 0,
   hyperloglog: 0,
+  bitmap: 0,
   expire: 0,
   del: 0,
   flush: 0,
@@ -64,6 +65,20 @@ test("lists: every element that no removal had seen is there, in one order every
 test("HyperLogLogs: every addition is counted that was not made to one whose removal had seen it", () => {
   run(80_000, 40, 120, { ...nothing, hyperloglog: 6, expire: 1, del: 1 });
   run(81_000, 30, 120, { ...everything, hyperloglog: 4 });
+});
+
+test("bitmaps: every chunk shows each bit that no later write of it had seen and cleared", () => {
+  run(82_000, 100, 120, { ...nothing, bitmap: 6, expire: 1, del: 1 });
+  run(83_000, 60, 120, {
+    ...nothing,
+    bitmap: 4,
+    string: 1,
+    set: 1,
+    hyperloglog: 1,
+    expire: 1,
+    del: 1,
+    flush: 0.3,
+  });
 });
 
 test("keys whose type is in dispute show the newest, and a write settles it", () => {

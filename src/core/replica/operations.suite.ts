@@ -3,7 +3,7 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { BITMAP, HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { between, PUSHED_MAX_BYTES, writeHead, writeTail } from "../crdt/position.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
@@ -24,6 +24,7 @@ export interface Weights {
   readonly zset: number;
   readonly list: number;
   readonly hyperloglog: number;
+  readonly bitmap: number;
   readonly expire: number;
   readonly del: number;
   readonly flush: number;
@@ -37,6 +38,7 @@ export const everything: Weights = {
   zset: 4,
   list: 4,
   hyperloglog: 0,
+  bitmap: 2,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -65,7 +67,9 @@ export class Operations {
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
     const { string, count, set, hash, zset, list, hyperloglog, expire, del, flush } = this.weights;
-    const all = string + count + set + hash + zset + list + hyperloglog + expire + del + flush;
+    const { bitmap } = this.weights;
+    const all =
+      string + count + set + hash + zset + list + hyperloglog + bitmap + expire + del + flush;
     let x = this.chance.next() * all;
     const note = (text: string): void => {
       this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
@@ -126,6 +130,9 @@ export class Operations {
       note(`PFADD ${joining.toString("hex")}`);
       writer.join(place, HYPERLOGLOG, joining);
       after(`string ${expected.text().latin1Slice()} until ${until}`);
+    } else if ((x -= bitmap) < 0) {
+      if (place.type !== NONE && place.tag !== BITMAP) return;
+      this.#operateBitmap(place, word, note, after, writer);
     } else if ((x -= expire) < 0) {
       if (place.type === NONE) return;
       const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;
@@ -263,6 +270,31 @@ export class Operations {
     );
     const texts = ranked.map(([name, score]) => `${name}=${score}`);
     after(texts.length === 0 ? "none" : `zset ${texts.join(",")} until ${until}`);
+  }
+
+  #operateBitmap(
+    place: Place,
+    word: (text: string) => [Buffer, number, number],
+    note: (text: string) => void,
+    after: (expected: string) => void,
+    writer: Writer,
+  ): void {
+    const until = place.type === NONE ? Infinity : place.deadline;
+    const before = Buffer.from(
+      place.value.latin1Slice(0, place.type === NONE ? 0 : place.valueEnd),
+      "latin1",
+    );
+    const chunk = this.chance.below(3);
+    const value = this.chance.pick(["A", "B", "ABC", "@"]);
+    note(`chunk ${chunk} is ${value}`);
+    writer.putChunk(place, chunk, ...word(value));
+    const length = chunk * 64 + value.length;
+    const last = before.length <= (chunk + 1) * 64;
+    const whole = Buffer.alloc(last ? length : before.length);
+    before.copy(whole);
+    whole.fill(0, chunk * 64, Math.min(whole.length, (chunk + 1) * 64));
+    whole.write(value, chunk * 64, "latin1");
+    after(`string ${whole.latin1Slice()} until ${until}`);
   }
 
   #operateList(

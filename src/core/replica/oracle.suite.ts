@@ -9,9 +9,9 @@ import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
 import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
-const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40];
+const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40, 0x200];
 const [STRING, SET, HASH, ZSET, LIST] = [1, 2, 4, 8, 0x10] as const;
-const [GENERATION, DEADLINES] = [0x40, 0x80] as const;
+const [GENERATION, DEADLINES, BITMAP] = [0x40, 0x80, 0x200] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -272,6 +272,7 @@ function read(living: Living, tag: number, nowMs: number): string {
   const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
   if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
+  if (tag === BITMAP) return `string ${bits(registers)} until ${until}`;
   if (tag === LIST) return `list ${positioned(registers)} until ${until}`;
   const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
     if (tag === SET) return name;
@@ -317,6 +318,18 @@ function ranked(registers: Map<string, Fact[]>, counts: Map<string, Fact[]>): st
   });
   members.sort((a, b) => a.score - b.score || (a.name < b.name ? -1 : 1));
   return members.map(({ name, score }) => `${name}=${score}`).join(",");
+}
+
+/** Every bit that one of a chunk's values has set. */
+function bits(registers: Map<string, Fact[]>): string {
+  const set: number[] = [];
+  for (const [chunk, facts] of registers)
+    for (const { effect } of facts)
+      Buffer.from(effect.value as string, "latin1").forEach((byte, i) => {
+        const at = Number(chunk) * 64 + i;
+        set[at] = (set[at] ?? 0) | byte;
+      });
+  return String.fromCharCode(...Array.from(set, (byte) => byte ?? 0));
 }
 
 /** Values in the order of the bytes of their positions. */

@@ -13,11 +13,12 @@ import { Sink } from "../bytes/sink.ts";
 import type { HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
-import { add, type Amount, format, writeAmount } from "../crdt/amount.ts";
+import { add, type Amount, format, parseDecimal, writeAmount } from "../crdt/amount.ts";
 import { type Cell, type Dot, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import type { Birth } from "../crdt/position.ts";
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
+  BITMAP,
   type Collection,
   COUNTING,
   DEADLINES,
@@ -30,7 +31,7 @@ import {
   NONE,
   SET,
   STRING,
-  type Type,
+  type Tag,
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -128,6 +129,7 @@ export class Writer {
       if (others !== 0) this.#remove(place, key, others, Infinity);
       this.#resetCell(place, key.cell, Infinity);
     }
+    place.tag = STRING;
     if (deadline === Infinity) this.#head(effect.OP_SET, place);
     else {
       this.#head(effect.OP_SET_EXPIRING, place);
@@ -139,12 +141,21 @@ export class Writer {
 
   /** Adds to a string's counter. */
   count(place: Place, delta: Amount): void {
+    if (place.tag === BITMAP) return this.#countText(place, delta);
     this.#prepare(place, STRING);
     const era = this.#nextEraAt(place, delta);
     if (era === null) return this.#countAnew(place, delta);
     this.#head(effect.OP_COUNT, place);
     this.#era(era);
     this.#applier.count(place, era.seq, era.sum, era.start, era.startMs, era.startTick);
+  }
+
+  /** A number that is kept as a bitmap becomes a plain value. */
+  #countText(place: Place, delta: Amount): void {
+    const base = parseDecimal(place.value, place.valueStart, place.valueEnd);
+    assert(base !== null, "only a number is counted on");
+    const text = Buffer.from(format(add(base, delta)));
+    this.set(place, place.deadline, text, 0, text.length);
   }
 
   /** A counter that was reset more often in one transaction than eras can tell apart starts over as a plain value. */
@@ -308,6 +319,15 @@ export class Writer {
     return true;
   }
 
+  /** Writes a chunk of a bitmap; whatever else the key held is gone. */
+  putChunk(place: Place, chunk: number, value: Buffer, start: number, end: number): void {
+    this.#prepare(place, BITMAP);
+    this.#head(effect.OP_PUT_CHUNK, place);
+    this.#effects.varint(chunk);
+    this.#effects.bytes(value, start, end);
+    this.#applier.putChunk(place, chunk, value, start, end);
+  }
+
   /** Adds to a generation that is seen at the place, the first by default; begins one when none of the kind is. */
   join(
     place: Place,
@@ -315,7 +335,7 @@ export class Writer {
     payload: Buffer,
     generation: Generation | undefined = place.kind === kind ? place.generations[0] : undefined,
   ): void {
-    this.#prepare(place, kind.type, kind);
+    this.#prepare(place, GENERATION, kind);
     const { origin, seq } = generation ?? this.#applier.context;
     this.#head(effect.OP_JOIN, place);
     this.#effects.u8(kind.number);
@@ -355,13 +375,14 @@ export class Writer {
   remove(place: Place): void {
     this.#begin();
     this.#remove(place, place.key ?? this.#counterAt(place), EVERYTHING, Infinity);
+    place.tag = NONE;
   }
 
   /** Sets a key's deadline (milliseconds since 1970), or removes it with `NEVER_MS`. */
   expire(place: Place, deadline: number): void {
     assert(deadline >= 0 && deadline <= NEVER_MS, "a deadline has 48 bits");
-    this.#prepare(place, place.type, place.kind);
-    if (place.type === STRING) this.#dropExpired(place);
+    this.#prepare(place, place.tag, place.kind);
+    if (place.tag === STRING) this.#dropExpired(place);
     this.#head(effect.OP_EXPIRE, place);
     this.#effects.u48(deadline);
     this.#applier.expire(place, deadline);
@@ -450,16 +471,21 @@ export class Writer {
     context.tick = this.#clock.tick;
   }
 
-  /** Begins a record if need be, and clears away what expired or lost a type conflict, since this write has seen it. */
-  #prepare(place: Place, type: Type, kind: GenerationKind | null = null): void {
+  /**
+   * Begins a record if need be, and clears away what expired, lost a type conflict or is kept in another way than `tag`, since this
+   * write has seen it.
+   */
+  #prepare(place: Place, tag: Tag, kind: GenerationKind | null = null): void {
     this.#begin();
-    if (!place.stale) return;
+    if (!place.stale && (place.tag === tag || place.tag === NONE)) return;
+    const wasKeptSo = place.tag === tag;
     place.stale = false;
-    const key = place.key;
+    place.tag = tag;
+    const key = place.key ?? this.#counterAt(place);
     if (place.type === NONE || key === null) this.#remove(place, key, EVERYTHING, Infinity);
     else {
-      const tag = kind === null ? type : GENERATION;
-      const others = key.tags & ~tag;
+      // What lost as this type before is hidden as well, and must not come back with the write.
+      const others = wasKeptSo ? key.tags & ~tag : key.tags;
       if (place.horizonMs >= 0) this.#remove(place, key, tag | DEADLINES, place.horizonMs);
       if (others !== 0) this.#remove(place, key, others, Infinity);
       if (kind !== null) this.#removeOtherKinds(place, key, kind);
@@ -479,12 +505,16 @@ export class Writer {
 
   #remove(place: Place, key: Key | null, mask: number, horizonMs: number): void {
     if (key !== null) this.#resetAll(place, key, mask, horizonMs);
-    if (horizonMs === Infinity) {
+    if ((mask & BITMAP) !== 0 && mask !== EVERYTHING) {
+      this.#head(effect.OP_REMOVE_TYPES, place);
+      this.#effects.varint(mask);
+      this.#effects.u48(Math.min(horizonMs, NEVER_MS));
+    } else if (horizonMs === Infinity) {
       this.#head(effect.OP_REMOVE, place);
-      this.#effects.u8(mask);
+      this.#effects.u8(mask & effect.MASK_BYTE);
     } else {
       this.#head(effect.OP_REMOVE_BORN, place);
-      this.#effects.u8(mask);
+      this.#effects.u8(mask & effect.MASK_BYTE);
       this.#effects.u48(horizonMs);
     }
     this.#applier.remove(place, mask, horizonMs);
