@@ -64,6 +64,8 @@ const packing = canCompress
 /** How long a closing connection may take to send what it still holds. */
 const LINGER_MS = 1_000;
 const REASON_BYTES_MAX = 1_000;
+/** So many bytes of messages are handed over in one turn, and the one that reaches them: a few milliseconds of work. */
+const TURN_BYTES = 32 * 1024;
 
 export class TcpConnection implements Connection {
   readonly address: string;
@@ -80,6 +82,8 @@ export class TcpConnection implements Connection {
   #deadline: NodeJS.Timeout | null;
   #compress = false;
   #full = false;
+  /** Bytes of messages handed over in this turn. */
+  #turnBytes = 0;
   /** The owner has closed it: nothing more is sent, nothing more is handed over. */
   #closing = false;
   #error: Error | null = null;
@@ -201,7 +205,7 @@ export class TcpConnection implements Connection {
     if (this.#state === "closed" || this.#closing) return;
     try {
       const rest = this.#state === "open" ? chunk : this.#shakeHands(chunk);
-      if (rest !== null && rest.length > 0) this.#decoder.push(rest, this.#onMessage);
+      if (rest !== null && rest.length > 0) this.#read(rest);
     } catch (error) {
       // What a peer sends can be wrong; anything else that is thrown here is a bug and must not be swallowed.
       if (!(error instanceof Malformed)) throw error;
@@ -210,11 +214,29 @@ export class TcpConnection implements Connection {
     }
   }
 
+  /**
+   * Hands over the messages in a chunk, some thousands of records in a turn: what was compressed well would fill one that clients
+   * feel.
+   */
+  #read(chunk: Buffer): void {
+    this.#turnBytes = 0;
+    const taken = this.#decoder.push(chunk, this.#onMessage);
+    if (this.#state !== "open" || this.#closing) return;
+    if (taken < chunk.length) {
+      this.#socket.pause();
+      setImmediate(() => this.#received(chunk.subarray(taken)));
+    } else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
   readonly #onMessage = (type: number, _group: number, body: Buffer): void => {
     // The owner may have closed it in the middle of a chunk.
     if (this.#state !== "open" || this.#closing) return;
     if (type === FRAME.ERROR) this.#end(`the peer closed the connection: ${printable(body)}`);
-    else this.#owner.frame(this, type, body);
+    else {
+      this.#owner.frame(this, type, body);
+      this.#turnBytes += body.length;
+      if (this.#turnBytes >= TURN_BYTES) this.#decoder.stop();
+    }
   };
 
   /** Takes handshake bytes; returns what lies behind them once the peer has proven itself, else null. */

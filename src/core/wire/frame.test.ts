@@ -179,3 +179,31 @@ test("a message that never ends is refused at the limit", () => {
   const piece = encoded(3, FLAG_MORE, 0, Buffer.alloc(400));
   assert.throws(() => decoded([piece, piece, piece], decoder), /longer than 1000 bytes/);
 });
+
+test("a visitor that has enough is left alone, and the rest comes in its order", () => {
+  const sink = new Sink(64);
+  for (let i = 0; i < 5; i++) {
+    const body = Buffer.from(`message ${i}`);
+    writeFrame(sink, 1, 0, 0, body, tools.crc32);
+  }
+  const bytes = Buffer.from(sink.view());
+  for (const held of [0, 3, 20]) {
+    const decoder = new FrameDecoder(tools);
+    const seen: string[] = [];
+    const visit = (_type: number, _group: number, body: Buffer): void => {
+      seen.push(body.toString());
+      decoder.stop();
+    };
+    // What was held over from a chunk before counts as one as well.
+    assert.equal(decoder.push(bytes.subarray(0, held), visit), held);
+    for (let at = held; at < bytes.length;) {
+      const before = seen.length;
+      at += decoder.push(bytes.subarray(at), visit);
+      assert.ok(seen.length <= before + 1);
+    }
+    assert.deepEqual(
+      seen,
+      [0, 1, 2, 3, 4].map((i) => `message ${i}`),
+    );
+  }
+});

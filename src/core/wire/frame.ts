@@ -98,6 +98,7 @@ export class FrameDecoder {
   /** The fragments so far of the message that is under way. */
   #fragments: Buffer[] = [];
   #fragmentBytes = 0;
+  #stopped = false;
   #fragmentType = 0;
   #fragmentGroup = 0;
 
@@ -111,13 +112,22 @@ export class FrameDecoder {
     return this.#held + this.#fragmentBytes;
   }
 
-  /** Takes the next bytes of the stream and visits every message they complete. Throws `Malformed`. */
-  push(chunk: Buffer, visit: MessageVisitor): void {
+  /** Called by a visitor that wants no more for now: `push` returns behind its message. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Takes the next bytes of the stream and visits every message they complete. Returns how many bytes it took: all, unless it was
+   * stopped. Throws `Malformed`.
+   */
+  push(chunk: Buffer, visit: MessageVisitor): number {
     let at = 0;
-    while (at < chunk.length) {
+    this.#stopped = false;
+    while (at < chunk.length && !this.#stopped) {
       if (this.#held > 0) {
         at = this.#fill(chunk, at);
-        if (this.#held < LENGTH_BYTES) return;
+        if (this.#held < LENGTH_BYTES) return chunk.length;
         const bytes = LENGTH_BYTES + believed(this.#pending, 0);
         if (this.#held < bytes) continue;
         this.#held = 0;
@@ -130,12 +140,13 @@ export class FrameDecoder {
           left < LENGTH_BYTES ? Number.POSITIVE_INFINITY : LENGTH_BYTES + believed(chunk, at);
         if (left < bytes) {
           this.#hold(chunk, at, chunk.length);
-          return;
+          return chunk.length;
         }
         this.#frame(chunk, at + LENGTH_BYTES, at + bytes, visit);
         at += bytes;
       }
     }
+    return at;
   }
 
   /** Adds to the pending frame what it lacks, as far as it is there; returns how far the chunk is used up. */
