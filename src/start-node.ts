@@ -17,6 +17,7 @@ import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { originName } from "./core/clock/origins.ts";
 import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
+import { DOCUMENTS } from "./engines/documents/documents.ts";
 import type { Config } from "./host/config.ts";
 import { Node } from "./host/node.ts";
 
@@ -47,6 +48,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
         return { rssBytes: rss, heapBytes: heapUsed };
       },
       resolver: loadResolver,
+      engines: [DOCUMENTS],
       soon: (callback) => void setImmediate(callback),
       every: (ms, callback) => {
         const timer = setInterval(callback, ms);

@@ -11,6 +11,7 @@ import { openFileStorage } from "../../src/adapters/storage-files/file-storage.t
 import type { Config } from "../../src/host/config.ts";
 import { Node, type NodeWorld } from "../../src/host/node.ts";
 import { defaultSettings } from "../../src/core/commands/settings.ts";
+import { DOCUMENTS } from "../../src/engines/documents/documents.ts";
 import type { Storage } from "../../src/host/ports/storage.ts";
 import type { Chance } from "./chance.ts";
 import { Disk, type Loss } from "./disk.ts";
@@ -349,6 +350,7 @@ export class Machine implements Owner {
       monoMs: () => this.monoMs(),
       random: () => chance.u32(),
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
+      engines: [DOCUMENTS],
       resolver: (name) => {
         throw new Error(`${name}: nothing is loaded here`);
       },

@@ -175,7 +175,11 @@ function object(run: Run, args: Args, reply: Reply): void {
   const entries = cells === null ? 1 : cells.countLive(horizonMs);
   const idle = idleSecondsOf(run, place);
   const encoding = encodingOf(run, place);
-  const length = encodePayload(readWhole(run, place)).length - FOOTER_BYTES;
+  const value = readWhole(run, place);
+  const length =
+    value.type === "document"
+      ? value.payloads.reduce((sum, payload) => sum + payload.length, 0)
+      : encodePayload(value).length - FOOTER_BYTES;
   reply.status(
     `Value at:slot-${slot} refcount:1 encoding:${encoding} serializedlength:${length} lru_seconds_idle:${idle} type:${type} kept:${kept} entries:${entries}`,
   );

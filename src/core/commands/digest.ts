@@ -8,13 +8,14 @@ import type { Strings } from "../bytes/strings.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { encodePayload } from "../rdb/payload.ts";
 import type { Value } from "../rdb/value.ts";
+import type { DocumentValue } from "./values.ts";
 
 /** 160 bits, 32 at a time, with keys that everyone knows: this keeps no secret. */
 const hashers = Array.from({ length: 5 }, (_, i) => new Hasher(i + 1, 0x5bd1e995 * (i + 1)));
 
 export const NO_DIGEST = "0".repeat(40);
 
-export function digestOf(value: Value): string {
+export function digestOf(value: Value | DocumentValue): string {
   const words = new Uint32Array(hashers.length);
   if (value.type === "set")
     for (let i = 0; i < value.members.count; i++) mix(words, value.members, i);
@@ -26,6 +27,8 @@ export function digestOf(value: Value): string {
         Buffer.from(`${fields.view(i).toString("hex")}=${values.view(i).toString("hex")}`),
       );
     }
+  else if (value.type === "document")
+    for (const payload of value.payloads) mixBytes(words, payload);
   else mixBytes(words, encodePayload(value));
   return shown(words);
 }

@@ -27,8 +27,11 @@ const BAD_DATA = "ERR Bad data format";
 
 function dump(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 1);
-  if (place.type === NONE) reply.nil();
-  else reply.buffer(encodePayload(readWhole(run, place)));
+  if (place.type === NONE) return reply.nil();
+  const value = readWhole(run, place);
+  if (value.type === "document")
+    reply.error("ERR a document has no form in which Redis dumps values; use JSON.GET or COPY");
+  else reply.buffer(encodePayload(value));
 }
 
 interface RestoreOptions {

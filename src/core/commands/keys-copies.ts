@@ -14,7 +14,7 @@ import type { Command } from "./command.ts";
 import { NO_SUCH_KEY, SYNTAX } from "./errors.ts";
 import { databaseAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
-import { readWhole, writeWhole } from "./values.ts";
+import { type DocumentValue, readWhole, writeWhole } from "./values.ts";
 
 const SAME_OBJECT = "ERR source and destination objects are the same";
 
@@ -88,7 +88,7 @@ export function swapdb(run: Run, args: Args, reply: Reply): void {
 
 interface WholeKey {
   readonly name: Buffer;
-  readonly value: Value;
+  readonly value: Value | DocumentValue;
   readonly deadline: number;
 }
 

@@ -6,7 +6,7 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import { LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
+import { DOCUMENT, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
@@ -29,6 +29,8 @@ function encoding(run: Run, args: Args, reply: Reply): void {
 /** How Redis would encode the value at a place that is not NONE. */
 export function encodingOf(run: Run, place: Place): string {
   if (place.type === STRING) return encodingOfString(place);
+  // As of any value that a module of Redis holds.
+  if (place.type === DOCUMENT) return "raw";
   if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
   if (place.type === LIST) return "quicklist";
   if (place.type === STREAM) return "stream";

@@ -46,6 +46,9 @@ export const parameters: readonly Parameter[] = [
   parameter("hll-sparse-max-bytes", "hllSparseMaxBytes", (value) =>
     readMemory(value, 0, Number.MAX_SAFE_INTEGER),
   ),
+  parameter("document-max-bytes", "documentMaxBytes", (value) =>
+    readMemory(value, MEBIBYTE, BULK_MAX_BYTES),
+  ),
   parameter("protected-mode", "protectedMode", readYesNo),
   {
     name: "requirepass",

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { Origins } from "../clock/origins.ts";
 import { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { kindsWith } from "../crdt/generation-kinds.ts";
 import type { Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
@@ -42,10 +44,15 @@ export class Region {
   nowMs = 1_700_000_000_000;
 
   /** `name` is one character. */
-  constructor(name: string, settings: Partial<Settings> = {}) {
+  constructor(
+    name: string,
+    settings: Partial<Settings> = {},
+    engines: readonly GenerationKind[] = [],
+  ) {
     const origins = new Origins();
     const me = origins.introduce({ member: `${name}/1`, incarnation: `\0\0\0\0\0\0\0${name}` });
     const keyspace = new Keyspace(origins, new Hasher(1, 2));
+    keyspace.kinds = kindsWith(engines);
     const applier = new Applier(keyspace, new Garbage(keyspace));
     const applied = new Vector();
     this.#records = new RecordSink(origins);

@@ -14,6 +14,8 @@ export interface Settings {
   protoMaxBulkLen: number;
   /** A sparse HyperLogLog that would grow beyond as many bytes becomes dense. */
   hllSparseMaxBytes: number;
+  /** A document may not take more than that, as updates. */
+  documentMaxBytes: number;
   port: number;
   bind: string;
   dir: string;
@@ -53,6 +55,7 @@ export const defaultSettings: Settings = {
   maxClients: 10_000,
   protoMaxBulkLen: 16 * 1024 * 1024,
   hllSparseMaxBytes: 3000,
+  documentMaxBytes: 16 * 1024 * 1024,
   port: 6379,
   bind: "127.0.0.1",
   dir: "",

@@ -17,7 +17,7 @@ import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 import { inPlace, orderOf } from "./sort-order.ts";
 import { lookByPattern, type Pattern, patternOf } from "./sort-patterns.ts";
-import { readWhole, writeWhole } from "./values.ts";
+import { type DocumentValue, readWhole, writeWhole } from "./values.ts";
 
 interface SortOptions {
   /** Null: by the elements themselves. */
@@ -100,7 +100,7 @@ function sorting(mayStore: boolean): Handler {
 }
 
 /** What a value has to be sorted; null when it is of another type. */
-function elementsOf(value: Value): Strings | null {
+function elementsOf(value: Value | DocumentValue): Strings | null {
   switch (value.type) {
     case "list":
       return value.items;

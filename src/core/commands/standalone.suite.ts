@@ -2,6 +2,8 @@
 import { HybridClock } from "../clock/stamp.ts";
 import { Origins } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { kindsWith } from "../crdt/generation-kinds.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { Applier } from "../replica/apply.ts";
@@ -25,10 +27,15 @@ export class Standalone {
   nowMs = 1_700_000_000_000;
   #ids = 1;
 
-  constructor(settings: Partial<Settings> = {}, node: Partial<NodePort> = {}) {
+  constructor(
+    settings: Partial<Settings> = {},
+    node: Partial<NodePort> = {},
+    engines: readonly GenerationKind[] = [],
+  ) {
     const origins = new Origins();
     const me = origins.introduce({ member: "local/1", incarnation: "\0\0\0\0\0\0\0\x01" });
     const keyspace = new Keyspace(origins, new Hasher(1, 2));
+    keyspace.kinds = kindsWith(engines);
     const applier = new Applier(keyspace, new Garbage(keyspace));
     this.records = new RecordSink(origins);
     const lineage = new Lineage(me);

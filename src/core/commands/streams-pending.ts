@@ -24,15 +24,7 @@ import {
   writeConsumer,
   writePending,
 } from "./stream-consumers.ts";
-import {
-  edgeAt,
-  idAt,
-  INVALID_ID,
-  rankBehind,
-  rankOf,
-  showAll,
-  showId,
-} from "./stream-entries.ts";
+import { edgeAt, idAt, INVALID_ID, rankBehind, rankOf, showAll, showId } from "./stream-entries.ts";
 import { group } from "./stream-group.ts";
 import { raise } from "./stream-tally.ts";
 

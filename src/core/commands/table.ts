@@ -19,6 +19,7 @@ import { geoCommands } from "./geo.ts";
 import { hashCommands } from "./hashes.ts";
 import { hyperLogLogCommands } from "./hyperloglogs.ts";
 import { introspectionCommands } from "./introspection.ts";
+import { jsonCommands } from "./json-commands.ts";
 import { keyCommands } from "./keys.ts";
 import { keyspaceCommands } from "./keyspaces.ts";
 import { latencyCommands } from "./latency.ts";
@@ -62,6 +63,7 @@ export const commandTable: CommandTable = new CommandTable([
   geoCommands,
   listCommands,
   streamCommands,
+  jsonCommands,
   keyCommands,
   expiryCommands,
   scanCommands,

@@ -6,7 +6,8 @@
  * whatever the place held is gone, as far as this replica has seen it.
  */
 import { Strings } from "../bytes/strings.ts";
-import { HASH, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Value } from "../rdb/value.ts";
 import { push } from "./list-elements.ts";
@@ -14,8 +15,15 @@ import type { Run } from "./run.ts";
 import { writeSorted } from "./sorted-sets-scores.ts";
 import { readStreamValue, writeStreamValue } from "./streams-values.ts";
 
+/** A document: it is carried as what it was joined from, so that texts of clients of its engine's own are carried with it. */
+export interface DocumentValue {
+  readonly type: "document";
+  readonly kind: GenerationKind;
+  readonly payloads: readonly Buffer[];
+}
+
 /** The value at a place, which must not be NONE. */
-export function readWhole(run: Run, place: Place): Value {
+export function readWhole(run: Run, place: Place): Value | DocumentValue {
   switch (place.type) {
     case STRING:
       return {
@@ -62,6 +70,14 @@ export function readWhole(run: Run, place: Place): Value {
     }
     case STREAM:
       return readStreamValue(run, place);
+    case DOCUMENT:
+      return {
+        type: "document",
+        kind: place.kind as GenerationKind,
+        payloads: place.generations
+          .map(({ state }) => Buffer.from(state.encode()))
+          .toSorted((a, b) => a.compare(b)),
+      };
     case NONE:
       throw new Error("bug: nothing is there to read");
     default:
@@ -71,6 +87,20 @@ export function readWhole(run: Run, place: Place): Value {
 
 /** Writes a value to a place; a `deadline` of Infinity is none. */
 export function writeWhole(run: Run, place: Place, value: Value, deadline: number): void {
+/** Whether a value is of a type that is stored here. */
+export function isStorable({ type }: Value): boolean {
+  return (
+    type === "string" || type === "set" || type === "hash" || type === "zset" || type === "list"
+  );
+}
+
+/** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
+export function writeWhole(
+  run: Run,
+  place: Place,
+  value: Value | DocumentValue,
+  deadline: number,
+): void {
   if (value.type === "string")
     return run.write.set(place, deadline, value.value, 0, value.value.length);
   if (place.type !== NONE) {
@@ -83,7 +113,7 @@ export function writeWhole(run: Run, place: Place, value: Value, deadline: numbe
   run.write.expire(place, deadline);
 }
 
-function writeParts(run: Run, place: Place, value: Value): void {
+function writeParts(run: Run, place: Place, value: Value | DocumentValue): void {
   switch (value.type) {
     case "set": {
       const { members } = value;
@@ -121,6 +151,14 @@ function writeParts(run: Run, place: Place, value: Value): void {
       return writeStreamValue(run, place, value);
     case "string":
       throw new Error("bug: a string has no parts");
+    case "document":
+      for (const payload of value.payloads) {
+        run.lookAgain(place);
+        run.write.join(place, value.kind, payload);
+      }
+      return;
+    default:
+      throw new Error(`bug: a ${value.type} is not stored here`);
   }
 }
 

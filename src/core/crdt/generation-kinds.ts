@@ -6,6 +6,9 @@
 import { HYPERLOGLOG } from "../hll/hyperloglog.ts";
 import type { GenerationKind } from "./generation.ts";
 
-export const GENERATION_KINDS: ReadonlyMap<number, GenerationKind> = new Map(
-  [HYPERLOGLOG].map((kind) => [kind.number, kind]),
-);
+export const GENERATION_KINDS: ReadonlyMap<number, GenerationKind> = kindsWith([]);
+
+/** The core's own kinds, and those that engines bring. */
+export function kindsWith(engines: readonly GenerationKind[]): ReadonlyMap<number, GenerationKind> {
+  return new Map([HYPERLOGLOG, ...engines].map((kind) => [kind.number, kind]));
+}

@@ -18,6 +18,8 @@ import { execute } from "../commands/dispatch.ts";
 import { type NodePort, Run } from "../commands/run.ts";
 import type { Session } from "../commands/session.ts";
 import type { Settings } from "../commands/settings.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { kindsWith } from "../crdt/generation-kinds.ts";
 import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
@@ -58,6 +60,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly members: readonly string[];
   readonly durability: "local" | "relaxed";
   readonly keyspaces: readonly KeyspacePolicy[];
+  /** The kinds of generations that engines bring. */
+  readonly engines?: readonly GenerationKind[];
   /** How much of its own losses it keeps; the default when absent. */
   readonly conflicts?: ConflictBounds;
   readonly settings: Settings;
@@ -106,6 +110,7 @@ export class Replica {
     this.#durability = options.durability;
     this.keyspace = new Keyspace(this.origins, new Hasher(k0, k1));
     this.keyspace.policies = new Policies(options.keyspaces);
+    this.keyspace.kinds = kindsWith(options.engines ?? []);
     this.garbage = new Garbage(this.keyspace);
     this.records = new RecordSink(this.origins);
     const applier = new Applier(this.keyspace, this.garbage);

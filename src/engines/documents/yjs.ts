@@ -1,0 +1,61 @@
+/**
+ * Yjs as this engine uses it: loading, encoding and editing without chance, without a console and without an identity of its own.
+ *
+ * Invariant: what is loaded is a function of the bytes. Yjs draws a client id for every document it makes, and another one, with a
+ * word to the console, when an update comes in under the one it has. Neither number is ever used: whoever edits brings an
+ * author's, and between edits the id is one that no update can carry.
+ */
+import * as Y from "yjs";
+
+/** No client has this id: those on the wire are not negative. */
+const NOBODY = -1;
+
+export function newDoc(): Y.Doc {
+  // The guid is what Yjs would ask chance for otherwise.
+  const doc = new Y.Doc({ guid: "document" });
+  doc.clientID = NOBODY;
+  return doc;
+}
+
+/** Applies updates, in whatever order they build on each other, in one transaction. */
+export function applyUpdates(doc: Y.Doc, updates: readonly Uint8Array[]): void {
+  if (updates.length === 0) return;
+  doc.transact((transaction) => {
+    for (const update of updates) Y.applyUpdate(doc, update);
+    // Else Yjs would tidy the formats of texts by deletions of its own, here and not elsewhere.
+    transaction.local = true;
+  });
+}
+
+/** Makes changes under a client's id; what was new is returned as an update, an empty one if nothing was. */
+export function changesOf(doc: Y.Doc, client: number, change: () => void): Buffer {
+  let update: Uint8Array = new Uint8Array(0);
+  const keep = (bytes: Uint8Array): void => void (update = bytes);
+  doc.on("update", keep);
+  doc.clientID = client;
+  try {
+    doc.transact(change);
+  } finally {
+    doc.clientID = NOBODY;
+    doc.off("update", keep);
+  }
+  return Buffer.from(update);
+}
+
+/** Whether something was applied that builds on what was not. */
+export function isWaiting({ store }: Y.Doc): boolean {
+  return store.pendingStructs !== null || store.pendingDs !== null;
+}
+
+/** An author's client id: 53 bits of a hash of the name, so that two authors of a document do not meet in one. */
+export function clientOf(author: string): number {
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let i = 0; i < author.length; i++) {
+    const unit = author.charCodeAt(i);
+    a = Math.imul(a ^ unit, 2654435761);
+    b = Math.imul(b ^ unit, 1597334677);
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+  return (b >>> 11) * 2 ** 32 + (a >>> 0);
+}
