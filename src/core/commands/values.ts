@@ -80,21 +80,10 @@ export function readWhole(run: Run, place: Place): Value | DocumentValue {
       };
     case NONE:
       throw new Error("bug: nothing is there to read");
-    default:
-      throw new Error(`bug: type ${place.type} is not read here`);
   }
 }
 
 /** Writes a value to a place; a `deadline` of Infinity is none. */
-export function writeWhole(run: Run, place: Place, value: Value, deadline: number): void {
-/** Whether a value is of a type that is stored here. */
-export function isStorable({ type }: Value): boolean {
-  return (
-    type === "string" || type === "set" || type === "hash" || type === "zset" || type === "list"
-  );
-}
-
-/** Writes a value that `isStorable` to a place; a `deadline` of Infinity is none. */
 export function writeWhole(
   run: Run,
   place: Place,
@@ -156,9 +145,6 @@ function writeParts(run: Run, place: Place, value: Value | DocumentValue): void 
         run.lookAgain(place);
         run.write.join(place, value.kind, payload);
       }
-      return;
-    default:
-      throw new Error(`bug: a ${value.type} is not stored here`);
   }
 }
 
