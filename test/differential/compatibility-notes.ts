@@ -41,6 +41,18 @@ export const notes: Readonly<Record<string, Note>> = {
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
   "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
 
+  // ── stream ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  xadd: full(
+    "with several regions, the sequences of generated ids begin with the number of the region and go on in steps of 4096; nodes of `~` are counted by the bytes of names and values",
+  ),
+  xtrim: full("nodes of `~` are counted by the bytes of names and values"),
+  xreadgroup: full(
+    "between regions at least once; entries that arrive late with lower ids are delivered too",
+  ),
+  "xgroup|help": different(OWN_WORDS),
+  "xinfo|help": different(OWN_WORDS),
+  "xinfo|stream": different("there is no radix tree: its keys are nodes, its nodes one more"),
+
   // ── generic ────────────────────────────────────────────────────────────────────────────────────────────────────────
   dump: full("the payload of Redis 7.0; members and fields may stand in another order"),
   restore: different(

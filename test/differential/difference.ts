@@ -28,7 +28,7 @@ export function stepName(step: Step): string {
   return commandName(step.args);
 }
 
-const CONTAINERS = new Set(["OBJECT", "CLIENT", "COMMAND", "CONFIG"]);
+const CONTAINERS = new Set(["OBJECT", "CLIENT", "COMMAND", "CONFIG", "XGROUP", "XINFO"]);
 
 export function commandName(args: readonly Buffer[]): string {
   const name = (args[0]?.toString("latin1") ?? "").toUpperCase();

@@ -22,6 +22,7 @@ import { moving } from "./families/moving.ts";
 import { protocol } from "./families/protocol.ts";
 import { sets } from "./families/sets.ts";
 import { sortedSets } from "./families/sorted-sets.ts";
+import { streams } from "./families/streams.ts";
 import { strings } from "./families/strings.ts";
 import { transactions } from "./families/transactions.ts";
 import { knownDifferences, type KnownDifference } from "./known-differences.ts";
@@ -88,6 +89,7 @@ export const specs: readonly Spec[] = [
   ...sets,
   ...sortedSets,
   ...lists,
+  ...streams,
   ...geo,
   ...keys,
   ...transactions,

@@ -7,6 +7,7 @@ import type { RespConnection } from "../support/resp-connection.ts";
 import { itemsOf, textOf, type Reply } from "../support/resp.ts";
 import { replyDisagreement } from "./compare.ts";
 import type { Difference } from "./difference.ts";
+import { withoutTimes } from "./families/streams.ts";
 import { displayArg } from "./redis-cli-lines.ts";
 import { exact, milliseconds, unordered, unorderedPairs, type Expectation } from "./step.ts";
 
@@ -52,8 +53,8 @@ async function keysDifference(
   const readers = types.map((type) => contentReaders[textOf(type)?.toString() ?? ""] ?? noReader);
   const [contents, itsContents] = await about(
     keys.map((key, i) => {
-      const { command, rest = [] } = readers[i] ?? noReader;
-      return [command, key, ...rest];
+      const { command, before = [], rest = [] } = readers[i] ?? noReader;
+      return [command, ...before, key, ...rest];
     }),
   );
   const [deadlines, itsDeadlines] = await about(keys.map((key) => ["PTTL", key]));
@@ -74,6 +75,8 @@ async function keysDifference(
 
 interface Reader {
   readonly command: string;
+  /** The arguments in front of the key. */
+  readonly before?: readonly string[];
   /** The arguments behind the key. */
   readonly rest?: readonly string[];
   readonly expect: Expectation;
@@ -86,6 +89,12 @@ const contentReaders: Record<string, Reader> = {
   hash: { command: "HGETALL", expect: unorderedPairs },
   list: { command: "LRANGE", rest: ["0", "-1"], expect: exact },
   set: { command: "SMEMBERS", expect: unordered },
+  stream: {
+    command: "XINFO",
+    before: ["STREAM"],
+    rest: ["FULL", "COUNT", "0"],
+    expect: withoutTimes,
+  },
   zset: { command: "ZRANGE", rest: ["0", "-1", "WITHSCORES"], expect: exact },
 };
 

@@ -129,13 +129,16 @@ export type IdForm =
 /** Reads the id that a client wrote into `out`; a sequence that is missing is left 0. */
 export function readId(bytes: Uint8Array, start: number, end: number, out: Buffer): IdForm {
   if (end - start > ID_TEXT_MAX_BYTES) return 0;
+  // For Redis a text ends with its first zero.
+  let last = start;
+  while (last < end && bytes[last] !== 0) last++;
   let dash = start;
-  while (dash < end && bytes[dash] !== DASH) dash++;
+  while (dash < last && bytes[dash] !== DASH) dash++;
   out.fill(0, PART_BYTES, ID_BYTES);
   if (!readPart(bytes, start, dash, out, 0)) return 0;
-  if (dash === end) return 2;
-  if (dash + 2 === end && bytes[dash + 1] === STAR) return 3;
-  return readPart(bytes, dash + 1, end, out, PART_BYTES) ? 1 : 0;
+  if (dash === last) return 2;
+  if (dash + 2 === last && bytes[dash + 1] === STAR) return 3;
+  return readPart(bytes, dash + 1, last, out, PART_BYTES) ? 1 : 0;
 }
 
 /** Digits, as C's strtoull takes them: after spaces and a sign. */

@@ -13,11 +13,11 @@ import {
   BITMAP,
   COLLECTIONS,
   GENERATION,
-  HASH,
   horizonOf,
   isCollection,
   type Key,
   NONE,
+  STREAM,
   STRING,
   type Tag,
   type Type,
@@ -288,7 +288,7 @@ export class Place {
       const cell = cells.table.object(entry);
       if (!cell.live(this.horizonMs)) return false;
       const policy =
-        cells.tag === HASH ? keyspace.policies.of(this.bytes, this.start, this.end) : "lww";
+        cells.tag === STREAM ? "lww" : keyspace.policies.of(this.bytes, this.start, this.end);
       this.#read(keyspace, cell, policy, 0, null, this.horizonMs);
       return true;
     }

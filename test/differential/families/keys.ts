@@ -203,6 +203,7 @@ const encodings: Record<string, readonly string[]> = {
   set: ["intset", "hashtable"],
   zset: ["listpack", "skiplist"],
   list: ["quicklist"],
+  stream: ["stream"],
 };
 
 const knownEncoding: Expectation = {

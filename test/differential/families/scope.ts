@@ -101,5 +101,18 @@ export const inScope: readonly string[] = [
     "brpoplpush",
     "blmpop",
   ],
+  ...[
+    "xadd",
+    "xlen",
+    "xrange",
+    "xrevrange",
+    "xdel",
+    "xtrim",
+    "xsetid",
+    "xread",
+    "xreadgroup",
+    "xack",
+  ],
+  ...["xpending", "xclaim", "xautoclaim", "xgroup", "xinfo"],
   ...["command", "config", "time", "dump", "restore", "sort", "sort_ro"],
 ];
