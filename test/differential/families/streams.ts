@@ -52,11 +52,11 @@ function ids(g: Generator, most: number): string[] {
   return g.times(g.chance.between(1, most), () => someId(g));
 }
 
-function first(g: Generator): string {
+function from(g: Generator): string {
   return g.chance.happens(0.5) ? "-" : `${g.chance.happens(0.3) ? "(" : ""}${someId(g)}`;
 }
 
-function last(g: Generator): string {
+function upTo(g: Generator): string {
   return g.chance.happens(0.5) ? "+" : `${g.chance.happens(0.3) ? "(" : ""}${someId(g)}`;
 }
 
@@ -159,7 +159,7 @@ export const streams: readonly Spec[] = [
     weight: 8,
     options: ["COUNT"],
     make: (g) => {
-      const bounds = name === "XRANGE" ? [first(g), last(g)] : [last(g), first(g)];
+      const bounds = name === "XRANGE" ? [from(g), upTo(g)] : [upTo(g), from(g)];
       return [g.command([name, key(g), ...bounds, ...count(g)])];
     },
   })),
@@ -282,7 +282,7 @@ export const streams: readonly Spec[] = [
       const idle = g.chance.happens(0.3)
         ? [g.use("IDLE"), g.chance.pick(["0", "5000000", "abc"])]
         : [];
-      const range = [...idle, first(g), last(g), String(g.chance.between(-1, 9))];
+      const range = [...idle, from(g), upTo(g), String(g.chance.between(-1, 9))];
       const whose = g.chance.happens(0.4) ? [g.chance.pick([...CONSUMERS, "nobody"])] : [];
       const rest = g.chance.happens(0.3) ? [] : [...range, ...whose];
       return [...delivered(g, of, its), g.command(["XPENDING", of, its, ...rest], withoutIdle)];
@@ -315,7 +315,7 @@ export const streams: readonly Spec[] = [
     make: (g) => {
       const [of, its] = [key(g), group(g)];
       const words = g.chance.shuffled([count(g, 0.6), g.maybe("JUSTID", 0.3)]).flat();
-      const rest = [minIdle(g), first(g), ...words];
+      const rest = [minIdle(g), from(g), ...words];
       return [
         ...delivered(g, of, its),
         g.command(["XAUTOCLAIM", of, its, consumer(g), ...rest]),
