@@ -76,6 +76,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "isolate", "slow-wire"],
     fixed: { keys: 2, elements: 3, padding: 0 },
   },
+  /** Prefixes with a format of their own. */
+  formats: {
+    kinds: ["bset", "bfield", "bcount", "bother", "wadd", "wrem", "wpop", "wdel", "certain"],
+    faults: ["cut", "isolate", "slow-wire", "crash"],
+    fixed: { keys: 2, elements: 3, padding: 0 },
+  },
   /** Values written at the same time in several regions, and keys of several types. */
   conflicts: {
     kinds: ["set", "hset", "clash", "rename", "append"],

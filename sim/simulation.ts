@@ -17,6 +17,7 @@ import { Network, wayOf } from "./world/network.ts";
 import { Timeline } from "./world/timeline.ts";
 import { sandboxed } from "./world/sandbox.ts";
 import { Trace } from "./world/trace.ts";
+import { FORMATS } from "./world/workload.ts";
 
 export interface SimulationOptions {
   /** Called with each line of the story. */
@@ -289,5 +290,6 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     },
     checkpoint: { everyBytes: plan.checkpointBytes, everyMs: 5_000 },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs },
+    keyspaces: [...FORMATS],
   };
 }

@@ -103,10 +103,11 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
 }
 
 /**
- * What a flush or an expiry leaves behind is let go once every member had it. A replica that lost its disk has it no more and may
- * write as if it had never been, so the two are not drawn together while a lost disk is not refilled before it is written to.
+ * What a flush, an expiry or the last writer's removal of a member leaves behind is let go once every member had it. A replica that
+ * lost its disk has it no more and may write as if it had never been, so they are not drawn together while a lost disk is not
+ * refilled before it is written to.
  */
-const NEEDS_MEMORY = new Set(["flush", "setex", "expire", "persist", "lexpire"]);
+const NEEDS_MEMORY = new Set(["flush", "setex", "expire", "persist", "lexpire", "wrem", "wpop"]);
 
 function drawKinds(
   chance: Chance,

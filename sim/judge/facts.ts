@@ -8,7 +8,14 @@
  * had seen is here when it comes; floors and flushes are kept for ever and judge what comes later too.
  */
 import type { GenerationKind } from "../../src/core/crdt/generation.ts";
-import { COLLECTIONS, DEADLINES, GENERATION, NEVER_MS, STRING } from "../../src/core/crdt/key.ts";
+import {
+  COLLECTIONS,
+  DEADLINES,
+  GENERATION,
+  NEVER_MS,
+  SET,
+  STRING,
+} from "../../src/core/crdt/key.ts";
 import { GENERATION_KINDS } from "../../src/core/crdt/generation-kinds.ts";
 import { type CommittedRecord, type Fx, OP } from "./history.ts";
 
@@ -31,6 +38,8 @@ export interface KeyFacts {
   readonly cells: Map<string, Fact[]>;
   readonly cellCounts: Map<string, Fact[]>;
   readonly generations: Map<string, GenerationFacts>;
+  /** By member: the latest removal that takes what it has not seen. */
+  readonly memberFloors: Map<string, { ms: number; tick: number }>;
   /** The highest floor. */
   bornMs: number;
   writtenMs: number;
@@ -67,8 +76,11 @@ export class Facts {
   /** The keys that records have named since somebody last looked; emptied by whoever looks. */
   readonly touched = new Set<string>();
   readonly #flushes: FlushSeen[] = [];
+  /** Members that the newest record has taken from a set without having seen them. */
+  taken: { readonly key: string; readonly member: string; readonly fact: Fact }[] = [];
 
   apply(record: CommittedRecord): void {
+    this.taken = [];
     for (const fx of record.effects) this.#apply(record, fx);
   }
 
@@ -103,6 +115,8 @@ export class Facts {
         return this.#put(record, fx, key, seen);
       case OP.REMOVE_CELL:
         return drop(key.cells, cellName(fx.tag, fx.name), seen);
+      case OP.REMOVE_OLDER:
+        return this.#removeOlder(record, fx, key, seen);
       case OP.JOIN:
         return this.#join(record, fx, key);
       case OP.REMOVE_KIND:
@@ -137,8 +151,27 @@ export class Facts {
   #put(record: CommittedRecord, fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
     if (this.#dead(record, fx) || record.ms <= key.bornMs) return;
     const name = cellName(fx.tag, fx.name);
+    const floor = fx.tag === SET ? key.memberFloors.get(fx.name) : undefined;
+    if (floor !== undefined && compare(record.ms, record.tick, floor.ms, floor.tick) < 0) return;
     drop(key.cells, name, seen);
     listOf(key.cells, name).push(factOf(record, fx));
+  }
+
+  #removeOlder(
+    { ms, tick }: CommittedRecord,
+    fx: Fx,
+    key: KeyFacts,
+    seen: (fact: Fact) => boolean,
+  ): void {
+    const name = cellName(SET, fx.name);
+    drop(key.cells, name, seen);
+    const older = (fact: Fact): boolean => compare(fact.ms, fact.tick, ms, tick) < 0;
+    for (const fact of key.cells.get(name) ?? [])
+      if (older(fact)) this.taken.push({ key: `${fx.db}:${fx.key}`, member: fx.name, fact });
+    drop(key.cells, name, older);
+    const floor = key.memberFloors.get(fx.name);
+    if (floor === undefined || compare(floor.ms, floor.tick, ms, tick) < 0)
+      key.memberFloors.set(fx.name, { ms, tick });
   }
 
   #join(record: CommittedRecord, fx: Fx, key: KeyFacts): void {
@@ -210,6 +243,7 @@ export class Facts {
         cells: new Map(),
         cellCounts: new Map(),
         generations: new Map(),
+        memberFloors: new Map(),
         bornMs: -1,
         writtenMs: 0,
         writtenTick: 0,

@@ -6,7 +6,7 @@
  * bytes. A tail that an origin lost in a crash before anybody heard of it is forgotten here too.
  */
 import { Source } from "../../src/core/bytes/source.ts";
-import { HASH, SET } from "../../src/core/crdt/key.ts";
+import { BITMAP, EVERYTHING, HASH, NEVER_MS, SET } from "../../src/core/crdt/key.ts";
 
 /** Eras within one record: see `core/crdt/cell.ts`. */
 const STEP = 2 ** -11;
@@ -56,6 +56,9 @@ export const OP = {
   COUNT_CELL: 18,
   JOIN: 19,
   REMOVE_KIND: 20,
+  PUT_CHUNK: 24,
+  REMOVE_TYPES: 25,
+  REMOVE_OLDER: 26,
 } as const;
 
 /** The short ops of sets and hashes: what they are, and of which type. */
@@ -254,6 +257,21 @@ function readEffects(
         fx.name = source.text();
         if (fx.tag !== SET || short === undefined) fx.value = source.text();
         break;
+      case OP.PUT_CHUNK:
+        fx.op = OP.PUT_CELL;
+        fx.tag = BITMAP;
+        fx.name = chunkName(source.varint());
+        fx.value = source.text();
+        break;
+      case OP.REMOVE_OLDER:
+        fx.tag = SET;
+        fx.name = source.text();
+        break;
+      case OP.REMOVE_TYPES:
+        fx.op = OP.REMOVE_BORN;
+        fx.mask = source.varint();
+        fx.bornMs = forever(source.u48());
+        break;
       case OP.JOIN: {
         fx.mask = source.u8();
         const of = origin.names[source.varint()] as number;
@@ -271,10 +289,10 @@ function readEffects(
         fx.resets = readResets(source, origin, seq, deps);
         break;
       case OP.REMOVE:
-        fx.mask = source.u8();
+        fx.mask = readMask(source);
         break;
       case OP.REMOVE_BORN:
-        fx.mask = source.u8();
+        fx.mask = readMask(source);
         fx.bornMs = source.u48();
         break;
       case OP.EXPIRE:
@@ -291,6 +309,23 @@ function readEffects(
     effects.push(fx);
   }
   return effects;
+}
+
+/** A chunk of a bitmap, as the cell it is. */
+function chunkName(chunk: number): string {
+  const name = Buffer.alloc(4);
+  name.writeUInt32BE(chunk);
+  return name.latin1Slice();
+}
+
+/** A byte that names all it can means everything. */
+function readMask(source: Source): number {
+  const mask = source.u8();
+  return mask === 0xff ? EVERYTHING : mask;
+}
+
+function forever(ms: number): number {
+  return ms === NEVER_MS ? Infinity : ms;
 }
 
 const blank = {

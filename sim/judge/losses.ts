@@ -6,7 +6,7 @@
  *
  * Invariant: a loss counts only while the record that showed it is held: what a crash takes back was never answered for.
  */
-import { COLLECTIONS, GENERATION, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
+import { BITMAP, COLLECTIONS, GENERATION, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
 import { readConflict } from "../../src/core/replica/conflict.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
 import type { CommittedRecord, History } from "./history.ts";
@@ -41,6 +41,7 @@ export class Losses {
 
   /** A member has applied a record: what of its own has it lost by it? */
   applied(member: string, facts: Facts, record: CommittedRecord): void {
+    this.#taken(member, facts, record);
     const names = new Set(
       record.effects.filter(({ db }) => db !== INTERNAL_DB).map(({ db, key }) => `${db}:${key}`),
     );
@@ -52,6 +53,16 @@ export class Losses {
         const lost = this.#history.origins[loser.origin]?.records[Math.floor(loser.seq) - 1];
         this.#losses.push({ key: name, tag, path, loser, lost, shownBy: record });
       }
+    }
+  }
+
+  /** A removal has taken members of sets that it had not seen. */
+  #taken(member: string, facts: Facts, shownBy: CommittedRecord): void {
+    for (const { key, member: path, fact: loser } of facts.taken) {
+      const of = this.#history.origins[loser.origin];
+      if (of?.member !== member || key.startsWith(`${INTERNAL_DB}:`)) continue;
+      const lost = of.records[Math.floor(loser.seq) - 1];
+      this.#losses.push({ key, tag: SET, path, loser, lost, shownBy });
     }
   }
 
@@ -114,9 +125,9 @@ function lossesOf(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Fou
     // One that nobody else wrote to has lost nothing.
     if (facts.length < 2) continue;
     const [tag, path] = partsOf(name);
-    // A member of a set is there, whoever added it; a score with a condition (its ninth byte) asked to lose.
+    // A member of a set is there, whoever added it; bits of a bitmap are merged; a score with a condition (its ninth byte) asked to lose.
     const conditional = tag === ZSET && facts.some(({ value }) => value.length > 8);
-    if (tag !== SET && !conditional) consider(tag, path, facts);
+    if (tag !== SET && tag !== BITMAP && !conditional) consider(tag, path, facts);
   }
   return isDisputed(key) ? [...losses, ...hidden(key, record, isLater)] : losses;
 }
@@ -175,5 +186,7 @@ function partsOf(cellName: string): [tag: number, path: string] {
   const space = cellName.indexOf(" ");
   const tag = COLLECTIONS.find((other) => other === Number(cellName.slice(0, space)));
   if (tag === undefined) throw new Error(`${cellName} is of no type`);
-  return [tag, cellName.slice(space + 1)];
+  const name = cellName.slice(space + 1);
+  // The feed tells a chunk by the byte it begins with.
+  return [tag, tag === BITMAP ? `${Buffer.from(name, "latin1").readUInt32BE() * 64}` : name];
 }

@@ -5,7 +5,7 @@
  * deadlines and conflicts of types show is tested where it is decided.
  */
 import type { Cells } from "../../src/core/crdt/cells.ts";
-import { HASH, LIST, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
+import { BITMAP, HASH, LIST, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
 import type { Order } from "../../src/core/crdt/order.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
@@ -45,6 +45,7 @@ function expected(key: KeyFacts, history: History): string | null {
   // The name of a cell begins with its type.
   const own = (name: string): string => name.slice(name.indexOf(" ") + 1);
   if (tag === SET) return `set ${[...key.cells.keys()].map(own).toSorted().join(",")}`;
+  if (tag === BITMAP) return `string ${bits(key.cells)}`;
   if (tag === LIST) {
     const positions = [...key.cells.keys()].map(own).toSorted();
     const values = positions.map((at) => read(key.cells.get(`${LIST} ${at}`) ?? [], [], history));
@@ -64,6 +65,20 @@ function expected(key: KeyFacts, history: History): string | null {
     .map((f) => `${own(f)}=${read(key.cells.get(f) ?? [], key.cellCounts.get(f) ?? [], history)}`)
     .toSorted()
     .join(",")}`;
+}
+
+/** A bitmap: whatever bit one of the values of its chunk has set. */
+function bits(chunks: KeyFacts["cells"]): string {
+  const bytes: number[] = [];
+  for (const [name, facts] of chunks) {
+    const chunk = Buffer.from(name.slice(name.indexOf(" ") + 1), "latin1").readUInt32BE();
+    for (const { value } of facts)
+      for (let i = 0; i < value.length; i++) {
+        const at = chunk * 64 + i;
+        bytes[at] = (bytes[at] ?? 0) | value.charCodeAt(i);
+      }
+  }
+  return Buffer.from(Array.from(bytes, (byte) => byte ?? 0)).latin1Slice();
 }
 
 function compare<T extends number | string>(a: T, b: T): number {

@@ -483,6 +483,27 @@ export const MUTANTS: readonly Mutant[] = [
     find: "return nowMs - asked.atMs < asked.waitMs;",
     put: "return false;",
   },
+  {
+    name: "a removal by the last writer takes only what is here already",
+    profile: "formats",
+    file: "core/replica/apply.ts",
+    find: "key.raiseMemberFloor(member, context);",
+    put: "",
+  },
+  {
+    name: "the floor of a member is let go before everyone has it",
+    profile: "formats",
+    file: "core/replica/apply.ts",
+    find: "this.garbage.addMemberFloor(context, place, member);",
+    put: "key.dropMemberFloor(member, context.origin, context.seq);",
+  },
+  {
+    name: "of concurrent values of a chunk the last to arrive is shown",
+    profile: "formats",
+    file: "core/crdt/bitmap.ts",
+    find: "(out[at + i] as number) |= value[i] as number;",
+    put: "(out[at + i] as number) = value[i] as number;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

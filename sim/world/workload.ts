@@ -43,6 +43,12 @@ const value = (o: WorkloadOptions, id: string): string =>
   o.padding === 0 ? id : id.padEnd(o.padding, ".");
 const binary = (o: WorkloadOptions, id: string): string => `${value(o, id)}\xfe\x00`;
 
+/** How keys of a prefix are kept, where that is not as it always is. */
+export const FORMATS = [
+  { prefix: "b:", conflict: "lww", format: "bitmap" },
+  { prefix: "w:", conflict: "lww", format: "lww-set" },
+] as const;
+
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
 export const KINDS: Readonly<Record<string, Draw>> = {
   // Counted exactly: nothing ever removes them.
@@ -160,6 +166,24 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   lrange: (c, o) => [["LRANGE", key("l", c, o), "0", "-1"]],
   ldel: (c, o) => [["DEL", key("l", c, o)]],
   lexpire: (c, o) => [["PEXPIRE", key("l", c, o), ttl(c)]],
+  // Prefixes with a format of their own: `FORMATS`.
+  bset: (c, o) => [
+    ["SETBIT", key("b", c, o), `${c.below(c.is(0.5) ? 16 : 1_500)}`, c.pick(["1", "1", "0"])],
+  ],
+  bfield: (c, o) => [["BITFIELD", key("b", c, o), "INCRBY", "u8", `#${c.below(130)}`, small(c)]],
+  bcount: (c, o) => [["BITCOUNT", key("b", c, o)]],
+  bother: (c, o, id) => [
+    c.pick([
+      ["BITOP", "XOR", key("b", c, o), key("b", c, o), key("b", c, o)],
+      ["SET", key("b", c, o), id],
+      ["APPEND", key("b", c, o), id],
+      ["DEL", key("b", c, o)],
+    ]),
+  ],
+  wadd: (c, o) => [["SADD", key("w", c, o), element(c, o), element(c, o)]],
+  wrem: (c, o) => [["SREM", key("w", c, o), element(c, o), element(c, o)]],
+  wpop: (c, o) => [["SPOP", key("w", c, o)]],
+  wdel: (c, o) => [["DEL", key("w", c, o)]],
 };
 
 /** Kinds whose reply gives an element of a queue away. */

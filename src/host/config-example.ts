@@ -87,7 +87,8 @@ keyspaces: []
 #    conflict: max
 #  - prefix: "cart:"
 #    conflict: ./resolve-cart.cjs
-# How what is written to keys with a prefix is kept; chosen before there are keys. bitmap: in chunks that merge bit by bit.
+# How what is written to keys with a prefix is kept; chosen before there are keys. bitmap: in chunks that merge bit by bit;
+# lww-set: the later of an addition and a removal of a set's member wins.
 #  - prefix: "seen:"
 #    format: bitmap
 

@@ -110,7 +110,9 @@ function usage(run: Run, args: Args, reply: Reply): void {
   place.table.load(place.at, entry);
   let bytes = entryBytes(entry);
   if (key !== null) {
-    bytes += KEY_BYTES + DEADLINE_BYTES * (key.deadlines.length + key.floors.length);
+    bytes +=
+      KEY_BYTES +
+      DEADLINE_BYTES * (key.deadlines.length + key.floors.length + (key.memberFloors?.size ?? 0));
     if (key.cell !== null) bytes += cellBytes(key.cell);
     for (const body of key.bodies) bytes += cellsBytes(body, samples);
     for (const { state } of key.generations) bytes += state.bytes;

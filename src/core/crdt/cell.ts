@@ -125,6 +125,16 @@ export class Cell {
       );
   }
 
+  /** Drops the siblings that the record has seen or that are older than it; returns those of them it had not seen. */
+  dropOlder(context: Context): Sibling[] {
+    this.dropSeen(context);
+    const { ms, tick } = context;
+    const isOlder = (s: Sibling): boolean => s.ms < ms || (s.ms === ms && s.tick < tick);
+    const lost = this.siblings.filter(isOlder);
+    if (lost.length > 0) this.siblings = this.siblings.filter((s) => !isOlder(s));
+    return lost;
+  }
+
   /** An addition by `origin`: its era as it is after it. */
   add(
     origin: number,

@@ -13,7 +13,7 @@ import { COUNTER, type Entry, Entry as TableEntry, OBJECT, Table } from "../keys
 import type { Hasher } from "../keyspace/hasher.ts";
 import type { Heap } from "../keyspace/heap.ts";
 import type { Amount } from "./amount.ts";
-import { Cell, type Dot, type Reset } from "./cell.ts";
+import { Cell, type Dot, type Reset, type Sibling } from "./cell.ts";
 import type { Context } from "./context.ts";
 import type { Collection } from "./key.ts";
 import type { Order } from "./order.ts";
@@ -28,6 +28,7 @@ export interface NamedResets {
 /** What a `Cell` with one era or sibling takes. */
 const CELL_BYTES = 400;
 const nothing = Buffer.alloc(0);
+const NO_SIBLINGS: readonly Sibling[] = [];
 const NO_RESETS: readonly Reset[] = [];
 /** Looked through for a moment, never across a call. */
 const glance = new TableEntry();
@@ -223,6 +224,20 @@ export class Cells {
     cell.reset(resets);
     this.#count(wasLive, cell.live());
     this.#store(at, hash, name, start, end, cell);
+  }
+
+  /** Removes what the record has seen under one name, and what is older than it; returns what of that it had not seen. */
+  removeOlder(context: Context, name: Uint8Array, start: number, end: number): readonly Sibling[] {
+    const hash = this.#hasher.hash(0, name, start, end);
+    const at = this.table.find(hash, 0, name, start, end);
+    if (at < 0) return NO_SIBLINGS;
+    this.#leave(at);
+    const cell = this.#cell(at);
+    const wasLive = cell.live();
+    const lost = cell.dropOlder(context);
+    this.#count(wasLive, cell.live());
+    this.#store(at, hash, name, start, end, cell);
+    return lost;
   }
 
   /** Removes everything the record has seen that was born up to `horizonMs`. */

@@ -10,6 +10,7 @@
  *   deadlines   siblings of EXPIRE and PERSIST; among concurrent ones the longest wins
  *   floors       what an expiry left behind until every replica has it: whatever was born under it is dead on arrival, or a
  *                concurrent addition would outlive the key and, its deadline gone, live for ever
+ *   memberFloors  the same of single members, which a removal by the last writer leaves behind (`lww-set`)
  */
 import { compareStamps } from "../clock/stamp.ts";
 import type { Cell, Sibling } from "./cell.ts";
@@ -75,6 +76,14 @@ export interface Floor {
   readonly writtenTick: number;
 }
 
+/** The removal of a member that takes additions it has not seen: what was added before is dead on arrival until it is stable. */
+export interface MemberFloor {
+  readonly origin: number;
+  readonly seq: number;
+  readonly ms: number;
+  readonly tick: number;
+}
+
 /** Most keys have one body or none, and hardly any a generation. */
 const NO_BODIES: readonly Cells[] = [];
 const NO_GENERATIONS: readonly Generation[] = [];
@@ -85,6 +94,8 @@ export class Key {
   generations: readonly Generation[] = NO_GENERATIONS;
   deadlines: Deadline[] = [];
   floors: Floor[] = [];
+  /** By member, one byte a character: the latest removal of each. */
+  memberFloors: Map<string, MemberFloor> | null = null;
   /** Whether the keyspace counts it as a key, as one with a deadline, and as one that expiry must look at. */
   counted = false;
   countedExpiring = false;
@@ -194,6 +205,28 @@ export class Key {
     return false;
   }
 
+  /** Raises the floor of a member. Of two removals the later is enough: what is older than it has come once it is stable. */
+  raiseMemberFloor(member: string, { origin, seq, ms, tick }: Context): void {
+    const there = this.memberFloors?.get(member);
+    if (there !== undefined && compareStamps(there.ms, there.tick, ms, tick) >= 0) return;
+    this.memberFloors ??= new Map();
+    this.memberFloors.set(member, { origin, seq, ms, tick });
+  }
+
+  /** Whether the addition of a member is older than a removal of it. */
+  underMemberFloor(member: string, ms: number, tick: number): boolean {
+    const floor = this.memberFloors?.get(member);
+    return floor !== undefined && compareStamps(ms, tick, floor.ms, floor.tick) < 0;
+  }
+
+  /** Lets go of a floor whose removal is stable. */
+  dropMemberFloor(member: string, origin: number, seq: number): void {
+    const floor = this.memberFloors?.get(member);
+    if (floor?.origin !== origin || floor.seq !== seq) return;
+    this.memberFloors?.delete(member);
+    if (this.memberFloors?.size === 0) this.memberFloors = null;
+  }
+
   /** Drops everything born at or before a stamp: FLUSHALL's horizon. */
   dropBorn(ms: number, tick: number): void {
     for (const body of this.bodies) body.dropBorn(ms, tick);
@@ -235,7 +268,8 @@ export class Key {
       this.bodies.length === 0 &&
       this.generations.length === 0 &&
       this.deadlines.length === 0 &&
-      this.floors.length === 0
+      this.floors.length === 0 &&
+      this.memberFloors === null
     );
   }
 }

@@ -193,7 +193,8 @@ export class Keyspace {
       key.bodies.length === 0 &&
       key.generations.length === 0 &&
       key.deadlines.length === 0 &&
-      key.floors.length === 0;
+      key.floors.length === 0 &&
+      key.memberFloors === null;
     const only = alone && cell.eras.length === 0 && cell.siblings.length === 1 && cell.siblings[0];
     const era = alone && cell.siblings.length === 0 && cell.eras.length === 1 && cell.eras[0];
     if (era && era.resetSeq === 0 && era.seq > 0 && typeof era.sum === "number") {

@@ -271,7 +271,8 @@ export class Place {
   ): Amount | null {
     const { cells, horizonMs } = this;
     const at = cells?.find(name, start, end) ?? -1;
-    if (cells === null || at < 0) return additionFor(0, 0, increment, target);
+    if (cells === null || at < 0 || !cells.liveAt(at, horizonMs))
+      return additionFor(0, 0, increment, target);
     const entry = this.#entry;
     cells.table.load(at, entry);
     const { origins } = keyspace;

@@ -208,6 +208,10 @@ export class Applier {
     const { keyspace, context } = this;
     const key = keyspace.open(place);
     if (key.underFloor(context.ms)) return SAME;
+    if (tag === SET && key.memberFloors !== null) {
+      const member = name.latin1Slice(nameStart, nameEnd);
+      if (key.underMemberFloor(member, context.ms, context.tick)) return SAME;
+    }
     const cells = keyspace.cells(key, tag);
     const put = cells.put(context, name, nameStart, nameEnd, Infinity, value, start, end);
     if (cells.touched !== null && (tag & MERGED) === 0)
@@ -278,6 +282,18 @@ export class Applier {
     const key = this.keyspace.open(place);
     key.cells(tag)?.remove(this.context, name, start, end, []);
     this.keyspace.close(place, key);
+  }
+
+  /** Removes every addition of a member that the record has seen or that is older; until it is stable none such comes in. */
+  removeOlder(place: Place, name: Buffer, start: number, end: number): void {
+    const { keyspace, context } = this;
+    const key = keyspace.open(place);
+    const lost = key.cells(SET)?.removeOlder(context, name, start, end) ?? [];
+    if (lost.length > 0) this.conflicts.members(context, place, name, start, end, lost);
+    const member = name.latin1Slice(start, end);
+    key.raiseMemberFloor(member, context);
+    keyspace.close(place, key);
+    this.garbage.addMemberFloor(context, place, member);
   }
 
   /** Resets a counter as far as the record has seen it: of the string itself, or of a field. */

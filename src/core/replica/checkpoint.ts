@@ -20,7 +20,17 @@ import { checkChunk, CHUNK_NAME_BYTES, chunkAt } from "../crdt/bitmap.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import { BITMAP, type Collection, HASH, Key, LIST, SET, STREAM, ZSET } from "../crdt/key.ts";
+import {
+  BITMAP,
+  type Collection,
+  HASH,
+  Key,
+  LIST,
+  type MemberFloor,
+  SET,
+  STREAM,
+  ZSET,
+} from "../crdt/key.ts";
 import { isScore } from "../crdt/score.ts";
 import { checkPosition } from "../crdt/position.ts";
 import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
@@ -39,6 +49,11 @@ const NEVER = 2 ** 48 - 1;
 
 /** Instead of a key's parts: more cells of a body. */
 const MORE = 128;
+/** Instead of a key's parts: the floors of its members. */
+const MEMBER_FLOORS = 129;
+
+/** What garbage waits, by its number. */
+const ITEM_KINDS = ["floor", "flush", "resets", "member"] as const;
 
 const CELL_REGISTER = 0;
 const CELL_OBJECT = 1;
@@ -110,6 +125,7 @@ export class CheckpointWriter {
         this.#bodies.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), tag });
       }
       writeEntry(this.#sink, entry, key, (body) => !isLarge(body));
+      if (key?.memberFloors) writeMemberFloors(this.#sink, entry, key.memberFloors);
     });
     this.#walked = this.#cursor === 0;
   }
@@ -179,7 +195,7 @@ export class CheckpointLoader {
   #readHeader(source: Source): void {
     const replica = this.#replica;
     const version = source.u8();
-    // Format 1 had nothing but strings, sets and hashes; format 2 no bitmaps.
+    // Format 1 had nothing but strings, sets and hashes; format 2 no bitmaps and floors of members.
     if (version === 0 || version > VERSION)
       throw new Malformed(
         `the checkpoint has format ${version}, this version reads 1 to ${VERSION}`,
@@ -212,6 +228,8 @@ export class CheckpointLoader {
     const kind = source.u8();
     if (kind === 0) return { origin, seq, db, key, what: { kind: "floor" } };
     if (kind === 1) return { origin, seq, db, key, what: { kind: "flush" } };
+    if (kind === 3)
+      return { origin, seq, db, key, what: { kind: "member", member: source.text() } };
     const tag = readCounting(source);
     const name = Buffer.from(source.view());
     const resets: Reset[] = [];
@@ -236,6 +254,7 @@ export class CheckpointLoader {
       this.#cells(source, keyspace.cells(key, readBody(source)));
       return keyspace.settle(place, key);
     }
+    if (parts === MEMBER_FLOORS) return this.#memberFloors(source);
     const key = new Key();
     // Should the key be there already, this entry takes its place, in the counts too.
     if (place.at >= 0) {
@@ -270,6 +289,19 @@ export class CheckpointLoader {
       for (let left = source.varint(); left > 0; left--)
         key.generations = [...key.generations, this.#generation(source)];
     keyspace.settle(place, key);
+  }
+
+  #memberFloors(source: Source): void {
+    const { keyspace } = this.#replica;
+    const key = keyspace.open(this.#place);
+    key.memberFloors = new Map();
+    for (let left = source.varint(); left > 0; left--) {
+      const member = source.text();
+      const origin = this.#number(source);
+      const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+      key.memberFloors.set(member, { origin, seq, ms, tick });
+    }
+    keyspace.settle(this.#place, key);
   }
 
   #generation(source: Source): Generation {
@@ -378,7 +410,8 @@ function writeHeader(sink: Sink, replica: Replica): void {
     sink.varint(seq);
     sink.varint(db);
     sink.bytes(key, 0, key.length);
-    sink.u8(what.kind === "floor" ? 0 : what.kind === "flush" ? 1 : 2);
+    sink.u8(ITEM_KINDS.indexOf(what.kind));
+    if (what.kind === "member") sink.text(what.member);
     if (what.kind !== "resets") continue;
     sink.u8(what.tag);
     sink.bytes(what.name, 0, what.name.length);
@@ -388,6 +421,24 @@ function writeHeader(sink: Sink, replica: Replica): void {
       writeSeq(sink, reset.seq);
       writeAmount(sink, reset.sum);
     }
+  }
+}
+
+function writeMemberFloors(
+  sink: Sink,
+  { db, bytes, nameStart, nameEnd }: Entry,
+  floors: ReadonlyMap<string, MemberFloor>,
+): void {
+  sink.varint(db);
+  sink.bytes(bytes, nameStart, nameEnd);
+  sink.u8(MEMBER_FLOORS);
+  sink.varint(floors.size);
+  for (const [member, { origin, seq, ms, tick }] of floors) {
+    sink.text(member);
+    sink.varint(origin);
+    sink.varint(seq);
+    sink.u48(ms);
+    sink.u16(tick);
   }
 }
 

@@ -85,6 +85,24 @@ export class Conflicts {
     this.#increments(context, place, tag, name, start, end, cell);
   }
 
+  /** A later removal has taken additions of a member that it had not seen. */
+  members(
+    context: Context,
+    place: Place,
+    name: Buffer,
+    start: number,
+    end: number,
+    lost: readonly Sibling[],
+  ): void {
+    if (place.db === INTERNAL_DB) return;
+    for (const loser of lost) {
+      if (!this.#isApplied(loser)) continue;
+      this.#count(place);
+      const path = Buffer.from(name.subarray(start, end));
+      this.#lost(place, SET, "member", path, "lww-set", loser, context, SET, nothing);
+    }
+  }
+
   #registers(
     context: Context,
     place: Place,

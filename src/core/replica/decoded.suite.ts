@@ -77,6 +77,7 @@ const OPS = [
 const RESOLVE = 48;
 OPS[24] = "PUT_CHUNK";
 OPS[25] = "REMOVE_TYPES";
+OPS[26] = "REMOVE_OLDER";
 const BITMAP = 0x200;
 /** The ops that sets and hashes have of their own: op → type. Others name theirs. */
 const SHORT_TAGS = new Map([
@@ -169,6 +170,10 @@ export class Decoder {
       if (op === "PUT_CHUNK") {
         const [name, value] = [`${source.varint()}`, source.text()];
         effects.push({ op: "PUT_CELL", db, key, tag: BITMAP, name, value });
+        continue;
+      }
+      if (op === "REMOVE_OLDER") {
+        effects.push({ op, db, key, tag: 2, name: source.text() });
         continue;
       }
       if (op === "REMOVE_TYPES") {

@@ -60,6 +60,7 @@ function checkPayload(
     case effect.OP_SET:
     case effect.OP_ADD_MEMBER:
     case effect.OP_REMOVE_MEMBER:
+    case effect.OP_REMOVE_OLDER:
     case effect.OP_REMOVE_FIELD:
       skipBytes(source);
       return;

@@ -75,6 +75,8 @@ export const OP_REMOVE_KIND = 20;
 export const OP_PUT_CHUNK = 24;
 /** varint mask, horizon u48: as REMOVE and REMOVE BORN, for types beyond a byte. */
 export const OP_REMOVE_TYPES = 25;
+/** member */
+export const OP_REMOVE_OLDER = 26;
 /** tag u8, name, dots, value */
 export const OP_RESOLVE = 48;
 
@@ -241,6 +243,12 @@ export class EffectReader {
         const start = source.skip(length);
         const tag = op === OP_REMOVE_MEMBER ? SET : HASH;
         applier.removeCell(place, tag, bytes, start, start + length);
+        return;
+      }
+      case OP_REMOVE_OLDER: {
+        const length = source.varint();
+        const start = source.skip(length);
+        applier.removeOlder(place, bytes, start, start + length);
         return;
       }
       case OP_SET_FIELD: {

@@ -1,5 +1,5 @@
 /**
- * Garbage: what removals leave behind until every member has applied them: resets of counters, floors, flushes.
+ * Garbage: what removals leave behind until every member has applied them: resets of counters, floors of keys and members, flushes.
  *
  * Invariant: something is collected only when the very record that left it is stable, that is when every member has it and
  * nothing concurrent with it can still arrive. Collecting a counter's era because another reset of the key was stable, or
@@ -22,6 +22,7 @@ type What =
       readonly resets: readonly Reset[];
     }
   | { readonly kind: "floor" }
+  | { readonly kind: "member"; readonly member: string }
   | { readonly kind: "flush" };
 
 interface Item {
@@ -60,6 +61,11 @@ export class Garbage {
   addFloor(context: Context, place: Place): void {
     this.waitingFloors++;
     this.#add(context, place, { kind: "floor" });
+  }
+
+  addMemberFloor(context: Context, place: Place, member: string): void {
+    this.waitingFloors++;
+    this.#add(context, place, { kind: "member", member });
   }
 
   addFlush(context: Context): void {
@@ -106,6 +112,7 @@ export class Garbage {
     if (key === null) return;
     if (what.kind === "floor")
       key.floors = key.floors.filter((f) => f.origin !== origin || f.seq !== seq);
+    else if (what.kind === "member") key.dropMemberFloor(what.member, origin, seq);
     else if (what.tag === STRING) key.cell?.collect(what.resets);
     else key.cells(what.tag)?.collect(what.name, what.resets);
     keyspace.settle(place, key);

@@ -12,6 +12,7 @@ const nothing: Weights = {
   list: 0,
   hyperloglog: 0,
   bitmap: 0,
+  lwwSet: 0,
   expire: 0,
   del: 0,
   flush: 0,
@@ -48,6 +49,19 @@ test("counters: every increment that no removal had seen counts exactly once", (
 
 test("sets: an addition that no removal had seen is there", () => {
   run(40_000, 100, 120, { ...nothing, set: 6, expire: 1, del: 1 });
+});
+
+test("sets in which the last writer wins: a member is there whose addition is no older than any removal of it", () => {
+  run(42_000, 100, 120, { ...nothing, set: 6, lwwSet: 1, expire: 1, del: 1 });
+  run(43_000, 100, 120, {
+    ...nothing,
+    set: 6,
+    lwwSet: 0.5,
+    string: 1,
+    expire: 1,
+    del: 1,
+    flush: 0.3,
+  });
 });
 
 test("hashes: every field is a register and a counter of its own", () => {

@@ -10,6 +10,7 @@ export function checkNoLeftovers(replica: Replica): void {
   for (const { db, name } of names(keyspace)) {
     const key = keyspace.open(locate(keyspace, db, name));
     assert.deepEqual(key.floors, [], "no floor is left");
+    assert.equal(key.memberFloors, null, "no floor of a member is left");
     for (const era of key.cell?.eras ?? [])
       assert.ok(era.seq > era.resetSeq, `${db}:${name.toString()} keeps a reset for nothing`);
     for (const body of key.bodies) checkCells(body);

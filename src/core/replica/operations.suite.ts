@@ -25,6 +25,8 @@ export interface Weights {
   readonly list: number;
   readonly hyperloglog: number;
   readonly bitmap: number;
+  /** Removals of members in which the last writer wins, of all of them. */
+  readonly lwwSet: number;
   readonly expire: number;
   readonly del: number;
   readonly flush: number;
@@ -39,6 +41,7 @@ export const everything: Weights = {
   list: 4,
   hyperloglog: 0,
   bitmap: 2,
+  lwwSet: 0.3,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -107,6 +110,10 @@ export class Operations {
       after(`string ${Number(value) + delta} until ${until}`);
     } else if ((x -= set) < 0) {
       if (place.type !== NONE && place.type !== SET) return;
+      if (this.weights.lwwSet > 0) {
+        const isLastWins = this.chance.next() < this.weights.lwwSet;
+        keyspace.policies.set("", "lww", isLastWins ? "lww-set" : null);
+      }
       this.#operateSet(place, was, word, note, after, replica.writer);
     } else if ((x -= hash) < 0) {
       if (place.type !== NONE && place.type !== HASH) return;

@@ -164,8 +164,12 @@ function removes(by: Fact, fact: Fact): boolean {
       return true;
     if (!isRegister && op !== "EXPIRE" && birth.ms <= (effect.horizonMs as number)) return true;
   }
-  if (!observes(by, fact)) return false;
   const sameName = effect.name === fact.effect.name && effect.tag === fact.effect.tag;
+  if (effect.op === "REMOVE_OLDER" && op === "PUT_CELL" && sameName) {
+    const { ms, tick } = by.record;
+    if (compare(birth.ms, birth.tick, ms, tick) < 0) return true;
+  }
+  if (!observes(by, fact)) return false;
   switch (effect.op) {
     case "SET":
       if (effect.replaces !== undefined) return isRegister && replaces(by, fact);
@@ -176,6 +180,7 @@ function removes(by: Fact, fact: Fact): boolean {
       if (effect.replaces !== undefined) return op === "PUT_CELL" && sameName && replaces(by, fact);
       return op === "PUT_CELL" && sameName;
     case "REMOVE_CELL":
+    case "REMOVE_OLDER":
       return op === "PUT_CELL" && sameName;
     case "EXPIRE":
       return op === "EXPIRE";

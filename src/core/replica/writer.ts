@@ -177,9 +177,12 @@ export class Writer {
 
   removeMember(place: Place, name: Buffer, start: number, end: number): void {
     this.#prepare(place, SET);
-    this.#head(effect.OP_REMOVE_MEMBER, place);
+    const { policies } = this.#applier.keyspace;
+    const isLastWins = policies.formatOf(place.bytes, place.start, place.end) === "lww-set";
+    this.#head(isLastWins ? effect.OP_REMOVE_OLDER : effect.OP_REMOVE_MEMBER, place);
     this.#effects.bytes(name, start, end);
-    this.#applier.removeCell(place, SET, name, start, end);
+    if (isLastWins) this.#applier.removeOlder(place, name, start, end);
+    else this.#applier.removeCell(place, SET, name, start, end);
   }
 
   /** Writes a field of a hash. Returns whether no reader saw one there before. */
