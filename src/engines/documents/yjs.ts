@@ -17,14 +17,38 @@ export function newDoc(): Y.Doc {
   return doc;
 }
 
-/** Applies updates, in whatever order they build on each other, in one transaction. */
+/** Yjs deletes what lies within something by calling itself, so this bounds its stack. */
+const DEPTH_MAX = 512;
+
+/**
+ * Applies updates, in whatever order they build on each other, in one transaction. Throws what Yjs throws, and when something lies
+ * too deep: then the document must be dropped.
+ */
 export function applyUpdates(doc: Y.Doc, updates: readonly Uint8Array[]): void {
   if (updates.length === 0) return;
   doc.transact((transaction) => {
     for (const update of updates) Y.applyUpdate(doc, update);
     // Else Yjs would tidy the formats of texts by deletions of its own, here and not elsewhere.
     transaction.local = true;
+    for (const [client, structs] of doc.store.clients) {
+      const from = transaction.beforeState.get(client) ?? 0;
+      for (let i = structs.length - 1; i >= 0; i--) {
+        const struct = structs[i] as Y.Item | Y.GC;
+        if (struct.id.clock + struct.length <= from) break;
+        if (struct instanceof Y.Item && struct.content instanceof Y.ContentType) checkDepth(struct);
+      }
+    }
   });
+}
+
+function checkDepth(item: Y.Item): void {
+  let depth = 0;
+  for (let at: Y.Item | null = item; at !== null; depth++) {
+    if (depth > DEPTH_MAX) throw new Error("a part of the document lies too deep");
+    const parent: unknown = at.parent;
+    // oxlint-disable-next-line no-underscore-dangle -- Yjs has no other name for it
+    at = parent instanceof Y.AbstractType ? parent._item : null;
+  }
 }
 
 /** Makes changes under a client's id; what was new is returned as an update, an empty one if nothing was. */
