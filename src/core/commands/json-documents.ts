@@ -69,7 +69,7 @@ export function open(run: Run, place: Place, reply: Reply): Opened | null {
 }
 
 /** Makes changes to what was opened, which must change something, and writes them. */
-function edit(run: Run, opened: Opened, change: () => void): void {
+export function edit(run: Run, opened: Opened, change: () => void): void {
   const author = authorOf(run, opened);
   join(run, opened, opened.document.edit(author, change));
 }

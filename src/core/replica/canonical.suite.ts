@@ -9,8 +9,10 @@ import { originName } from "../clock/origins.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
-import { COLLECTIONS, LIST, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
+import type { DocumentKind, OpenDocument } from "../crdt/document.ts";
+import { COLLECTIONS, DOCUMENT, LIST, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
+import { printJson } from "../json/print.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -113,6 +115,10 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   if (place.type === NONE) return "none";
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
   if (place.type === STRING) return `string ${value()} until ${place.deadline}`;
+  if (place.type === DOCUMENT) {
+    const text = documentText((place.kind as DocumentKind).open(place.generations));
+    return `document ${text} until ${place.deadline}`;
+  }
   const cells = place.cells as Cells;
   if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;
   if (place.type === LIST)
@@ -130,6 +136,18 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   });
   assert.equal(found.length, cells.countLive(place.horizonMs), "as many as are counted");
   return `${place.type === SET ? "set" : "hash"} ${found.toSorted().join(",")} until ${place.deadline}`;
+}
+
+/** A document of flat members and lists, its members in the order of their names. */
+export function documentText(document: OpenDocument | null): string {
+  assert.ok(document !== null, "a document that commands made can be read");
+  return sortedJson(JSON.parse(printJson(document.root)) as object);
+}
+
+/** An object as JSON, its members in the order of their names. */
+export function sortedJson(members: object): string {
+  const entries = Object.entries(members).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(Object.fromEntries(entries));
 }
 
 /** The members of a sorted set with their scores, in its order. */

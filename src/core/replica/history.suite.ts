@@ -10,6 +10,8 @@
 import assert from "node:assert/strict";
 import { type Origin, originName } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
+import type { GenerationKind } from "../crdt/generation.ts";
+import { kindsWith } from "../crdt/generation-kinds.ts";
 import { NONE } from "../crdt/key.ts";
 import { canonical, checkCounts, locate, names, view } from "./canonical.suite.ts";
 import { Chance } from "./chance.suite.ts";
@@ -35,7 +37,8 @@ export class History {
   readonly seed: number;
   readonly chance: Chance;
   readonly sites: Site[] = [];
-  readonly oracle = new Oracle();
+  readonly oracle: Oracle;
+  readonly #engines: readonly GenerationKind[];
   nowMs = START_MS;
   /** Applied vector → the state every replica must have there. */
   readonly #states = new Map<string, State>();
@@ -54,8 +57,14 @@ export class History {
   /** Losses against concurrent writes that were recorded. */
   lost = 0;
 
-  constructor(seed: number, weights: Weights = everything) {
+  constructor(
+    seed: number,
+    weights: Weights = everything,
+    engines: readonly GenerationKind[] = [],
+  ) {
     this.seed = seed;
+    this.#engines = engines;
+    this.oracle = new Oracle(kindsWith(engines));
     this.chance = new Chance(seed);
     this.#operations = new Operations(this.chance, weights);
     this.trace = this.#operations.trace;
@@ -79,7 +88,7 @@ export class History {
 
   #newReplica(origin: Origin, members: readonly string[]): Replica {
     const chance = [this.chance.below(2 ** 32), this.chance.below(2 ** 32), 1] as const;
-    const replica = replicaWith(origin, { members, chance });
+    const replica = replicaWith(origin, { members, chance, engines: this.#engines });
     // In every other history two members already make a large set.
     if (this.seed % 2 === 1) replica.keyspace.large = 1;
     return replica;

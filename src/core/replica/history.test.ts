@@ -13,6 +13,7 @@ const nothing: Weights = {
   hyperloglog: 0,
   bitmap: 0,
   lwwSet: 0,
+  document: 0,
   expire: 0,
   del: 0,
   flush: 0,

@@ -3,14 +3,18 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { BITMAP, HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import { BITMAP, DOCUMENT, HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { between, PUSHED_MAX_BYTES, writeHead, writeTail } from "../crdt/position.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
+import { create, edit, open } from "../commands/json-documents.ts";
+import type { Run } from "../commands/run.ts";
+import type { ArrayNode, ObjectNode } from "../crdt/document.ts";
+import { Reply } from "../wire/reply.ts";
 import { CHANGES, CHANGES_DENSE, HYPERLOGLOG, HyperLogLog } from "../hll/hyperloglog.ts";
 import { REGISTERS } from "../hll/text.ts";
 import type { Place } from "../keyspace/place.ts";
-import { locate, view } from "./canonical.suite.ts";
+import { locate, sortedJson, view } from "./canonical.suite.ts";
 import type { Chance } from "./chance.suite.ts";
 import type { Replica } from "./replica.ts";
 import type { Writer } from "./writer.ts";
@@ -27,6 +31,8 @@ export interface Weights {
   readonly bitmap: number;
   /** Removals of members in which the last writer wins, of all of them. */
   readonly lwwSet: number;
+  /** The engine of documents must be there. */
+  readonly document: number;
   readonly expire: number;
   readonly del: number;
   readonly flush: number;
@@ -42,6 +48,7 @@ export const everything: Weights = {
   hyperloglog: 0,
   bitmap: 2,
   lwwSet: 0.3,
+  document: 0,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -70,9 +77,9 @@ export class Operations {
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
     const { string, count, set, hash, zset, list, hyperloglog, expire, del, flush } = this.weights;
-    const { bitmap } = this.weights;
-    const all =
-      string + count + set + hash + zset + list + hyperloglog + bitmap + expire + del + flush;
+    const { bitmap, document } = this.weights;
+    const values = string + count + set + hash + zset + list + hyperloglog + bitmap + document;
+    const all = values + expire + del + flush;
     let x = this.chance.next() * all;
     const note = (text: string): void => {
       this.trace.push(`  ${text} on ${db}:${name.toString()} (${was})`);
@@ -140,6 +147,9 @@ export class Operations {
     } else if ((x -= bitmap) < 0) {
       if (place.type !== NONE && place.tag !== BITMAP) return;
       this.#operateBitmap(place, word, note, after, writer);
+    } else if ((x -= document) < 0) {
+      if (place.type !== NONE && place.type !== DOCUMENT) return;
+      this.#operateDocument(replica.run, place, was, note, after);
     } else if ((x -= expire) < 0) {
       if (place.type === NONE) return;
       const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;
@@ -158,6 +168,58 @@ export class Operations {
       writer.flush(place, which);
       after("none");
     }
+  }
+
+  #operateDocument(
+    run: Run,
+    place: Place,
+    was: string,
+    note: (text: string) => void,
+    after: (expected: string) => void,
+  ): void {
+    const opened = open(run, place, new Reply());
+    assert.ok(opened !== null);
+    const until = place.type === NONE ? Infinity : place.deadline;
+    const members: Record<string, unknown> =
+      place.type === NONE
+        ? {}
+        : (JSON.parse(was.slice("document ".length, was.lastIndexOf(" until "))) as Record<
+            string,
+            unknown
+          >);
+    const name = this.chance.pick(["i", "j", "k"]);
+    const value = this.chance.below(9);
+    const x = this.chance.next();
+    const root = opened.document.root as ObjectNode;
+    const list = root.get("list") as ArrayNode | undefined;
+    if (place.type === NONE || x < 0.1) {
+      note(`JSON.SET $ {"${name}":${value}}`);
+      create(run, place, opened.kind, new Map([[name, value]]));
+      return after(`document {"${name}":${value}} until ${until}`);
+    }
+    if (x < 0.4) {
+      note(`JSON.SET $.${name} ${value}`);
+      edit(run, opened, () => root.set(name, value));
+      members[name] = value;
+    } else if (x < 0.5) {
+      if (members[name] === undefined) return;
+      note(`JSON.DEL $.${name}`);
+      edit(run, opened, () => root.remove(name));
+      delete members[name];
+    } else if (list === undefined) {
+      note("JSON.SET $.list []");
+      edit(run, opened, () => root.set("list", []));
+      members["list"] = [];
+    } else {
+      const values = members["list"] as unknown[];
+      const at = this.chance.below(list.length + 1);
+      const taking = at < list.length && this.chance.next() < 0.4;
+      note(taking ? `JSON.ARRPOP $.list ${at}` : `JSON.ARRINSERT $.list ${at} ${value}`);
+      edit(run, opened, () => (taking ? list.remove(at, 1) : list.insert(at, [value])));
+      if (taking) values.splice(at, 1);
+      else values.splice(at, 0, value);
+    }
+    after(`document ${sortedJson(members)} until ${until}`);
   }
 
   #operateSet(

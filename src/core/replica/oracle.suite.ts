@@ -4,8 +4,10 @@
  * Invariant: nothing here knows of replicas, states, orders of arrival or collection. An entry lives unless a record that had
  * seen it removed it, or it was born under a floor or before a flush; the rest is how the living are read.
  */
+import type { DocumentKind } from "../crdt/document.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
+import { documentText } from "./canonical.suite.ts";
 import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
@@ -40,6 +42,11 @@ interface Living {
 export class Oracle {
   readonly #facts = new Map<string, Fact[]>();
   #flushes: Fact[] = [];
+  readonly #kinds: ReadonlyMap<number, GenerationKind>;
+
+  constructor(kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS) {
+    this.#kinds = kinds;
+  }
 
   /** Takes a record; `deltas` are the additions of its counters, in order. */
   add(record: DecodedRecord, deltas: readonly number[]): void {
@@ -78,7 +85,7 @@ export class Oracle {
           seen = tag;
         }
     }
-    return seen === 0 ? "none" : read(living, seen, nowMs);
+    return seen === 0 ? "none" : read(living, seen, nowMs, this.#kinds);
   }
 
   /** How many distinct registers of a key live: what concurrent writes left. */
@@ -261,7 +268,12 @@ function isVisible(living: Living, tag: number, birth: Birth, nowMs: number): bo
   return deadline > nowMs || birth.ms >= deadline;
 }
 
-function read(living: Living, tag: number, nowMs: number): string {
+function read(
+  living: Living,
+  tag: number,
+  nowMs: number,
+  kinds: ReadonlyMap<number, GenerationKind>,
+): string {
   const visible = (fact: Fact): boolean =>
     isVisible(living, tag, { ...birthOf(fact), fact }, nowMs);
   const deadline = deadlineOfType(living, tag);
@@ -273,7 +285,7 @@ function read(living: Living, tag: number, nowMs: number): string {
     return `string ${value} until ${winner === null ? until : deadlineOf(living, winner)}`;
   }
   if (tag === GENERATION)
-    return `string ${joined(living, living.creations.filter(visible))} until ${until}`;
+    return `${joined(living, living.creations.filter(visible), kinds)} until ${until}`;
   const registers = named(living.cells.filter((f) => f.effect.tag === tag && visible(f)));
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
   if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
@@ -286,15 +298,24 @@ function read(living: Living, tag: number, nowMs: number): string {
   return `${tag === SET ? "set" : tag === HASH ? "hash" : `cells of ${tag}`} ${cells.toSorted().join(",")} until ${until}`;
 }
 
-/** Generations of one kind, read as one. */
-function joined(living: Living, creations: readonly Fact[]): string {
-  const kind = GENERATION_KINDS.get(creations[0]?.effect.kind as number) as GenerationKind;
+/** The generations of the newest one's kind, read as one. */
+function joined(
+  living: Living,
+  creations: readonly Fact[],
+  kinds: ReadonlyMap<number, GenerationKind>,
+): string {
+  const births = creations.map((fact) => ({ ...birthOf(fact), fact }));
+  const { effect: newest } = births.reduce((a, b) => (isAfter(a, b) ? a : b)).fact;
+  const kind = kinds.get(newest.kind as number) as GenerationKind;
   const state = kind.create();
-  const seen = new Set(creations.map(({ effect }) => effect.generation));
-  for (const fact of [...creations, ...living.joins])
-    if (seen.has(fact.effect.generation))
+  const ofKind = creations.filter(({ effect }) => effect.kind === newest.kind);
+  const seen = new Set(ofKind.map(({ effect }) => effect.generation));
+  for (const fact of [...ofKind, ...living.joins])
+    if (fact.effect.kind === newest.kind && seen.has(fact.effect.generation))
       state.join(Buffer.from(fact.effect.value as string, "latin1"));
-  return state.text().latin1Slice();
+  if (kind.type === STRING) return `string ${state.text().latin1Slice()}`;
+  const alone = { kind, origin: 0, seq: 1, ms: 0, tick: 0, state };
+  return `document ${documentText((kind as DocumentKind).open([alone]))}`;
 }
 
 function named(facts: readonly Fact[]): Map<string, Fact[]> {

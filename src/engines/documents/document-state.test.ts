@@ -37,7 +37,9 @@ function change(document: OpenDocument, draw: (below: number) => number): void {
     if (typeof next !== "object" || next === null) break;
     at = next;
   }
-  const value = json(["1", '"text"', "{}", "[1,2]", '{"a":{"b":[null]}}'][draw(5)] as string);
+  const value = json(
+    ["1", `"${"long".repeat(1_500)}"`, "{}", "[1,2]", '{"a":{"b":[null]}}'][draw(5)] as string,
+  );
   if (typeof at !== "object" || at === null) return document.setRoot("scalar");
   if (at.type === "object") {
     const name = ["a", "b", "c"][draw(3)] as string;
@@ -150,6 +152,9 @@ test("a text edited by clients of Yjs encodes to the same bytes in whatever orde
           if (i === 9) second.state.encode();
         }
         assert.equal(second.state.encode().toString("hex"), first.state.encode().toString("hex"));
+        // What was loaded in between shows all of it as well.
+        const vector = Buffer.from([0]);
+        assert.deepEqual(opened(second).missing(vector), opened(first).missing(vector));
       },
     ),
     { numRuns: 300 },

@@ -56,6 +56,7 @@ export class DocumentState implements Semilattice {
   }
 
   #settle(whole: Uint8Array, canonical: boolean): void {
+    if (this.#applied < this.#recent.length) this.#loaded = null;
     this.#whole = Buffer.from(whole);
     this.#canonical = canonical;
     this.#recent = [];
