@@ -10,7 +10,7 @@ const HASHES = ["hset", "hincr", "hdel", "hgetall"];
 const SETS = ["sadd", "srem", "spop", "smove", "keep"];
 const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lrange", "ldel"];
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
-const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
+const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
 const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {

@@ -86,7 +86,7 @@ function keyParts(key: Key, number: Number): string[] {
     each(body, (name, cell) => {
       for (const s of cell.siblings)
         parts.push(
-          `${body.tag} ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick} ${s.value.latin1Slice()}`,
+          `${body.tag} ${name} ${number(s.origin)}:${s.seq}@${s.ms}.${s.tick}~${s.deadline} ${s.value.latin1Slice()}`,
         );
       parts.push(...sums(`${body.tag} ${name}`, cell, number));
     });

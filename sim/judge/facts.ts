@@ -112,6 +112,7 @@ export class Facts {
           listOf(key.cellCounts, cellName(fx.tag, fx.name)).push(factOf(record, fx));
         return;
       case OP.PUT_CELL:
+      case OP.EXPIRE_FIELD:
         return this.#put(record, fx, key, seen);
       case OP.REMOVE_CELL:
         return drop(key.cells, cellName(fx.tag, fx.name), seen);
@@ -149,7 +150,7 @@ export class Facts {
   }
 
   #put(record: CommittedRecord, fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
-    if (this.#dead(record, fx) || record.ms <= key.bornMs) return;
+    if (this.#dead(record, fx) || fx.birthMs <= key.bornMs) return;
     const name = cellName(fx.tag, fx.name);
     const floor = fx.tag === SET ? key.memberFloors.get(fx.name) : undefined;
     if (floor !== undefined && compare(record.ms, record.tick, floor.ms, floor.tick) < 0) return;
@@ -220,11 +221,15 @@ export class Facts {
     }
   }
 
-  /** Whether a flush that is here already takes what is being written; a record's own flush took only what came before it. */
+  /**
+   * Whether a flush that is here already takes what is being written; a record's own flush took only what came before it, and what is
+   * said again by one who had seen a flush had survived it.
+   */
   #dead(record: CommittedRecord, fx: Fx): boolean {
     for (const flush of this.#flushes)
       if (
         flush.record !== record &&
+        (fx.op !== OP.EXPIRE_FIELD || (record.deps[flush.record.origin] ?? 0) < flush.record.seq) &&
         fx.db !== INTERNAL_DB &&
         (flush.db < 0 || flush.db === fx.db) &&
         compare(fx.birthMs, fx.birthTick, flush.ms, flush.tick) <= 0
@@ -279,7 +284,8 @@ function keyText(key: KeyFacts): string {
     parts.push(`=${r.origin}:${r.seq}@${r.ms}.${r.tick}~${r.deadline} ${r.value}`);
   parts.push(...sums("", key.counts));
   for (const [name, facts] of key.cells)
-    for (const f of facts) parts.push(`${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick} ${f.value}`);
+    for (const f of facts)
+      parts.push(`${name} ${f.origin}:${f.seq}@${f.ms}.${f.tick}~${f.deadline} ${f.value}`);
   for (const [name, facts] of key.cellCounts) parts.push(...sums(name, facts));
   for (const { kind, born, payloads } of key.generations.values())
     parts.push(

@@ -56,6 +56,7 @@ export const OP = {
   COUNT_CELL: 18,
   JOIN: 19,
   REMOVE_KIND: 20,
+  EXPIRE_FIELD: 21,
   PUT_CHUNK: 24,
   REMOVE_TYPES: 25,
   REMOVE_OLDER: 26,
@@ -277,6 +278,16 @@ function readEffects(
         const of = origin.names[source.varint()] as number;
         const base = of === origin.index ? seq : (deps[of] ?? 0);
         fx.generation = `${of}:${base - source.varint()}`;
+        fx.value = source.text();
+        break;
+      }
+      case OP.EXPIRE_FIELD: {
+        const deadline = source.u48();
+        fx.deadline = deadline === NEVER_MS ? Infinity : deadline;
+        fx.birthMs = source.u48();
+        fx.birthTick = source.u16();
+        fx.tag = HASH;
+        fx.name = source.text();
         fx.value = source.text();
         break;
       }

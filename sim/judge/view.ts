@@ -37,7 +37,8 @@ function expected(key: KeyFacts, history: History): string | null {
     [...key.cells.keys(), ...key.cellCounts.keys()].map((name) => parseInt(name, 10)),
   );
   const types = Number(isString) + tags.size + Number(key.generations.size > 0);
-  const expires = key.deadlines.length > 0 || key.registers.some((r) => r.deadline !== Infinity);
+  const written = [...key.registers, ...[...key.cells.values()].flat()];
+  const expires = key.deadlines.length > 0 || written.some((fact) => fact.deadline !== Infinity);
   if (types > 1 || expires || key.generations.size > 0) return null;
   if (isString) return `string ${read(key.registers, key.counts, history)}`;
   const [tag] = tags;

@@ -354,8 +354,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a key expires before all that could extend it has come",
     profile: "expiry",
     file: "core/replica/expiry.ts",
-    find: "const mayGo = waits === GRACE_MS && watermarkMs >= deadline;",
-    put: "const mayGo = waits === GRACE_MS;",
+    find: "? Math.max(Math.min(watermarkMs, nowMs), nowMs - GRACE_MS)",
+    put: "? nowMs",
   },
   {
     name: "a promise counts before what was made until then has come",

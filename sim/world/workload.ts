@@ -184,6 +184,10 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   wrem: (c, o) => [["SREM", key("w", c, o), element(c, o), element(c, o)]],
   wpop: (c, o) => [["SPOP", key("w", c, o)]],
   wdel: (c, o) => [["DEL", key("w", c, o)]],
+  hexpire: (c, o) => [
+    ["HPEXPIRE", key("h", c, o), ttl(c), "FIELDS", "2", element(c, o), `n${c.below(o.elements)}`],
+  ],
+  hpersist: (c, o) => [["HPERSIST", key("h", c, o), "FIELDS", "1", element(c, o)]],
 };
 
 /** Kinds whose reply gives an element of a queue away. */

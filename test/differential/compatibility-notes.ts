@@ -57,7 +57,7 @@ export const notes: Readonly<Record<string, Note>> = {
   dump: full("the payload of Redis 7.0; members and fields may stand in another order"),
   restore: different(
     "takes payloads up to Redis 7.4; `IDLETIME` and `FREQ` are remembered where a `maxmemory-policy` makes the server note when keys are used; a time to live beyond 64 bits is refused, where Redis answers `OK` and keeps nothing; a payload is always checked as a whole, " +
-      "where Redis does so with `sanitize-dump-payload yes`; a field with a deadline of its own is bad data",
+      "where Redis does so with `sanitize-dump-payload yes`; fields of Redis 7.4 keep their deadlines",
   ),
   migrate: refused("a node opens no connections for clients; `DUMP` and `RESTORE` copy keys"),
   sort: full("text is ordered byte by byte, as Redis does in the locale `C`"),

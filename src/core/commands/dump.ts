@@ -103,6 +103,7 @@ function restoreAccess(run: Run, place: Place, { idle, frequency }: RestoreOptio
   const isLfu = settings.maxMemoryPolicy.endsWith("-lfu");
   if (!keyspace.tracksAccess || (isLfu ? frequency : idle) < 0) return;
   run.lookAgain(place);
+  if (place.at < 0) return;
   const seconds = keyspace.accessSeconds;
   const access = isLfu ? accessOf(seconds, 0, frequency) : accessOf(seconds, idle);
   place.table.setAccess(place.at, access);

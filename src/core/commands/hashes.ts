@@ -10,6 +10,7 @@ import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { WRONGTYPE, wrongArity } from "./errors.ts";
 import { hashCounterCommands } from "./hashes-counters.ts";
+import { hashExpiryCommands } from "./hashes-expiry.ts";
 import { hashListingCommands } from "./hashes-listings.ts";
 import type { Run } from "./run.ts";
 
@@ -213,5 +214,6 @@ export const hashCommands: readonly Command[] = [
     run: hdel,
   },
   ...hashCounterCommands,
+  ...hashExpiryCommands,
   ...hashListingCommands,
 ];

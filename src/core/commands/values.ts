@@ -41,13 +41,18 @@ export function readWhole(run: Run, place: Place): Value | DocumentValue {
     case HASH: {
       const fields = new Strings();
       const values = new Strings();
+      const deadlines: number[] = [];
+      const expires = place.cells !== null && place.cells.expiring !== null;
       place.cells?.each(place.horizonMs, (at) => {
         const { bytes, nameStart, nameEnd } = place.name(at);
         fields.push(bytes, nameStart, nameEnd);
+        if (expires) deadlines.push(place.fieldDeadline(bytes, nameStart, nameEnd));
         place.lookCell(run.keyspace, at);
         values.push(place.value, place.valueStart, place.valueEnd);
       });
-      return { type: "hash", fields, values };
+      return expires
+        ? { type: "hash", fields, values, deadlines }
+        : { type: "hash", fields, values };
     }
     case ZSET: {
       const members = new Strings();
@@ -99,7 +104,8 @@ export function writeWhole(
   writeParts(run, place, value);
   if (deadline === Infinity) return;
   run.lookAgain(place);
-  run.write.expire(place, deadline);
+  // Every field of a hash may have expired already.
+  if (place.type !== NONE) run.write.expire(place, deadline);
 }
 
 function writeParts(run: Run, place: Place, value: Value | DocumentValue): void {
@@ -113,10 +119,12 @@ function writeParts(run: Run, place: Place, value: Value | DocumentValue): void 
       return;
     }
     case "hash": {
-      const { fields, values } = value;
+      const { fields, values, deadlines } = value;
       const { count } = fields;
       const step = evenStep(count);
-      for (let n = 0, i = 0; n < count; n++, i = (i + step) % count)
+      for (let n = 0, i = 0; n < count; n++, i = (i + step) % count) {
+        const deadline = deadlines?.[i] ?? Infinity;
+        if (deadline <= run.nowMs) continue;
         run.write.setField(
           place,
           fields.bytes,
@@ -126,6 +134,10 @@ function writeParts(run: Run, place: Place, value: Value | DocumentValue): void 
           values.start(i),
           values.end(i),
         );
+        if (deadline === Infinity) continue;
+        run.lookAgain(place);
+        run.write.expireField(place, fields.bytes, fields.start(i), fields.end(i), deadline);
+      }
       return;
     }
     case "zset":

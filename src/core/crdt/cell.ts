@@ -16,6 +16,7 @@
  */
 import { add, type Amount, subtract } from "./amount.ts";
 import type { Context } from "./context.ts";
+import { horizonOf } from "./key.ts";
 
 /** The name of a write: by whom, and its how-manyeth record. */
 export interface Dot {
@@ -28,7 +29,7 @@ export interface Sibling {
   readonly seq: number;
   readonly ms: number;
   readonly tick: number;
-  /** A string's deadline travels with its value; Infinity is none. */
+  /** The deadline of a string or a field travels with its value; Infinity is none. */
   readonly deadline: number;
   readonly value: Buffer;
 }
@@ -73,10 +74,25 @@ export class Cell {
     return this.siblings.length === 0 && this.eras.length === 0;
   }
 
-  /** Whether a reader sees a value. Entries born up to `horizonMs` do not count. */
-  live(horizonMs = -1): boolean {
-    for (const sibling of this.siblings) if (sibling.ms > horizonMs) return true;
-    return this.counting(horizonMs);
+  /** Whether a reader sees a value at `nowMs`, −1 for expiry aside. Entries born up to `horizonMs` do not count. */
+  live(horizonMs = -1, nowMs = -1): boolean {
+    for (const { ms, deadline } of this.siblings)
+      if (ms > horizonMs && deadline > nowMs) return true;
+    return this.counting(this.horizon(horizonMs, nowMs));
+  }
+
+  /** When the last of the values expires that were born after `horizonMs`; Infinity for never. */
+  deadline(horizonMs = -1): number {
+    let last = -1;
+    for (const { ms, deadline } of this.siblings)
+      if (ms > horizonMs && deadline > last) last = deadline;
+    return last < 0 ? Infinity : last;
+  }
+
+  /** Up to when what was born has expired at `nowMs`: increments share the deadline of the value they were added to. */
+  horizon(horizonMs: number, nowMs: number): number {
+    const deadline = this.deadline(horizonMs);
+    return deadline > nowMs ? horizonMs : Math.max(horizonMs, horizonOf(deadline));
   }
 
   /** Whether additions are alive: that they sum to zero does not make them unmade. */
@@ -104,6 +120,13 @@ export class Cell {
   put(context: Context, deadline: number, value: Buffer): void {
     this.dropSeen(context);
     const { origin, seq, ms, tick } = context;
+    this.siblings.push({ origin, seq, ms, tick, deadline, value });
+  }
+
+  /** Says again, with another deadline, what was written at an earlier stamp: a concurrent write is newer, and wins. */
+  restate(context: Context, ms: number, tick: number, deadline: number, value: Buffer): void {
+    this.dropSeen(context);
+    const { origin, seq } = context;
     this.siblings.push({ origin, seq, ms, tick, deadline, value });
   }
 

@@ -5,18 +5,18 @@
  * Invariant: `count` is the number of cells that are live when nothing has expired. A cell that is one register lies packed in
  * the table; only concurrent siblings and counters become `Cell` objects, and go back once they are one register again.
  *
- * The types that have an order keep their living cells in an `Order` too.
+ * The types that have an order keep their living cells in an `Order` too. So do, by deadline, cells that expire on their own.
  *
  * Nothing remembers removed members: the record that removed them covers their dots, and delivery is causal.
  */
 import { COUNTER, type Entry, Entry as TableEntry, OBJECT, Table } from "../keyspace/table.ts";
 import type { Hasher } from "../keyspace/hasher.ts";
-import type { Heap } from "../keyspace/heap.ts";
+import type { Heap, Ref } from "../keyspace/heap.ts";
 import type { Amount } from "./amount.ts";
 import { Cell, type Dot, type Reset, type Sibling } from "./cell.ts";
 import type { Context } from "./context.ts";
 import type { Collection } from "./key.ts";
-import type { Order } from "./order.ts";
+import { Order } from "./order.ts";
 import { Recent } from "./recent.ts";
 
 /** The resets one removal carries for one named cell. */
@@ -48,6 +48,10 @@ export class Cells {
   readonly #large: number;
   /** Live cells, expiry aside. */
   count = 0;
+  /** Cells with a deadline of their own, the earliest first; null when there are none. */
+  expiring: Order | null = null;
+  /** The time by which a reader judges these deadlines: that of the last look. */
+  readMs = -1;
   /** No cell was born later. */
   newestMs = 0;
   /** The newest additions, of a large body. */
@@ -79,8 +83,8 @@ export class Cells {
   liveAt(at: number, horizonMs: number): boolean {
     this.table.load(at, glance);
     return glance.kind === OBJECT
-      ? this.table.object(glance).live(horizonMs)
-      : glance.ms > horizonMs;
+      ? this.table.object(glance).live(horizonMs, this.readMs)
+      : glance.ms > horizonMs && glance.deadline > this.readMs;
   }
 
   has(name: Uint8Array, start: number, end: number, horizonMs = -1): boolean {
@@ -90,13 +94,92 @@ export class Cells {
 
   /** How many cells a reader sees. */
   countLive(horizonMs = -1): number {
-    if (horizonMs < 0) return this.count;
+    if (horizonMs < 0) return this.expiring === null ? this.count : this.count - this.#countGone();
     if (horizonMs >= this.newestMs) return 0;
     let count = 0;
     this.table.each((at) => {
       if (this.liveAt(at, horizonMs)) count++;
     });
     return count;
+  }
+
+  /** Whether a reader sees any cell at `nowMs`. */
+  survives(horizonMs: number, nowMs: number): boolean {
+    this.readMs = nowMs;
+    const due = this.expiring?.belowScore(nowMs, true) ?? 0;
+    if (horizonMs < 0 && due < this.count) return true;
+    return this.countLive(horizonMs) > 0;
+  }
+
+  /** How many cells no reader sees any more, since their deadlines have passed. */
+  #countGone(): number {
+    const expiring = this.expiring as Order;
+    const due = expiring.belowScore(this.readMs, true);
+    let gone = due;
+    // What was added after the deadline lives on without one.
+    if (this.table.objectCount > 0)
+      expiring.each(0, due, false, (ref) => {
+        glance.load(this.table.heap, ref);
+        if (glance.kind === OBJECT && this.table.object(glance).live(-1, this.readMs)) gone--;
+      });
+    return gone;
+  }
+
+  /** The earliest deadline of a cell; Infinity when none has one. */
+  get firstDeadline(): number {
+    return this.expiring === null ? Infinity : this.#deadlineOf(this.expiring.at(0));
+  }
+
+  /** The origin that set `firstDeadline`. */
+  get firstSetter(): number {
+    glance.load(this.table.heap, (this.expiring as Order).at(0));
+    if (glance.kind !== OBJECT) return glance.origin;
+    const cell = this.table.object(glance);
+    const deadline = cell.deadline();
+    return cell.siblings.find((sibling) => sibling.deadline === deadline)?.origin ?? 0;
+  }
+
+  /** The names of cells whose deadlines lie up to `deadline`, the earliest first and no more than `most`. */
+  due(deadline: number, most: number): Buffer[] {
+    const names: Buffer[] = [];
+    const count = Math.min(most, this.expiring?.belowScore(deadline, true) ?? 0);
+    this.expiring?.each(0, count, false, (ref) => {
+      glance.load(this.table.heap, ref);
+      names.push(copyOf(glance.bytes, glance.nameStart, glance.nameEnd));
+    });
+    return names;
+  }
+
+  #deadlineOf(ref: Ref): number {
+    glance.load(this.table.heap, ref);
+    return this.#deadlineIn(glance);
+  }
+
+  readonly #deadlineIn = (entry: Entry): number =>
+    entry.kind === OBJECT ? this.table.object(entry).deadline() : entry.deadline;
+
+  /** Says the value under a name again with another deadline; see `Cell.restate`. */
+  restate(
+    context: Context,
+    name: Buffer,
+    start: number,
+    end: number,
+    ms: number,
+    tick: number,
+    deadline: number,
+    value: Buffer,
+  ): void {
+    const hash = this.#hasher.hash(0, name, start, end);
+    const at = this.table.find(hash, 0, name, start, end);
+    if (ms > this.newestMs) this.newestMs = ms;
+    this.#remember(hash, context.origin, context.seq);
+    this.#leave(at);
+    const cell = this.#cell(at);
+    const wasLive = cell.live();
+    cell.restate(context, ms, tick, deadline, value);
+    this.touched = cell;
+    this.#count(wasLive, true);
+    this.#store(at, hash, name, start, end, cell);
   }
 
   /** Writes a register: replaces what the record has seen under that name. Returns what a reader can tell. */
@@ -161,6 +244,8 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, 0, name.length);
     const at = this.table.find(hash, 0, name, 0, name.length);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
+    this.#remember(hash, context.origin, context.seq);
+    this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
     cell.resolve(context, dots, Infinity, value);
@@ -278,10 +363,19 @@ export class Cells {
   }
 
   /** What a removal of one name made now must carry. */
-  resetsOf(name: Uint8Array, start: number, end: number): readonly Reset[] {
+  resetsOf(name: Uint8Array, start: number, end: number, horizonMs = Infinity): readonly Reset[] {
     if (this.table.objectCount === 0) return NO_RESETS;
     const at = this.find(name, start, end);
-    return at < 0 ? [] : (this.table.objectAt(at)?.resets() ?? []);
+    return at < 0 ? [] : (this.table.objectAt(at)?.resets(horizonMs) ?? []);
+  }
+
+  /** When a cell expires; Infinity for never, and when there is none. */
+  deadlineOf(name: Uint8Array, start: number, end: number, horizonMs = -1): number {
+    if (this.expiring === null) return Infinity;
+    const at = this.find(name, start, end);
+    if (at < 0) return Infinity;
+    this.table.load(at, glance);
+    return glance.kind === OBJECT ? this.table.object(glance).deadline(horizonMs) : glance.deadline;
   }
 
   /** Lets go of eras that stable resets cover. */
@@ -317,6 +411,7 @@ export class Cells {
 
   free(): void {
     this.order?.clear();
+    this.expiring = null;
     this.table.clear();
     this.count = 0;
   }
@@ -366,6 +461,7 @@ export class Cells {
     heap.discard(this.table);
     this.table = new Table(heap, CELL_BYTES);
     this.order?.clear();
+    this.expiring = null;
     this.count = 0;
     this.#recent = null;
   }
@@ -389,11 +485,19 @@ export class Cells {
   #leave(at: number): void {
     if (this.order !== null && at >= 0 && this.liveAt(at, -1))
       this.order.remove(this.table.refAt(at));
+    if (this.expiring === null || at < 0) return;
+    const ref = this.table.refAt(at);
+    if (this.#deadlineOf(ref) === Infinity) return;
+    this.expiring.remove(ref);
+    if (this.expiring.size === 0) this.expiring = null;
   }
 
   /** What lies at a position is new or has changed. */
   #enter(at: number): void {
     if (this.order !== null && this.liveAt(at, -1)) this.order.insert(this.table.refAt(at));
+    if (this.expiring === null) return;
+    const ref = this.table.refAt(at);
+    if (this.#deadlineOf(ref) !== Infinity) this.expiring.insert(ref);
   }
 
   /** The cell at a position as an object; a new one for −1. */
@@ -409,6 +513,8 @@ export class Cells {
       if (at >= 0) this.table.removeAt(at);
       return;
     }
+    if (this.expiring === null && cell.deadline() !== Infinity)
+      this.expiring = new Order(this.table.heap, this.#deadlineIn);
     const only = cell.siblings[0];
     if (only === undefined || cell.siblings.length > 1 || cell.eras.length > 0) {
       const isThere = at >= 0 && this.table.objectAt(at) === cell;

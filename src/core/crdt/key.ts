@@ -161,11 +161,17 @@ export class Key {
     const deadline = this.deadline(tag);
     const horizonMs = deadline > nowMs ? -1 : horizonOf(deadline);
     if (tag === GENERATION) return this.generations.some(({ ms }) => ms > horizonMs);
-    if (tag !== STRING) return (this.cells(tag)?.countLive(horizonMs) ?? 0) > 0;
+    if (tag !== STRING) return this.cells(tag)?.survives(horizonMs, nowMs) ?? false;
     if (this.cell === null) return false;
     for (const sibling of this.cell.siblings)
       if (this.siblingDeadline(sibling) > nowMs) return true;
     return this.cell.counting(horizonMs);
+  }
+
+  /** The fields of a hash that expire on their own; null when none does. */
+  get expiringFields(): Cells | null {
+    for (const body of this.bodies) if (body.expiring !== null) return body;
+    return null;
   }
 
   /** Sets the deadline: replaces those the record has seen. */

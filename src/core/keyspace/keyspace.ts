@@ -13,6 +13,7 @@ import { compareStamps } from "../clock/stamp.ts";
 import type { Origins } from "../clock/origins.ts";
 import { Cell } from "../crdt/cell.ts";
 import { Cells, cellOf } from "../crdt/cells.ts";
+import type { Context } from "../crdt/context.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
 import { BITMAP, type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
@@ -174,7 +175,7 @@ export class Keyspace {
     );
     key.counted = live;
     key.countedExpiring = expiring;
-    const expirable = key.lastDeadline() !== Infinity;
+    const expirable = key.lastDeadline() !== Infinity || key.expiringFields !== null;
     this.expirable += Number(expirable) - Number(key.countedExpirable);
     key.countedExpirable = expirable;
     this.#store(place, key);
@@ -296,6 +297,18 @@ export class Keyspace {
         (flush.db < 0 ? db !== INTERNAL_DB : flush.db === db) &&
         compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
         (flush.origin !== origin || flush.seq !== seq)
+      )
+        return true;
+    return false;
+  }
+
+  /** Whether what was written with this stamp in `db` was flushed by a record that the one of `context` had not seen. */
+  flushedUnseen(db: number, ms: number, tick: number, context: Context): boolean {
+    for (const flush of this.flushes)
+      if (
+        (flush.db < 0 ? db !== INTERNAL_DB : flush.db === db) &&
+        compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
+        !context.covers(flush.origin, flush.seq)
       )
         return true;
     return false;

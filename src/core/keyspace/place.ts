@@ -4,6 +4,7 @@
  * Invariant: what `look` found is valid until the keyspace changes; a command that writes looks first and decides, then writes.
  * A place is reused for the next key, so looking allocates nothing.
  */
+import { compareStamps } from "../clock/stamp.ts";
 import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
 import type { Cell, Sibling } from "../crdt/cell.ts";
 import { CHUNK_BYTES, CHUNK_NAME_BYTES, chunkAt, readChunk } from "../crdt/bitmap.ts";
@@ -30,7 +31,11 @@ import type { Ref } from "./heap.ts";
 import { COUNTER, Entry, OBJECT, type Table } from "./table.ts";
 
 const nothing = Buffer.alloc(0);
+const ZERO = Buffer.from("0");
 const NO_GENERATIONS: readonly Generation[] = [];
+
+/** A value and the stamp with which it was written. */
+export type Restated = Pick<Sibling, "ms" | "tick" | "value">;
 
 export class Place {
   db = 0;
@@ -242,6 +247,34 @@ export class Place {
     return this.lookRef(keyspace, (this.cells as Cells).table.refAt(at));
   }
 
+  /** When a field that a reader sees expires on its own; Infinity for never. */
+  fieldDeadline(name: Uint8Array, start: number, end: number): number {
+    const cells = this.cells as Cells;
+    const deadline = cells.deadlineOf(name, start, end, this.horizonMs);
+    // What was added after a deadline has none.
+    return deadline > cells.readMs ? deadline : Infinity;
+  }
+
+  /**
+   * What another deadline repeats of a field that a reader sees: its value and when that was written. A counter without a value is
+   * 0 and what was added; what has expired of the field was removed.
+   */
+  restated(keyspace: Keyspace, name: Uint8Array, start: number, end: number): Restated {
+    const cells = this.cells as Cells;
+    const entry = this.#entry;
+    cells.table.load(cells.find(name, start, end), entry);
+    const cell = entry.kind === OBJECT ? cells.table.object(entry) : cellOf(entry);
+    const policy = keyspace.policies.of(this.bytes, this.start, this.end);
+    const shown = winnerOf(keyspace, cell, policy, cells.readMs, null, this.horizonMs);
+    if (shown !== null) return shown;
+    const first = cell.eras
+      .filter((era) => era.seq > era.resetSeq && era.startMs > this.horizonMs)
+      .reduce((a, b) =>
+        compareStamps(a.startMs, a.startTick, b.startMs, b.startTick) < 0 ? a : b,
+      );
+    return { ms: first.startMs, tick: first.startTick, value: ZERO };
+  }
+
   /** The score of a member of a sorted set; NaN when no reader sees it. */
   score(keyspace: Keyspace, name: Uint8Array, start: number, end: number): number {
     const { cells, horizonMs } = this;
@@ -287,13 +320,15 @@ export class Place {
     entry.load(keyspace.heap, ref);
     if (entry.kind === OBJECT) {
       const cell = cells.table.object(entry);
-      if (!cell.live(this.horizonMs)) return false;
+      const { readMs } = cells;
+      if (!cell.live(this.horizonMs, readMs)) return false;
       const policy =
         cells.tag === STREAM ? "lww" : keyspace.policies.of(this.bytes, this.start, this.end);
-      this.#read(keyspace, cell, policy, 0, null, this.horizonMs);
+      const horizonMs = cell.horizon(this.horizonMs, readMs);
+      this.#read(keyspace, cell, policy, readMs, null, horizonMs);
       return true;
     }
-    if (entry.ms <= this.horizonMs) return false;
+    if (entry.ms <= this.horizonMs || entry.deadline <= cells.readMs) return false;
     this.value = entry.bytes;
     this.valueStart = entry.valueStart;
     this.valueEnd = entry.valueEnd;
@@ -312,12 +347,7 @@ export class Place {
     key: Key | null,
     horizonMs: number,
   ): Sibling | null {
-    let winner: Sibling | null = null;
-    for (const sibling of cell.siblings) {
-      const deadline = key === null ? sibling.deadline : key.siblingDeadline(sibling);
-      if (sibling.ms <= horizonMs || deadline <= nowMs) continue;
-      if (winner === null || wins(policy, keyspace.origins, sibling, winner)) winner = sibling;
-    }
+    const winner = winnerOf(keyspace, cell, policy, nowMs, key, horizonMs);
     if (winner !== null) {
       this.value = winner.value;
       if (typeof policy === "object" && cell.siblings.length > 1) {
@@ -356,6 +386,24 @@ export class Place {
   }
 }
 
+/** Of concurrent registers the one that is shown; null when none is. */
+function winnerOf(
+  keyspace: Keyspace,
+  cell: Cell,
+  policy: Policy,
+  nowMs: number,
+  key: Key | null,
+  horizonMs: number,
+): Sibling | null {
+  let winner: Sibling | null = null;
+  for (const sibling of cell.siblings) {
+    const deadline = key === null ? sibling.deadline : key.siblingDeadline(sibling);
+    if (sibling.ms <= horizonMs || deadline <= nowMs) continue;
+    if (winner === null || wins(policy, keyspace.origins, sibling, winner)) winner = sibling;
+  }
+  return winner;
+}
+
 /** Among several living types, the one with the newest living entry. */
 function newestTag(keyspace: Keyspace, key: Key, tags: number, nowMs: number): Tag {
   let type: Tag = NONE;
@@ -372,10 +420,11 @@ function newestTag(keyspace: Keyspace, key: Key, tags: number, nowMs: number): T
   };
   const considerCell = (tag: Tag, cell: Cell, horizonMs: number): void => {
     for (const s of cell.siblings)
-      if (s.ms > horizonMs && (tag !== STRING || key.siblingDeadline(s) > nowMs))
+      if (s.ms > horizonMs && (tag === STRING ? key.siblingDeadline(s) : s.deadline) > nowMs)
         consider(tag, s.ms, s.tick, s.origin);
+    const countedMs = tag === STRING ? horizonMs : cell.horizon(horizonMs, nowMs);
     for (const era of cell.eras)
-      if (era.seq > era.resetSeq && era.startMs > horizonMs)
+      if (era.seq > era.resetSeq && era.startMs > countedMs)
         consider(tag, era.startMs, era.startTick, era.origin);
   };
   for (const tag of [STRING, ...COLLECTIONS, GENERATION] as const) {

@@ -274,18 +274,26 @@ test("a stream of 7.2 is read, with the time at which a consumer last got an ent
   ]);
 });
 
-test("a hash of 7.4 is read unless a field has a deadline of its own", () => {
-  const soonest = [0, 0, 0, 0, 0, 0, 0, 0];
+test("a hash of 7.4 is read with the deadlines of its fields", () => {
+  const soonest = [10, 0, 0, 0, 0, 0, 0, 0];
   const packed = (ttl: number): Value | null =>
     decodePayload(newer(25, ...soonest, listpack("f", "v", 0, "g", "w", ttl)), MEBIBYTE);
   const plainly = (ttl: number): Value | null =>
     decodePayload(newer(24, ...soonest, 2, 0, "f", "v", ttl, "g", "w"), MEBIBYTE);
-  for (const read of [packed, plainly]) {
+  for (const [read, ttl] of [
+    [packed, 15],
+    [plainly, 6],
+  ] as const) {
     const value = read(0);
     assert.deepEqual(value && plain(value), [
       ["f", "v"],
       ["g", "w"],
     ]);
-    assert.equal(read(1), null);
+    const deadlinesOf = (ms: number): unknown => {
+      const found = read(ms);
+      return found?.type === "hash" ? found.deadlines : found;
+    };
+    assert.deepEqual(deadlinesOf(0), [Infinity, Infinity]);
+    assert.deepEqual(new Set(deadlinesOf(ttl) as number[]), new Set([Infinity, 15]));
   }
 });

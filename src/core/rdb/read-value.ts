@@ -148,35 +148,40 @@ function score(value: number): number {
   return value;
 }
 
-/** Fields and values in turn, and in threes with the deadline of each, which must be none. */
+/** Fields and values in turn, and in threes with the deadline of each. */
 function paired(all: Strings, each: 2 | 3): Value {
   if (all.count % each !== 0) throw new Malformed("a field has no value");
   const fields = new Strings();
   const values = new Strings();
+  const deadlines: number[] = [];
   for (let i = 0; i < all.count; i += each) {
     fields.push(all.bytes, all.start(i), all.end(i));
     values.push(all.bytes, all.start(i + 1), all.end(i + 1));
-    if (each === 3 && all.view(i + 2).latin1Slice() !== "0") throw fieldExpires();
+    if (each === 3) deadlines.push(deadline(Number(all.view(i + 2).latin1Slice())));
   }
-  return { type: "hash", fields, values };
+  return each === 2
+    ? { type: "hash", fields, values }
+    : { type: "hash", fields, values, deadlines };
 }
 
-/** The form of 7.4 for hashes whose fields may have deadlines of their own. */
+/** The form of 7.4 for hashes whose fields may have deadlines of their own: 1 is the earliest, 0 none. */
 function expiring(source: RdbSource): Value {
-  source.time();
+  const earliest = source.time();
+  const deadlines: number[] = [];
   const fields = new Strings();
   const values = new Strings();
   for (let count = source.count(); count > 0; count--) {
-    if (source.length64() !== 0n) throw fieldExpires();
+    const since = Number(source.length64());
+    deadlines.push(deadline(since === 0 ? 0 : earliest + since - 1));
     const field = source.string();
     const value = source.string();
     fields.push(field, 0, field.length);
     values.push(value, 0, value.length);
   }
-  return { type: "hash", fields, values };
+  return { type: "hash", fields, values, deadlines };
 }
 
-/** Without its deadline it would stay for ever, which nobody asked for. */
-function fieldExpires(): Malformed {
-  return new Malformed("a field has a deadline of its own");
+function deadline(ms: number): number {
+  if (!Number.isSafeInteger(ms) || ms < 0) throw new Malformed("a time is out of range");
+  return ms === 0 ? Infinity : ms;
 }

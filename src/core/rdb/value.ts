@@ -26,6 +26,8 @@ export interface HashValue {
   readonly type: "hash";
   readonly fields: Strings;
   readonly values: Strings;
+  /** When each field expires, in milliseconds since 1970, Infinity for never; absent when none does. */
+  readonly deadlines?: readonly number[];
 }
 
 /** An id `ms-seq` as one number, `ms` × 2^64 + `seq`, so that ids compare as numbers do. */

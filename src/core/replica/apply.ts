@@ -17,6 +17,7 @@ import {
   DEADLINES,
   GENERATION,
   HASH,
+  NEVER_MS,
   SET,
   STREAM,
   STRING,
@@ -161,6 +162,33 @@ export class Applier {
     const put = this.#put(place, HASH, name, nameStart, nameEnd, value, start, end);
     this.keyspace.touch(place);
     return put === CREATED;
+  }
+
+  /**
+   * Says a field's value again with a deadline, `NEVER_MS` for none. What `ms` and `tick` say was written then is judged by them: so
+   * it loses against whatever was written since, and goes with the flushes and floors that the record had not seen.
+   */
+  expireField(
+    place: Place,
+    deadline: number,
+    name: Buffer,
+    start: number,
+    end: number,
+    ms: number,
+    tick: number,
+    value: Buffer,
+  ): void {
+    const { keyspace, context } = this;
+    if (keyspace.flushedUnseen(place.db, ms, tick, context)) return;
+    const key = keyspace.open(place);
+    if (key.underFloor(ms)) return;
+    const cells = keyspace.cells(key, HASH);
+    const until = deadline === NEVER_MS ? Infinity : deadline;
+    cells.restate(context, name, start, end, ms, tick, until, value);
+    if (cells.touched !== null)
+      this.conflicts.cell(context, place, HASH, name, start, end, cells.touched);
+    keyspace.close(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
   }
 
   /** Adds a member to a set. Returns whether no reader saw it there before: only then has the set changed for them. */

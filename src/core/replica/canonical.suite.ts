@@ -67,16 +67,20 @@ function cellsText(keyspace: Keyspace, cells: Cells | null): string {
   const entry = new Entry();
   const texts: string[] = [];
   let live = 0;
+  let expiring = 0;
   cells.table.each((at) => {
     cells.table.load(at, entry);
     const name = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
     const cell = entry.kind === OBJECT ? cells.table.object(entry) : cellOf(entry);
     if (cell.live()) live++;
+    if (cell.deadline() !== Infinity) expiring++;
     const text = cellText(keyspace, cell);
     if (text !== "") texts.push(`${name}{${text}}`);
   });
   assert.equal(cells.count, live, "the count of living members or fields is a recount");
   if (cells.order !== null) checkOrder(cells.order, live);
+  assert.equal(cells.expiring !== null, expiring > 0, "fields that expire are known");
+  if (cells.expiring !== null) checkOrder(cells.expiring, expiring);
   return texts.toSorted().join(" ");
 }
 
@@ -131,7 +135,9 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
     if (place.type === SET) found.push(member);
     else {
       assert.ok(place.lookCell(keyspace, at), "a field that is listed can be read");
-      found.push(`${member}=${value()}`);
+      const field = Buffer.from(member, "latin1");
+      const until = place.fieldDeadline(field, 0, field.length);
+      found.push(`${member}=${value()}${until === Infinity ? "" : `~${until}`}`);
     }
   });
   assert.equal(found.length, cells.countLive(place.horizonMs), "as many as are counted");

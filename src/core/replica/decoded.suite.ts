@@ -28,6 +28,9 @@ export interface DecodedEffect {
   readonly start?: string;
   readonly startMs?: number;
   readonly startTick?: number;
+  /** PUT_CELL of a field that was given another deadline: when its value was written. */
+  readonly bornMs?: number;
+  readonly bornTick?: number;
   /** JOIN, REMOVE_KIND. */
   readonly kind?: number;
   readonly generation?: string;
@@ -73,6 +76,7 @@ const OPS = [
   "COUNT_CELL",
   "JOIN",
   "REMOVE_KIND",
+  "EXPIRE_FIELD",
 ];
 const RESOLVE = 48;
 OPS[24] = "PUT_CHUNK";
@@ -182,6 +186,10 @@ export class Decoder {
         effects.push({ op: "REMOVE", db, key, mask, horizonMs });
         continue;
       }
+      if (op === "EXPIRE_FIELD") {
+        effects.push({ db, key, ...restatement(source) });
+        continue;
+      }
       if (op === "RESOLVE") {
         effects.push({ db, key, ...resolution(source, stream, origin) });
         continue;
@@ -194,6 +202,14 @@ export class Decoder {
     }
     return { origin, seq, ms, tick, deps: new Map(stream.deps), effects };
   }
+}
+
+/** A field with another deadline is a write of it whose stamp is that of the value. */
+function restatement(source: Source): Omit<DecodedEffect, "db" | "key"> {
+  const deadline = source.u48();
+  const [bornMs, bornTick] = [source.u48(), source.u16()];
+  const [name, value] = [source.text(), source.text()];
+  return { op: "PUT_CELL", tag: 4, name, value, deadline, bornMs, bornTick };
 }
 
 /** A resolution is a write of a string or a field that replaces certain dots and no others. */

@@ -71,6 +71,8 @@ export const OP_COUNT_CELL = 18;
 export const OP_JOIN = 19;
 /** kind u8 */
 export const OP_REMOVE_KIND = 20;
+/** deadline u48, written u48 + u16, field, value */
+export const OP_EXPIRE_FIELD = 21;
 /** varint chunk, bytes */
 export const OP_PUT_CHUNK = 24;
 /** varint mask, horizon u48: as REMOVE and REMOVE BORN, for types beyond a byte. */
@@ -257,6 +259,15 @@ export class EffectReader {
         const length = source.varint();
         const start = source.skip(length);
         applier.putField(place, bytes, name, name + nameLength, bytes, start, start + length);
+        return;
+      }
+      case OP_EXPIRE_FIELD: {
+        const deadline = source.u48();
+        const [ms, tick] = [source.u48(), source.u16()];
+        const length = source.varint();
+        const name = source.skip(length);
+        const value = Buffer.from(source.view());
+        applier.expireField(place, deadline, bytes, name, name + length, ms, tick, value);
         return;
       }
       case OP_PUT_CELL: {

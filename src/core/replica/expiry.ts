@@ -1,11 +1,14 @@
 /**
- * Expiry: removes keys whose deadline has passed, as records like any other.
+ * Expiry: removes keys and fields whose deadline has passed, as records like any other.
  *
  *   deadline ─► readers see nothing ─► nobody can still extend it ─► removal with a floor, made by one replica, applied by all
  *
  * Invariant: nothing is dropped locally. A key that was dropped without a record would come back with the next late extension, and
  * differ from the other replicas until then. Removal waits until everything stamped up to the deadline has arrived, or, while
  * a region is away, for a grace after which an extension made over there loses.
+ *
+ * A field needs no floor. Its deadline lies in the very sibling that holds its value, so whatever is still on its way brings a
+ * deadline of its own or was written without one: removing what was seen is enough.
  */
 import type { Origins } from "../clock/origins.ts";
 import type { Key } from "../crdt/key.ts";
@@ -19,6 +22,15 @@ const GRACE_MS = 10 * 60 * 1000;
 /** Entries looked at in one sweep, and keys removed by one record. */
 const SWEEP_ENTRIES = 4096;
 const REMOVE_MAX = 256;
+/** Fields removed by one record. */
+const FIELDS_MAX = 1024;
+
+/** A key of which something has expired: everything, or fields up to `ms`. */
+interface Due {
+  readonly db: number;
+  readonly name: Buffer;
+  readonly ms: number;
+}
 
 export class Expiry {
   readonly #keyspace: Keyspace;
@@ -42,27 +54,51 @@ export class Expiry {
    */
   sweep(nowMs: number, watermarkMs: number, owns: (member: string) => boolean): number {
     if (this.#keyspace.expirable === 0) return 0;
-    const due: { db: number; name: Buffer }[] = [];
+    const due: Due[] = [];
+    const hashes: Due[] = [];
+    const upToMs = (setter: number): number =>
+      owns(this.#origins.get(setter).member)
+        ? Math.max(Math.min(watermarkMs, nowMs), nowMs - GRACE_MS)
+        : nowMs - 2 * GRACE_MS;
     this.#cursor = this.#keyspace.walk(this.#cursor, SWEEP_ENTRIES, (table, at) => {
       if (due.length >= REMOVE_MAX) return;
       const entry = this.#entry;
       table.load(at, entry);
-      const { deadline, setter } = this.#last(entry.kind === OBJECT ? table.object(entry) : null);
-      if (deadline > nowMs) return;
-      const waits = owns(this.#origins.get(setter).member) ? GRACE_MS : 2 * GRACE_MS;
-      const mayGo = waits === GRACE_MS && watermarkMs >= deadline;
-      if (!mayGo && nowMs < deadline + waits) return;
-      const { db, bytes, nameStart, nameEnd } = entry;
-      due.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)) });
+      const key = entry.kind === OBJECT ? table.object(entry) : null;
+      const { deadline, setter } = this.#last(key);
+      if (deadline <= nowMs && deadline <= upToMs(setter)) due.push(dueIn(entry, deadline));
+      const fields = key?.expiringFields ?? null;
+      if (fields === null || fields.firstDeadline > nowMs || hashes.length >= REMOVE_MAX) return;
+      const limitMs = upToMs(fields.firstSetter);
+      if (fields.firstDeadline <= limitMs) hashes.push(dueIn(entry, limitMs));
     });
     for (const { db, name } of due) {
       this.#keyspace.locate(this.#place, db, name, 0, name.length);
       this.#place.look(this.#keyspace, nowMs);
       this.#writer.removeExpired(this.#place);
     }
-    if (due.length > 0) this.#writer.commit();
+    let room = FIELDS_MAX;
+    for (const { db, name, ms } of hashes) {
+      this.#keyspace.locate(this.#place, db, name, 0, name.length);
+      room -= this.#removeFields(ms, room);
+    }
+    this.#writer.commit();
     this.expired += due.length;
     return due.length;
+  }
+
+  /** Removes fields of the hash at the place that expired up to `dueMs`, no more than `most`; returns how many. */
+  #removeFields(dueMs: number, most: number): number {
+    const place = this.#place;
+    const key = place.at < 0 ? null : place.table.objectAt(place.at);
+    const fields = key?.expiringFields ?? null;
+    if (fields === null) return 0;
+    const names = fields.due(dueMs, most);
+    for (const name of names) {
+      const deadline = fields.deadlineOf(name, 0, name.length);
+      this.#writer.removeDueField(place, name, 0, name.length, deadline);
+    }
+    return names.length;
   }
 
   /** When everything of a key is expired, and whose record said so. `key` is null for the register in `#entry`. */
@@ -77,4 +113,8 @@ export class Expiry {
       if (sibling.deadline === deadline) return { deadline, setter: sibling.origin };
     return { deadline, setter: key.deadlines[0]?.origin ?? key.cell?.siblings[0]?.origin ?? 0 };
   }
+}
+
+function dueIn({ db, bytes, nameStart, nameEnd }: Entry, ms: number): Due {
+  return { db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), ms };
 }

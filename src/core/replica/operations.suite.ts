@@ -124,7 +124,7 @@ export class Operations {
       this.#operateSet(place, was, word, note, after, replica.writer);
     } else if ((x -= hash) < 0) {
       if (place.type !== NONE && place.type !== HASH) return;
-      this.#operateHash(place, was, word, note, after, replica.writer, deltas);
+      this.#operateHash(place, was, word, note, after, replica.writer, deltas, soonMs);
     } else if ((x -= zset) < 0) {
       if (place.type !== NONE && place.type !== ZSET) return;
       this.#operateSortedSet(replica, place, was, word, note, after, deltas);
@@ -253,6 +253,7 @@ export class Operations {
     after: (expected: string) => void,
     writer: Writer,
     deltas: number[],
+    soonMs: number,
   ): void {
     const field = this.chance.pick(["f", "g"]);
     const until = place.type === HASH ? place.deadline : Infinity;
@@ -274,12 +275,21 @@ export class Operations {
       note(`HSET ${field} ${value}`);
       fields.set(field, value);
       writer.setField(place, name, start, end, ...word(value));
-    } else if (x < 0.75) {
-      const value = fields.get(field) ?? "0";
+    } else if (x < 0.55 && this.weights.expire > 0) {
+      const value = fields.get(field);
+      if (value === undefined) return;
+      const deadline = this.chance.next() < 0.2 ? NEVER_MS : soonMs;
+      note(`HEXPIRE ${field} ${deadline}`);
+      const [shown] = value.split("~", 1) as [string];
+      fields.set(field, deadline === NEVER_MS ? shown : `${shown}~${deadline}`);
+      writer.expireField(place, name, start, end, deadline);
+    } else if (x < 0.8) {
+      const [value, fieldUntil] = (fields.get(field) ?? "0").split("~") as [string, string?];
       if (!/^-?\d+$/.test(value)) return;
       const delta = this.chance.below(9) - 4;
       note(`HINCRBY ${field} ${delta}`);
-      fields.set(field, `${Number(value) + delta}`);
+      const sum = `${Number(value) + delta}`;
+      fields.set(field, fieldUntil === undefined ? sum : `${sum}~${fieldUntil}`);
       writer.countField(place, ...word(field), delta);
       deltas.push(delta);
     } else {

@@ -130,9 +130,10 @@ function compare(aMs: number, aTick: number, bMs: number, bTick: number): number
   return aMs - bMs || aTick - bTick;
 }
 
-/** Birth by which floors and flushes judge: of a counter, that of its era. */
+/** Birth by which floors and flushes judge: of a counter, that of its era; of a restated field, that of its value. */
 function birthOf(fact: Fact): { ms: number; tick: number } {
   const { effect, record } = fact;
+  if (effect.bornMs !== undefined) return { ms: effect.bornMs, tick: effect.bornTick as number };
   return effect.startMs === undefined
     ? { ms: record.ms, tick: record.tick }
     : { ms: effect.startMs, tick: effect.startTick as number };
@@ -144,6 +145,8 @@ function birthOf(fact: Fact): { ms: number; tick: number } {
  */
 function flushed(flush: Fact, fact: Fact): boolean {
   if (flush.record === fact.record && fact.index > flush.index) return false;
+  // What is restated by one who had seen the flush had survived it.
+  if (fact.effect.bornMs !== undefined && observes(fact, flush)) return false;
   const { ms, tick } = birthOf(fact);
   const order = compare(ms, tick, flush.record.ms, flush.record.tick);
   if (order !== 0 || flush.record === fact.record) return order <= 0;
@@ -265,6 +268,19 @@ function isVisible(living: Living, tag: number, birth: Birth, nowMs: number): bo
   const { op } = birth.fact.effect;
   if (tag === STRING && op !== "COUNT") return deadlineOf(living, birth.fact) > nowMs;
   const deadline = deadlineOfType(living, tag);
+  if (deadline <= nowMs && birth.ms < deadline) return false;
+  return tag !== HASH || isFieldVisible(living, birth, deadline > nowMs ? -1 : deadline, nowMs);
+}
+
+/** A value of a field has a deadline or none; increments share the longest of those born from `sinceMs` on. */
+function isFieldVisible(living: Living, birth: Birth, sinceMs: number, nowMs: number): boolean {
+  const { effect } = birth.fact;
+  const until = (fact: Fact): number => forever(fact.effect.deadline ?? NEVER);
+  if (effect.op === "PUT_CELL") return until(birth.fact) > nowMs;
+  const values = living.cells.filter(
+    (f) => f.effect.tag === HASH && f.effect.name === effect.name && birthOf(f).ms >= sinceMs,
+  );
+  const deadline = values.length === 0 ? Infinity : Math.max(...values.map(until));
   return deadline > nowMs || birth.ms >= deadline;
 }
 
@@ -293,7 +309,10 @@ function read(
   if (tag === LIST) return `list ${positioned(registers)} until ${until}`;
   const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
     if (tag === SET) return name;
-    return `${name}=${valueOf(registers.get(name) ?? [], counts.get(name) ?? [])}`;
+    const value = valueOf(registers.get(name) ?? [], counts.get(name) ?? []);
+    const values = (registers.get(name) ?? []).map((f) => forever(f.effect.deadline ?? NEVER));
+    const fieldUntil = values.length === 0 ? Infinity : Math.max(...values);
+    return `${name}=${value}${fieldUntil === Infinity ? "" : `~${fieldUntil}`}`;
   });
   return `${tag === SET ? "set" : tag === HASH ? "hash" : `cells of ${tag}`} ${cells.toSorted().join(",")} until ${until}`;
 }

@@ -196,6 +196,7 @@ export class Writer {
     end: number,
   ): boolean {
     this.#prepare(place, HASH);
+    this.#clearDue(place, name, nameStart, nameEnd);
     const counted = this.#resetNamed(place, HASH, name, nameStart, nameEnd);
     this.#head(effect.OP_SET_FIELD, place);
     this.#effects.bytes(name, nameStart, nameEnd);
@@ -214,6 +215,7 @@ export class Writer {
 
   countField(place: Place, name: Buffer, start: number, end: number, delta: Amount): void {
     this.#prepare(place, HASH);
+    this.#clearDue(place, name, start, end);
     const cells = bodyAt(place, HASH);
     const at = cells?.find(name, start, end) ?? -1;
     const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
@@ -238,6 +240,41 @@ export class Writer {
       era.startMs,
       era.startTick,
     );
+  }
+
+  /** Sets the deadline of a field that a reader sees (milliseconds since 1970), or removes it with `NEVER_MS`. */
+  expireField(place: Place, name: Buffer, start: number, end: number, deadline: number): void {
+    assert(deadline >= 0 && deadline <= NEVER_MS, "a deadline has 48 bits");
+    this.#prepare(place, HASH);
+    this.#clearDue(place, name, start, end);
+    const { ms, tick, value } = place.restated(this.#applier.keyspace, name, start, end);
+    this.#head(effect.OP_EXPIRE_FIELD, place);
+    const effects = this.#effects;
+    effects.u48(deadline);
+    effects.u48(ms);
+    effects.u16(tick);
+    effects.bytes(name, start, end);
+    effects.bytes(value, 0, value.length);
+    this.#applier.expireField(place, deadline, name, start, end, ms, tick, Buffer.from(value));
+  }
+
+  /** Removes a field that expired at `deadline` as far as this replica has seen it, increments made since then excepted. */
+  removeDueField(place: Place, name: Buffer, start: number, end: number, deadline: number): void {
+    this.#begin();
+    const horizonMs = horizonOf(deadline);
+    const resets = bodyAt(place, HASH)?.resetsOf(name, start, end, horizonMs) ?? [];
+    this.#reset(place, HASH, Buffer.from(name.subarray(start, end)), resets);
+    this.#head(effect.OP_REMOVE_FIELD, place);
+    this.#effects.bytes(name, start, end);
+    this.#applier.removeCell(place, HASH, name, start, end);
+  }
+
+  /** A field that has expired begins anew. */
+  #clearDue(place: Place, name: Buffer, start: number, end: number): void {
+    const cells = bodyAt(place, HASH);
+    if (cells === null || cells.expiring === null) return;
+    const deadline = cells.deadlineOf(name, start, end);
+    if (deadline <= cells.readMs) this.removeDueField(place, name, start, end, deadline);
   }
 
   /** Eight bytes that name this origin alone. */
@@ -363,6 +400,7 @@ export class Writer {
     end: number,
   ): void {
     this.#prepare(place, tag);
+    if (tag === HASH) this.#clearDue(place, name, 0, name.length);
     this.#head(effect.OP_RESOLVE, place);
     const effects = this.#effects;
     effects.u8(tag);
