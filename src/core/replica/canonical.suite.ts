@@ -10,7 +10,17 @@ import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { DocumentKind, OpenDocument } from "../crdt/document.ts";
-import { COLLECTIONS, DOCUMENT, LIST, NONE, SET, STRING, type Tag, ZSET } from "../crdt/key.ts";
+import {
+  COLLECTIONS,
+  DOCUMENT,
+  LIST,
+  NONE,
+  SET,
+  STREAM,
+  STRING,
+  type Tag,
+  ZSET,
+} from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { printJson } from "../json/print.ts";
 import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
@@ -127,6 +137,8 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;
   if (place.type === LIST)
     return `list ${elements(keyspace, place).join(",")} until ${place.deadline}`;
+  if (place.type === STREAM)
+    return `stream ${streamCells(keyspace, place).join(",")} until ${place.deadline}`;
   const found: string[] = [];
   cells.each(place.horizonMs, (at) => {
     const entry = new Entry();
@@ -163,6 +175,20 @@ function ranked(place: Place): string[] {
   order.each(0, order.size, false, (ref, score) => {
     const entry = place.nameOf(ref);
     found.push(`${entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd)}=${score}`);
+  });
+  return found;
+}
+
+/** The names and values of the cells of a stream, in its order. */
+function streamCells(keyspace: Keyspace, place: Place): string[] {
+  const order = place.order as Order;
+  const found: string[] = [];
+  order.each(0, order.size, false, (ref) => {
+    const { bytes, nameStart, nameEnd } = place.nameOf(ref);
+    const name = bytes.subarray(nameStart, nameEnd).toString("hex");
+    place.lookRef(keyspace, ref);
+    const value = place.value.subarray(place.valueStart, place.valueEnd).toString("hex");
+    found.push(`${name}=${value}`);
   });
   return found;
 }

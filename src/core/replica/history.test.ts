@@ -10,6 +10,7 @@ const nothing: Weights = {
   hash: 0,
   zset: 0,
   list: 0,
+  stream: 0,
   hyperloglog: 0,
   bitmap: 0,
   lwwSet: 0,
@@ -75,6 +76,10 @@ test("sorted sets: the score is what was set last and everything that was added 
 
 test("lists: every element that no removal had seen is there, in one order everywhere", () => {
   run(57_000, 150, 120, { ...nothing, list: 6, expire: 1, del: 1 });
+});
+
+test("streams: every entry and every group that no removal had seen is there, the last written of one", () => {
+  run(58_000, 100, 120, { ...nothing, stream: 6, expire: 1, del: 1 });
 });
 
 test("HyperLogLogs: every addition is counted that was not made to one whose removal had seen it", () => {

@@ -3,10 +3,23 @@
  * what a reader then sees must be that.
  */
 import assert from "node:assert/strict";
-import { BITMAP, DOCUMENT, HASH, LIST, NEVER_MS, NONE, SET, STRING, ZSET } from "../crdt/key.ts";
+import {
+  BITMAP,
+  DOCUMENT,
+  HASH,
+  LIST,
+  NEVER_MS,
+  NONE,
+  SET,
+  STREAM,
+  STRING,
+  ZSET,
+} from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { between, PUSHED_MAX_BYTES, writeHead, writeTail } from "../crdt/position.ts";
 import { GREATER, LESS, type Mode, PLAIN, writeScore } from "../crdt/score.ts";
+import { ENTRY, ENTRY_NAME_BYTES, GROUP } from "../crdt/stream-cell.ts";
+import { writeId } from "../crdt/stream-id.ts";
 import { create, edit, open } from "../commands/json-documents.ts";
 import type { Run } from "../commands/run.ts";
 import type { ArrayNode, ObjectNode } from "../crdt/document.ts";
@@ -27,6 +40,7 @@ export interface Weights {
   readonly hash: number;
   readonly zset: number;
   readonly list: number;
+  readonly stream: number;
   readonly hyperloglog: number;
   readonly bitmap: number;
   /** Removals of members in which the last writer wins, of all of them. */
@@ -45,6 +59,7 @@ export const everything: Weights = {
   hash: 4,
   zset: 4,
   list: 4,
+  stream: 2,
   hyperloglog: 0,
   bitmap: 2,
   lwwSet: 0.3,
@@ -77,8 +92,9 @@ export class Operations {
     place.look(keyspace, nowMs);
     const was = view(keyspace, db, name, nowMs);
     const { string, count, set, hash, zset, list, hyperloglog, expire, del, flush } = this.weights;
-    const { bitmap, document } = this.weights;
-    const values = string + count + set + hash + zset + list + hyperloglog + bitmap + document;
+    const { bitmap, document, stream } = this.weights;
+    const collections = set + hash + zset + list + stream;
+    const values = string + count + collections + hyperloglog + bitmap + document;
     const all = values + expire + del + flush;
     let x = this.chance.next() * all;
     const note = (text: string): void => {
@@ -131,6 +147,9 @@ export class Operations {
     } else if ((x -= list) < 0) {
       if (place.type !== NONE && place.type !== LIST) return;
       this.#operateList(replica, place, was, word, note, after);
+    } else if ((x -= stream) < 0) {
+      if (place.type !== NONE && place.type !== STREAM) return;
+      this.#operateStream(replica, place, was, note, after);
     } else if ((x -= hyperloglog) < 0) {
       if (place.type !== NONE && place.kind !== HYPERLOGLOG) return;
       const payload = Buffer.from([this.chance.next() < 0.02 ? CHANGES_DENSE : CHANGES]);
@@ -376,6 +395,37 @@ export class Operations {
     after(`string ${whole.latin1Slice()} until ${until}`);
   }
 
+  #operateStream(
+    { writer }: Replica,
+    place: Place,
+    was: string,
+    note: (text: string) => void,
+    after: (expected: string) => void,
+  ): void {
+    const until = place.type === STREAM ? place.deadline : Infinity;
+    const cells = new Map<string, string>();
+    if (place.type === STREAM)
+      for (const pair of (was.split(" ")[1] as string).split(",")) {
+        const [of = "", value = ""] = pair.split("=");
+        cells.set(of, value);
+      }
+    if (this.chance.next() < 0.65 || cells.size === 0) {
+      const isEntry = this.chance.next() < 0.7;
+      const [name, value] = streamCell(writer, isEntry, 1 + this.chance.below(6));
+      note(`${isEntry ? "XADD" : "XGROUP"} ${name.toString("hex")} ${value.toString("hex")}`);
+      cells.set(name.toString("hex"), value.toString("hex"));
+      writer.putCell(place, STREAM, name, 0, name.length, value, 0, value.length);
+    } else {
+      const of = this.chance.pick([...cells.keys()]);
+      note(`XDEL ${of}`);
+      cells.delete(of);
+      const name = Buffer.from(of, "hex");
+      writer.removeCell(place, STREAM, name, 0, name.length);
+    }
+    const texts = [...cells].map(([of, value]) => `${of}=${value}`).toSorted();
+    after(texts.length === 0 ? "none" : `stream ${texts.join(",")} until ${until}`);
+  }
+
   #operateList(
     { writer }: Replica,
     place: Place,
@@ -416,6 +466,15 @@ export class Operations {
     }
     after(elements.length === 0 ? "none" : `list ${elements.join(",")} until ${until}`);
   }
+}
+
+/** An entry of the replica's own, or a group that all of them write. */
+function streamCell(writer: Writer, isEntry: boolean, k: number): [name: Buffer, value: Buffer] {
+  const id = Buffer.alloc(16);
+  writeId(id, 0, k, 0);
+  if (!isEntry) return [Buffer.from([GROUP, 103]), Buffer.concat([id, Buffer.from([k])])];
+  const name = Buffer.concat([Buffer.from([ENTRY]), id, writer.incarnation], ENTRY_NAME_BYTES);
+  return [name, Buffer.from([k, 0])];
 }
 
 function positionAt(place: Place, rank: number): Buffer {

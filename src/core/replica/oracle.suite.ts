@@ -12,7 +12,7 @@ import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
 const NEVER = 2 ** 48 - 1;
 const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40, 0x200];
-const [STRING, SET, HASH, ZSET, LIST] = [1, 2, 4, 8, 0x10] as const;
+const [STRING, SET, HASH, ZSET, LIST, STREAM] = [1, 2, 4, 8, 0x10, 0x20] as const;
 const [GENERATION, DEADLINES, BITMAP] = [0x40, 0x80, 0x200] as const;
 
 export interface Fact {
@@ -306,6 +306,7 @@ function read(
   const counts = named(living.cellCounts.filter((f) => f.effect.tag === tag && visible(f)));
   if (tag === ZSET) return `zset ${ranked(registers, counts)} until ${until}`;
   if (tag === BITMAP) return `string ${bits(registers)} until ${until}`;
+  if (tag === STREAM) return `stream ${inHex(registers)} until ${until}`;
   if (tag === LIST) return `list ${positioned(registers)} until ${until}`;
   const cells = [...new Set([...registers.keys(), ...counts.keys()])].map((name) => {
     if (tag === SET) return name;
@@ -375,6 +376,13 @@ function bits(registers: Map<string, Fact[]>): string {
         set[at] = (set[at] ?? 0) | byte;
       });
   return String.fromCharCode(...Array.from(set, (byte) => byte ?? 0));
+}
+
+/** Names and values, in the order of the names' bytes. */
+function inHex(registers: Map<string, Fact[]>): string {
+  const hex = (text: string): string => Buffer.from(text, "latin1").toString("hex");
+  const cells = [...registers].map(([name, facts]) => `${hex(name)}=${hex(valueOf(facts, []))}`);
+  return cells.toSorted().join(",");
 }
 
 /** Values in the order of the bytes of their positions. */
