@@ -24,8 +24,8 @@ import type { Reply } from "../wire/reply.ts";
 import type { Run } from "./run.ts";
 
 export const INVALID_ID = "ERR Invalid stream ID specified as stream command argument";
-export const INVALID_START = "ERR invalid start ID for the interval";
-export const INVALID_END = "ERR invalid end ID for the interval";
+const INVALID_START = "ERR invalid start ID for the interval";
+const INVALID_END = "ERR invalid end ID for the interval";
 
 const bound = Buffer.alloc(1 + ID_BYTES);
 const kindBound = Buffer.alloc(1);
@@ -68,7 +68,7 @@ function isTwin(place: Place, rank: number): boolean {
 }
 
 /** How many entries from rank `from` on, before rank `to`, a page of `count` has; 0 is no limit. */
-export function pageUp(place: Place, from: number, to: number, count: number): number {
+function pageUp(place: Place, from: number, to: number, count: number): number {
   if (count === 0 || from + count >= to) return to - from;
   let end = from + count;
   while (end < to && isTwin(place, end)) end++;

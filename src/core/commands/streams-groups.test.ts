@@ -186,3 +186,31 @@ test("XADD elsewhere survives DEL, and XINFO tells the same everywhere", () => {
   assert.equal(words[words.indexOf("length") + 1], ":1");
   assert.equal(words[words.indexOf("last-generated-id") + 1], "2-1");
 });
+
+test("two regions acknowledge the same entry, and a group that is moved back has read what was read elsewhere", () => {
+  const [a, b] = [new Region("a"), new Region("b")];
+  a.raw("XADD", "s", "1-1", "field", "value");
+  a.raw("XADD", "s", "2-1", "field", "value");
+  a.raw("XGROUP", "CREATE", "s", "g", "0");
+  assert.deepEqual(given(a, "ann", "1"), ["1-1"]);
+  exchange(a, b);
+  for (const region of [a, b]) assert.equal(region.raw("XACK", "s", "g", "1-1"), ":1\r\n");
+  a.raw("XGROUP", "SETID", "s", "g", "0");
+  assert.deepEqual(given(b, "bob"), ["2-1"]);
+  exchange(a, b);
+  for (const region of [a, b]) {
+    assert.deepEqual(pending(region), ["2-1 bob"]);
+    assert.deepEqual(given(region, "cid"), []);
+  }
+});
+
+test("a flush takes what was added elsewhere before it, seen or not", () => {
+  const [a, b] = [new Region("a"), new Region("b")];
+  a.raw("XADD", "s", "1-1", "field", "value");
+  exchange(a, b);
+  b.raw("XADD", "s", "2-1", "field", "value");
+  a.nowMs += 10;
+  a.raw("FLUSHALL");
+  exchange(a, b);
+  for (const region of [a, b]) assert.equal(region.raw("EXISTS", "s"), ":0\r\n");
+});

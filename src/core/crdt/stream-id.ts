@@ -16,7 +16,7 @@ const UNIT = 2 ** 32;
 /** Up to here the upper half of a part leaves a number that is exact. */
 const EXACT_HIGH = 2 ** 21;
 
-export const ZERO_ID: Buffer = Buffer.alloc(ID_BYTES);
+const ZERO_ID: Buffer = Buffer.alloc(ID_BYTES);
 export const MAX_ID: Buffer = Buffer.alloc(ID_BYTES, 0xff);
 
 /** Negative, zero or positive as id a is before, equal to or after id b. */
@@ -57,7 +57,7 @@ export function previousId(id: Uint8Array, at: number): boolean {
 }
 
 /** The milliseconds of an id; rounded beyond 2^53. */
-export function msOf(id: Buffer, at: number): number {
+function msOf(id: Buffer, at: number): number {
   return id.readUInt32BE(at) * UNIT + id.readUInt32BE(at + 4);
 }
 
