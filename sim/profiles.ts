@@ -11,6 +11,8 @@ const SETS = ["sadd", "srem", "spop", "smove", "keep"];
 const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lrange", "ldel"];
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
+const DOCUMENT_EDITS = ["jnew", "jset", "jpush", "jpop", "jnum", "jget", "jother"];
+const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
 const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {
@@ -65,6 +67,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     kinds: ["qpush", "qpop", "qwait", "qmove"],
     faults: ["cut", "crash", "slow-disk"],
     fixed: { durability: "local", keys: 2, padding: 0, meanMs: 30 },
+  },
+  documents: {
+    kinds: [...DOCUMENT_EDITS, "certain"],
+    faults: ["cut", "isolate", "slow-wire", "crash"],
+    fixed: { keys: 2, elements: 3, padding: 0 },
   },
   "sorted sets": {
     kinds: [...SORTED_SETS, "del"],

@@ -16,8 +16,11 @@ import {
   SET,
   STRING,
 } from "../../src/core/crdt/key.ts";
-import { GENERATION_KINDS } from "../../src/core/crdt/generation-kinds.ts";
+import { kindsWith } from "../../src/core/crdt/generation-kinds.ts";
+import { DOCUMENTS } from "../../src/engines/documents/documents.ts";
 import { type CommittedRecord, type Fx, OP } from "./history.ts";
+
+const KINDS = kindsWith([DOCUMENTS]);
 
 export interface Fact {
   readonly origin: number;
@@ -298,7 +301,7 @@ function keyText(key: KeyFacts): string {
 
 /** What payloads come to, in the one form that a state has. */
 function joined(number: number, payloads: readonly string[]): string {
-  const kind = GENERATION_KINDS.get(number) as GenerationKind;
+  const kind = KINDS.get(number) as GenerationKind;
   const state = kind.create();
   for (const payload of payloads) state.join(Buffer.from(payload, "latin1"));
   return state.encode().latin1Slice();

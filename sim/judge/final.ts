@@ -132,6 +132,7 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     ["SMEMBERS", `s:${i}`],
     ["HGETALL", `h:${i}`],
     ["PFCOUNT", `p:${i}`],
+    ["JSON.GET", `j:${i}`],
     ["LRANGE", `l:${i}`, "0", "-1"],
     ["LRANGE", `q:${i}`, "0", "-1"],
     ["TYPE", `x:${i}`],

@@ -188,6 +188,30 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ["HPEXPIRE", key("h", c, o), ttl(c), "FIELDS", "2", element(c, o), `n${c.below(o.elements)}`],
   ],
   hpersist: (c, o) => [["HPERSIST", key("h", c, o), "FIELDS", "1", element(c, o)]],
+  jnew: (c, o, id) => [
+    ["JSON.SET", key("j", c, o), "$", `{"l":["${id}"]}`, ...(c.is(0.8) ? ["NX"] : [])],
+  ],
+  jset: (c, o, id) => [
+    ["JSON.SET", key("j", c, o), `$.m${c.below(o.elements)}`, `"${value(o, id)}"`],
+  ],
+  jpush: (c, o, id) => [
+    ["JSON.ARRINSERT", key("j", c, o), "$.l", "0", `"${id}"`, `{"id":"${id}"}`],
+  ],
+  jpop: (c, o) => [["JSON.ARRPOP", key("j", c, o), "$.l", `${c.between(-2, 2)}`]],
+  jnum: (c, o) => [
+    ["JSON.MERGE", key("j", c, o), "$", `{"n":{"${c.below(o.elements)}":${small(c)}}}`],
+    ["JSON.NUMINCRBY", key("j", c, o), "$.n.*", small(c)],
+  ],
+  jget: (c, o) => [["JSON.GET", key("j", c, o), "$..id"]],
+  jother: (c, o) => [
+    c.pick([
+      ["JSON.DEL", key("j", c, o), c.pick(["$", "$.l", "$.n", "$.m0", "$.l[0]"])],
+      ["JSON.CLEAR", key("j", c, o), "$.*"],
+      ["COPY", key("j", c, o), key("j", c, o), "REPLACE"],
+      ["PEXPIRE", key("j", c, o), ttl(c)],
+      ["DEL", key("j", c, o)],
+    ]),
+  ],
 };
 
 /** Kinds whose reply gives an element of a queue away. */

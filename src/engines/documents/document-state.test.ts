@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as Y from "yjs";
-import type { OpenDocument, Value } from "../../core/crdt/document.ts";
+import type { ArrayNode, OpenDocument, Value } from "../../core/crdt/document.ts";
 import type { Generation } from "../../core/crdt/generation.ts";
 import { printJson } from "../../core/json/print.ts";
 import { parseJson } from "../../core/json/parse.ts";
@@ -159,4 +159,26 @@ test("a text edited by clients of Yjs encodes to the same bytes in whatever orde
     ),
     { numRuns: 300 },
   );
+});
+
+test("an element is found where it is after others have changed the list", () => {
+  const [here, there] = [generation(), generation()];
+  const list = (of: Generation): ArrayNode => opened(of).root as ArrayNode;
+  const both = (payload: Buffer): void => {
+    here.state.join(payload);
+    there.state.join(payload);
+  };
+  both(
+    opened(here).edit("a", () => opened(here).setRoot(Array.from({ length: 200 }, (_, i) => i))),
+  );
+  for (let i = 0; i < 100; i++) {
+    // Each element apart, and a place in the middle that Yjs remembers.
+    both(opened(here).edit("a", () => list(here).insert(2 * i, [new Map()])));
+    list(here).get(150);
+  }
+  both(opened(there).edit("b", () => list(there).remove(0, 290)));
+  assert.equal(list(here).length, 10);
+  both(opened(here).edit("a", () => list(here).remove(9, 1)));
+  assert.equal(printJson(list(here)), "[190,191,192,193,194,195,196,197,198]");
+  assert.equal(printJson(list(there)), printJson(list(here)));
 });

@@ -14,6 +14,11 @@ export function newDoc(): Y.Doc {
   // The guid is what Yjs would ask chance for otherwise.
   const doc = new Y.Doc({ guid: "document" });
   doc.clientID = NOBODY;
+  // Else Yjs would tidy the formats of texts by deletions of its own, here and not elsewhere.
+  doc.on("afterTransaction", (transaction) => {
+    // oxlint-disable-next-line no-underscore-dangle -- there is no other way to keep it from that
+    transaction._needFormattingCleanup = false;
+  });
   return doc;
 }
 
@@ -28,8 +33,6 @@ export function applyUpdates(doc: Y.Doc, updates: readonly Uint8Array[]): void {
   if (updates.length === 0) return;
   doc.transact((transaction) => {
     for (const update of updates) Y.applyUpdate(doc, update);
-    // Else Yjs would tidy the formats of texts by deletions of its own, here and not elsewhere.
-    transaction.local = true;
     for (const [client, structs] of doc.store.clients) {
       const from = transaction.beforeState.get(client) ?? 0;
       for (let i = structs.length - 1; i >= 0; i--) {
