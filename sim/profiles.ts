@@ -12,7 +12,6 @@ const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lr
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
 const DOCUMENT_EDITS = ["jnew", "jset", "jpush", "jpop", "jnum", "jget", "jother"];
-const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr"];
 const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {
