@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { startSubject, type TestServer } from "../support/server.ts";
+import { startSubject, subjectKind, type TestServer } from "../support/server.ts";
 import type { DrivenClient } from "./driven-client.ts";
 import { ioredis } from "./ioredis.ts";
 import { nodeRedis } from "./node-redis.ts";
@@ -47,6 +47,17 @@ for (const library of [...ioredis, ...nodeRedis]) {
     test("a transaction gives the replies of its commands", async () => {
       assert.deepEqual((await client.transaction(`${space}:t`)).map(String), ["OK", "2", "1"]);
       assert.deepEqual(await client.hgetall(`${space}:t:hash`), { field: "value" });
+    });
+
+    const skip = subjectKind() === "redis" && "Redis 7.0 knows no deadlines of fields";
+    test("fields of a hash are given deadlines, told them, and kept", { skip }, async () => {
+      await client.call("HSET", `${space}:f`, "a", "1");
+      assert.deepEqual(await client.expireFields(`${space}:f`, "a", "none"), [
+        [1, -2],
+        [100, -2],
+        [1, -2],
+        [-1, -2],
+      ]);
     });
 
     test("a transaction is aborted exactly when a watched key was changed", async () => {

@@ -16,6 +16,8 @@ export interface DrivenClient extends AsyncDisposable {
   /** WATCH, then `meanwhile`, then a MULTI that sets the key: whether it was aborted, as the library says it. */
   isAborted(key: string, meanwhile: () => Promise<unknown>): Promise<boolean>;
   scanAll(match: string): Promise<string[]>;
+  /** HEXPIRE of two fields for 100 seconds, HTTL, HPERSIST and HTTL again: their replies. */
+  expireFields(key: string, first: string, second: string): Promise<unknown[]>;
   hgetall(key: string): Promise<Record<string, string>>;
 }
 

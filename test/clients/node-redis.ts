@@ -30,6 +30,9 @@ interface NodeRedis {
   get(key: string | Buffer): Promise<Buffer | string | null>;
   incr(key: string): Promise<unknown>;
   select(db: number): Promise<unknown>;
+  hExpire(key: string, fields: string[], seconds: number): Promise<unknown>;
+  hTTL(key: string, fields: string[]): Promise<unknown>;
+  hPersist(key: string, fields: string[]): Promise<unknown>;
   hGetAll(key: string): Promise<Record<string, string>>;
   watch(key: string): Promise<unknown>;
   multi(): NodeRedisMulti;
@@ -93,6 +96,12 @@ async function connected(client: NodeRedis): Promise<DrivenClient> {
         found.push(...page);
       return found;
     },
+    expireFields: async (key, first, second) => [
+      await client.hExpire(key, [first, second], 100),
+      await client.hTTL(key, [first, second]),
+      await client.hPersist(key, [first, second]),
+      await client.hTTL(key, [first, second]),
+    ],
     hgetall: async (key) => ({ ...(await client.hGetAll(key)) }),
     async [Symbol.asyncDispose]() {
       client.destroy();
