@@ -139,7 +139,7 @@ export const connectionCommands: readonly Spec[] = [
               "COMMAND",
               "LIST",
               ...g.use("FILTERBY PATTERN").split(" "),
-              g.chance.pick(["hs*", "sinter*", "g?t", "SETNX"]),
+              g.chance.pick(["hi*", "sinter*", "g?t", "SETNX"]),
             ],
             unordered,
           ),
