@@ -72,11 +72,11 @@ async function connected(client: Redis6): Promise<DrivenClient> {
         found.push(...(page as string[]));
       return found;
     },
-    expireFields: async (key, first, second) => [
-      await client.hexpire(key, 100, "FIELDS", 2, first, second),
-      await client.httl(key, "FIELDS", 2, first, second),
-      await client.hpersist(key, "FIELDS", 2, first, second),
-      await client.httl(key, "FIELDS", 2, first, second),
+    expireFields: async (key, one, other) => [
+      await client.hexpire(key, 100, "FIELDS", 2, one, other),
+      await client.httl(key, "FIELDS", 2, one, other),
+      await client.hpersist(key, "FIELDS", 2, one, other),
+      await client.httl(key, "FIELDS", 2, one, other),
     ],
     hgetall: (key) => client.hgetall(key),
     async [Symbol.asyncDispose]() {

@@ -96,11 +96,11 @@ async function connected(client: NodeRedis): Promise<DrivenClient> {
         found.push(...page);
       return found;
     },
-    expireFields: async (key, first, second) => [
-      await client.hExpire(key, [first, second], 100),
-      await client.hTTL(key, [first, second]),
-      await client.hPersist(key, [first, second]),
-      await client.hTTL(key, [first, second]),
+    expireFields: async (key, one, other) => [
+      await client.hExpire(key, [one, other], 100),
+      await client.hTTL(key, [one, other]),
+      await client.hPersist(key, [one, other]),
+      await client.hTTL(key, [one, other]),
     ],
     hgetall: async (key) => ({ ...(await client.hGetAll(key)) }),
     async [Symbol.asyncDispose]() {
