@@ -9,6 +9,7 @@ import type { Profile } from "./swarm.ts";
 const HASHES = ["hset", "hincr", "hdel", "hgetall"];
 const SETS = ["sadd", "srem", "spop", "smove", "keep"];
 const LISTS = ["lpush", "lset", "linsert", "lrem", "ltrim", "lpop", "lmove", "lrange", "ldel"];
+const STREAMS = ["xadd", "xtrim", "xgroup", "xreadgroup", "xautoclaim", "xread", "xend"];
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
 const DOCUMENT_EDITS = ["jnew", "jset", "jpush", "jpop", "jnum", "jget", "jother"];
@@ -59,6 +60,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   lists: {
     kinds: [...LISTS, "qpush", "qpop", "qwait", "qmove"],
     faults: ["cut", "isolate", "slow-wire"],
+    fixed: { keys: 2, elements: 3, padding: 0 },
+  },
+  streams: {
+    kinds: [...STREAMS],
+    faults: ["cut", "isolate", "slow-wire", "crash"],
     fixed: { keys: 2, elements: 3, padding: 0 },
   },
   /** Clients that wait for elements, and machines that crash under them. */

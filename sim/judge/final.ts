@@ -135,6 +135,8 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     ["JSON.GET", `j:${i}`],
     ["LRANGE", `l:${i}`, "0", "-1"],
     ["LRANGE", `q:${i}`, "0", "-1"],
+    ["XRANGE", `y:${i}`, "-", "+"],
+    ["XINFO", "GROUPS", `y:${i}`],
     ["TYPE", `x:${i}`],
     ["PTTL", `e:${i}`],
   ]);

@@ -6,7 +6,15 @@
  *
  * Invariant: a loss counts only while the record that showed it is held: what a crash takes back was never answered for.
  */
-import { BITMAP, COLLECTIONS, GENERATION, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
+import {
+  BITMAP,
+  COLLECTIONS,
+  GENERATION,
+  SET,
+  STREAM,
+  STRING,
+  ZSET,
+} from "../../src/core/crdt/key.ts";
 import { readConflict } from "../../src/core/replica/conflict.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
 import type { CommittedRecord, History } from "./history.ts";
@@ -125,9 +133,9 @@ function lossesOf(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Fou
     // One that nobody else wrote to has lost nothing.
     if (facts.length < 2) continue;
     const [tag, path] = partsOf(name);
-    // A member of a set is there, whoever added it; bits of a bitmap are merged; a score with a condition (its ninth byte) asked to lose.
+    // A member of a set is there, whoever added it; bitmaps and cells of streams are merged; a score with a condition (its ninth byte) asked to lose.
     const conditional = tag === ZSET && facts.some(({ value }) => value.length > 8);
-    if (tag !== SET && tag !== BITMAP && !conditional) consider(tag, path, facts);
+    if (tag !== SET && tag !== BITMAP && tag !== STREAM && !conditional) consider(tag, path, facts);
   }
   return isDisputed(key) ? [...losses, ...hidden(key, record, isLater)] : losses;
 }

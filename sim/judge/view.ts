@@ -5,7 +5,7 @@
  * deadlines and conflicts of types show is tested where it is decided.
  */
 import type { Cells } from "../../src/core/crdt/cells.ts";
-import { BITMAP, HASH, LIST, SET, STRING, ZSET } from "../../src/core/crdt/key.ts";
+import { BITMAP, HASH, LIST, SET, STREAM, STRING, ZSET } from "../../src/core/crdt/key.ts";
 import type { Order } from "../../src/core/crdt/order.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
@@ -51,6 +51,11 @@ function expected(key: KeyFacts, history: History): string | null {
     const positions = [...key.cells.keys()].map(own).toSorted();
     const values = positions.map((at) => read(key.cells.get(`${LIST} ${at}`) ?? [], [], history));
     return `list ${values.join(",")}`;
+  }
+  if (tag === STREAM) {
+    const cells = [...key.cells.keys()].toSorted((a, b) => compare(own(a), own(b)));
+    const texts = cells.map((of) => `${own(of)}=${read(key.cells.get(of) ?? [], [], history)}`);
+    return `stream ${texts.join(",")}`;
   }
   const names = [...new Set([...key.cells.keys(), ...key.cellCounts.keys()])];
   if (tag === ZSET) {
@@ -135,6 +140,17 @@ export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
       values.push(value());
     });
     return `list ${values.join(",")}`;
+  }
+  if (place.type === STREAM) {
+    const order = place.order as Order;
+    const cells: string[] = [];
+    order.each(0, order.size, false, (ref) => {
+      const entry = place.nameOf(ref);
+      const of = entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd);
+      place.lookRef(keyspace, ref);
+      cells.push(`${of}=${value()}`);
+    });
+    return `stream ${cells.join(",")}`;
   }
   if (place.type === ZSET) {
     const ranked: string[] = [];

@@ -212,6 +212,31 @@ export const KINDS: Readonly<Record<string, Draw>> = {
       ["DEL", key("j", c, o)],
     ]),
   ],
+  xadd: (c, o, id) => [
+    ["XADD", key("y", c, o), ...(c.is(0.1) ? ["MAXLEN", "9"] : []), "*", id, binary(o, id)],
+  ],
+  xtrim: (c, o) => [["XTRIM", key("y", c, o), "MAXLEN", `${c.between(0, 5)}`]],
+  xgroup: (c, o) => [
+    c.pick([
+      ["XGROUP", "CREATE", key("y", c, o), "g", "0", "MKSTREAM"],
+      ["XGROUP", "CREATE", key("y", c, o), "g", "0", "MKSTREAM"],
+      ["XGROUP", "SETID", key("y", c, o), "g", "0"],
+      ["XGROUP", "DELCONSUMER", key("y", c, o), "g", element(c, o)],
+      ["XGROUP", "DESTROY", key("y", c, o), "g"],
+    ]),
+  ],
+  xreadgroup: (c, o) => {
+    const wait = c.is(0.3) ? ["BLOCK", `${c.between(1, 900)}`] : [];
+    const words = ["GROUP", "g", element(c, o), ...wait, "COUNT", "3", "STREAMS", key("y", c, o)];
+    return [["XREADGROUP", ...words, c.pick([">", ">", ">", "0"])]];
+  },
+  xautoclaim: (c, o) => [["XAUTOCLAIM", key("y", c, o), "g", element(c, o), "0", "0"]],
+  xread: (c, o) => [
+    c.is(0.5)
+      ? ["XREAD", "BLOCK", `${c.between(1, 900)}`, "STREAMS", key("y", c, o), "$"]
+      : ["XREAD", "COUNT", "5", "STREAMS", key("y", c, o), "0"],
+  ],
+  xend: (c, o) => [c.is(0.5) ? ["DEL", key("y", c, o)] : ["PEXPIRE", key("y", c, o), ttl(c)]],
 };
 
 /** Kinds whose reply gives an element of a queue away. */
