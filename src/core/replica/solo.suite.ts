@@ -1,6 +1,6 @@
 /** Solo: one replica for scripts, with the writes that commands make and the blocks it would log. */
 import { newIncarnation, type Origin } from "../clock/origins.ts";
-import { ZSET } from "../crdt/key.ts";
+import { HASH, ZSET } from "../crdt/key.ts";
 import { type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import { defaultSettings } from "../commands/settings.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -125,6 +125,16 @@ export class Solo {
 
   hcount(key: string, field: string, delta: number): void {
     this.writer.countField(this.#look(key), Buffer.from(field), 0, field.length, delta);
+  }
+
+  hexpire(key: string, field: string, deadline: number): void {
+    this.writer.expireField(this.#look(key), Buffer.from(field), 0, field.length, deadline);
+  }
+
+  /** Resolves a conflict of no values: what is there stays beside it. */
+  hresolve(key: string, field: string, value: string): void {
+    const [name, bytes] = [Buffer.from(field), Buffer.from(value)];
+    this.writer.resolve(this.#look(key), HASH, name, [], bytes, 0, bytes.length);
   }
 
   hdel(key: string, field: string): void {

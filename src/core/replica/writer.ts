@@ -271,7 +271,7 @@ export class Writer {
 
   /** A field that has expired begins anew. */
   #clearDue(place: Place, name: Buffer, start: number, end: number): void {
-    const cells = bodyAt(place, HASH);
+    const { cells } = place;
     if (cells === null || cells.expiring === null) return;
     const deadline = cells.deadlineOf(name, start, end);
     if (deadline <= cells.readMs) this.removeDueField(place, name, start, end, deadline);
