@@ -57,7 +57,8 @@ const types: Record<string, (reply: Reply) => void> = {
 
 /** Handler of DEBUG PROTOCOL. */
 export function debugProtocol(_run: Run, args: Args, reply: Reply): void {
-  const answer = types[args.text(2).toLowerCase()];
+  const name = args.text(2).toLowerCase();
+  const answer = Object.hasOwn(types, name) ? types[name] : undefined;
   if (answer === undefined)
     return reply.error(
       `ERR Wrong protocol type name '${quote(args, 2, 128)}'. Please use one of the following: ${Object.keys(types).join("|")}`,
