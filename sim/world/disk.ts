@@ -84,13 +84,16 @@ export class Disk implements Files {
     this.number = number;
   }
 
-  /** What a backup taken now holds, on another disk. */
+  /**
+   * What an image of the disk taken now holds, on another disk. A copy of the files would hold unsynced bytes too; a power failure may
+   * take those from the original, which then uses their dots again.
+   */
   copy(number: number): Disk {
     const copy = new Disk(number);
     copy.isSpoilt = this.isSpoilt;
     copy.isForeign = this.isForeign;
-    for (const [name, { cache, size }] of this.#names) {
-      const inode = copy.#inode(Buffer.from(cache.subarray(0, size)));
+    for (const [name, { disk, diskSize }] of this.#diskNames) {
+      const inode = copy.#inode(Buffer.from(disk.subarray(0, diskSize)));
       copy.#names.set(name, inode);
       copy.#diskNames.set(name, inode);
     }

@@ -141,6 +141,15 @@ export class Keyspace {
     const shard = db === INTERNAL_DB ? SHARDS : place.slot >>> SHARD_SHIFT;
     place.table = this.shards[shard] as Table<Key>;
     place.at = place.table.find(place.hash, db, bytes, start, end);
+    place.version = place.table.version;
+  }
+
+  /** Finds the entry of a place again, if a write elsewhere may have moved it. */
+  relocate(place: Place): void {
+    const { table } = place;
+    if (place.version === table.version) return;
+    place.at = table.find(place.hash, place.db, place.bytes, place.start, place.end);
+    place.version = table.version;
   }
 
   /** The key at a place as an object: its own, what lies packed as one, or a new one. `close` must follow. */

@@ -45,8 +45,9 @@ export class Place {
   slot = 0;
   hash = 0;
   table!: Table<Key>;
-  /** The position in the table, or −1. */
+  /** The position in the table, or −1, as of a version of the table. */
   at = -1;
+  version = 0;
 
   /** What a reader sees: its type, or NONE. */
   type: Type = NONE;

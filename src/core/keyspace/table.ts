@@ -208,6 +208,8 @@ export class Table<T extends object> {
   readonly #freeObjects: number[] = [];
   /** Entries, of either kind. */
   size = 0;
+  /** Grows whenever positions may have changed their meaning. */
+  version = 0;
 
   /** `objectBytes` is what an object takes on average, for the account of memory. */
   constructor(heap: Heap, objectBytes: number) {
@@ -437,6 +439,7 @@ export class Table<T extends object> {
       }
     const ref = this.heap.allocate(bytes);
     this.size++;
+    this.version++;
     return segment.first * CAPACITY_MAX + segment.insert(hash | 0, ref, this.heap.newAccess);
   }
 
@@ -524,6 +527,7 @@ export class Table<T extends object> {
     const ref = this.refAt(at);
     this.heap.free(ref, this.#release(ref));
     this.size--;
+    this.version++;
     segment.closeGap(at & BUCKET_MASK);
     this.#shrink(segment);
   }
