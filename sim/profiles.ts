@@ -199,6 +199,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash", "reset"],
     fixed: { regions: 5, shape: "ring", durability: "local" },
   },
+  /** Elements on their way through many lists, each of which comes and goes. */
+  moves: {
+    kinds: ["lpush", "lmove", "qpush", "qmove", "smove", "sadd"],
+    fixed: { keys: 50, padding: 0, meanMs: 20 },
+  },
   /** What waits behind much else on a wire that is always too slow. */
   "slow wires": {
     faults: ["slow-wire"],

@@ -188,10 +188,20 @@ export class Simulation {
     this.timeline.after(300_000, "started again", null, () => machine.start());
   }
 
+  /** As `Judge.check`; a state that cannot even be read is a finding too. */
+  #examine(everything: boolean): boolean {
+    try {
+      return this.judge.check(everything);
+    } catch (error) {
+      this.judge.fail("bug", null, `a state cannot be read: ${textOf(error)}`);
+      return true;
+    }
+  }
+
   #checks(): void {
     this.timeline.after(CHECK_EVERY_US, "check", null, () => {
       // What a record did shows in the keys it names; the rest must be as it was, which is looked at less often.
-      this.judge.check(this.timeline.now % (WHOLE_EVERY * CHECK_EVERY_US) < CHECK_EVERY_US);
+      this.#examine(this.timeline.now % (WHOLE_EVERY * CHECK_EVERY_US) < CHECK_EVERY_US);
       this.#checks();
     });
   }
@@ -225,7 +235,7 @@ export class Simulation {
     const untilUs = timeline.now + CONVERGE_MS * 1000;
     while (timeline.now < untilUs && judge.failures.length === 0) {
       await timeline.run(timeline.now + 100_000);
-      if (judge.converged && judge.check()) return;
+      if (judge.converged && this.#examine(true)) return;
     }
     judge.fail(
       "I-4",

@@ -484,6 +484,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "return false;",
   },
   {
+    name: "a write goes to where its key lay before the write ahead of it",
+    profile: "moves",
+    file: "core/replica/writer.ts",
+    find: "this.#applier.keyspace.relocate(place);",
+    put: "",
+  },
+  {
     name: "a removal by the last writer takes only what is here already",
     profile: "formats",
     file: "core/replica/apply.ts",

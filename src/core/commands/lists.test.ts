@@ -213,3 +213,18 @@ test("a push follows everything its region had seen, whatever its clock says", (
   exchange(one, two);
   assert.equal(items(one.raw("LRANGE", "l", "0", "-1")), "zero first second");
 });
+
+test("a list that is moved to lies where it did, however its table closed the gap that the other left", () => {
+  const store = new Standalone();
+  // Keys with one tag share a table, and an emptied one is taken out of it while the other is written to.
+  for (let i = 0; i < 60; i++) {
+    const names = Array.from({ length: 12 }, (_, n) => `{t}${i}:${n}`);
+    for (const name of names) store.raw("RPUSH", name, name);
+    for (const [n, name] of names.slice(1).entries()) {
+      const source = names[n] as string;
+      for (let left = n + 1; left > 0; left--) store.raw("LMOVE", source, name, "LEFT", "RIGHT");
+      assert.equal(store.raw("LLEN", name), `:${n + 2}\r\n`, `${source} to ${name}`);
+    }
+    store.raw("FLUSHALL");
+  }
+});

@@ -122,7 +122,7 @@ export class Writer {
 
   /** Writes a string; a `deadline` of Infinity is none. Whatever the key held is gone. */
   set(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
-    this.#begin();
+    this.#beginAt(place);
     const key = place.key ?? this.#counterAt(place);
     if (key !== null) {
       const others = key.tags & ~STRING;
@@ -414,7 +414,7 @@ export class Writer {
 
   /** Removes a key with everything it holds. */
   remove(place: Place): void {
-    this.#begin();
+    this.#beginAt(place);
     this.#remove(place, place.key ?? this.#counterAt(place), EVERYTHING, Infinity);
     place.tag = NONE;
   }
@@ -449,7 +449,7 @@ export class Writer {
 
   /** Removes an expired key for good, with a floor for what is still on its way here. */
   removeExpired(place: Place): void {
-    this.#begin();
+    this.#beginAt(place);
     let born = 0;
     let writtenMs = 0;
     let writtenTick = 0;
@@ -496,6 +496,12 @@ export class Writer {
     return seq;
   }
 
+  /** Begins a record if need be; an entry that an earlier write of it has moved is found again. */
+  #beginAt(place: Place): void {
+    this.#begin();
+    this.#applier.keyspace.relocate(place);
+  }
+
   #begin(): void {
     if (this.#seq !== 0) return;
     this.#births = 0;
@@ -517,7 +523,7 @@ export class Writer {
    * write has seen it.
    */
   #prepare(place: Place, tag: Tag, kind: GenerationKind | null = null): void {
-    this.#begin();
+    this.#beginAt(place);
     if (!place.stale && (place.tag === tag || place.tag === NONE)) return;
     const wasKeptSo = place.tag === tag;
     place.stale = false;
