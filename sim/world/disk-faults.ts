@@ -161,9 +161,11 @@ export const DISK_FAULTS = {
     begin(scene) {
       const { victim, machines, harm } = scene;
       const other = machines.find((machine) => machine !== victim) as Machine;
-      if (other.disk.namesOf("identity.").length === 0) return;
+      const image = other.disk.copy(scene.newDisk());
+      // One without an identity is anybody's.
+      if (!image.namesOf("identity.").some((name) => !name.endsWith(".tmp"))) return;
       victim.say(`is given a copy of ${other.name}'s disk`);
-      scene.replaceDisk(victim, other.disk.copy(scene.newDisk()));
+      scene.replaceDisk(victim, image);
       victim.disk.isSpoilt = true;
       victim.disk.isForeign = true;
       victim.damages.add(harm);
