@@ -90,7 +90,10 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
   /** Prefixes with a format of their own. */
   formats: {
-    kinds: ["bset", "bfield", "bcount", "bother", "wadd", "wrem", "wpop", "wdel", "certain"],
+    kinds: [
+      ...["bset", "bfield", "bcount", "bother", "wadd", "wrem", "wpop", "wdel"],
+      ...["vset", "vsetex", "vdel", "vget", "certain"],
+    ],
     faults: ["cut", "isolate", "slow-wire", "crash"],
     fixed: { keys: 2, elements: 3, padding: 0 },
   },

@@ -107,7 +107,18 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
  * lost its disk has it no more and may write as if it had never been, so they are not drawn together while a lost disk is not
  * refilled before it is written to.
  */
-const NEEDS_MEMORY = new Set(["flush", "setex", "expire", "persist", "lexpire", "wrem", "wpop"]);
+const NEEDS_MEMORY = new Set([
+  "flush",
+  "setex",
+  "expire",
+  "persist",
+  "lexpire",
+  "wrem",
+  "wpop",
+  "vset",
+  "vsetex",
+  "vdel",
+]);
 
 function drawKinds(
   chance: Chance,

@@ -41,8 +41,8 @@ export interface KeyFacts {
   readonly cells: Map<string, Fact[]>;
   readonly cellCounts: Map<string, Fact[]>;
   readonly generations: Map<string, GenerationFacts>;
-  /** By member: the latest removal that takes what it has not seen. */
-  readonly memberFloors: Map<string, { ms: number; tick: number }>;
+  /** By member: the latest removal that takes what it has not seen. By null: the latest strict write of the string. */
+  readonly memberFloors: Map<string | null, { ms: number; tick: number }>;
   /** The highest floor. */
   bornMs: number;
   writtenMs: number;
@@ -79,8 +79,8 @@ export class Facts {
   /** The keys that records have named since somebody last looked; emptied by whoever looks. */
   readonly touched = new Set<string>();
   readonly #flushes: FlushSeen[] = [];
-  /** Members that the newest record has taken from a set without having seen them. */
-  taken: { readonly key: string; readonly member: string; readonly fact: Fact }[] = [];
+  /** Members of sets and (null) values that the newest record has taken without having seen them. */
+  taken: { readonly key: string; readonly member: string | null; readonly fact: Fact }[] = [];
 
   apply(record: CommittedRecord): void {
     this.taken = [];
@@ -104,9 +104,18 @@ export class Facts {
         key.registers = key.registers.filter((r) => !seen(r));
         const under =
           compare(record.ms, record.tick, key.writtenMs, key.writtenTick) <= 0 && key.writtenMs > 0;
-        if (!under) key.registers.push(factOf(record, fx));
+        if (!under && !underFloor(key, null, record)) key.registers.push(factOf(record, fx));
         return;
       }
+      case OP.SET_STRICT:
+        if (this.#dead(record, fx)) return;
+        key.deadlines = key.deadlines.filter((d) => !seen(d));
+        this.#takeOlder(record, fx, key, seen);
+        if (!underFloor(key, null, record)) key.registers.push(factOf(record, fx));
+        return raiseFloor(key, null, record);
+      case OP.REMOVE_STRICT:
+        this.#takeOlder(record, fx, key, seen);
+        return raiseFloor(key, null, record);
       case OP.COUNT:
         if (!this.#dead(record, fx) && fx.birthMs > key.bornMs) key.counts.push(factOf(record, fx));
         return;
@@ -155,8 +164,7 @@ export class Facts {
   #put(record: CommittedRecord, fx: Fx, key: KeyFacts, seen: (fact: Fact) => boolean): void {
     if (this.#dead(record, fx) || fx.birthMs <= key.bornMs) return;
     const name = cellName(fx.tag, fx.name);
-    const floor = fx.tag === SET ? key.memberFloors.get(fx.name) : undefined;
-    if (floor !== undefined && compare(record.ms, record.tick, floor.ms, floor.tick) < 0) return;
+    if (fx.tag === SET && underFloor(key, fx.name, record)) return;
     drop(key.cells, name, seen);
     listOf(key.cells, name).push(factOf(record, fx));
   }
@@ -173,9 +181,21 @@ export class Facts {
     for (const fact of key.cells.get(name) ?? [])
       if (older(fact)) this.taken.push({ key: `${fx.db}:${fx.key}`, member: fx.name, fact });
     drop(key.cells, name, older);
-    const floor = key.memberFloors.get(fx.name);
-    if (floor === undefined || compare(floor.ms, floor.tick, ms, tick) < 0)
-      key.memberFloors.set(fx.name, { ms, tick });
+    raiseFloor(key, fx.name, { ms, tick });
+  }
+
+  /** A strict write takes the values it has seen, and what is older. */
+  #takeOlder(
+    { ms, tick }: CommittedRecord,
+    fx: Fx,
+    key: KeyFacts,
+    seen: (fact: Fact) => boolean,
+  ): void {
+    const older = (fact: Fact): boolean => compare(fact.ms, fact.tick, ms, tick) < 0;
+    for (const fact of key.registers)
+      if (!seen(fact) && older(fact) && (fx.op !== OP.SET_STRICT || fact.value !== fx.value))
+        this.taken.push({ key: `${fx.db}:${fx.key}`, member: null, fact });
+    key.registers = key.registers.filter((r) => !seen(r) && !older(r));
   }
 
   #join(record: CommittedRecord, fx: Fx, key: KeyFacts): void {
@@ -350,6 +370,22 @@ function dropAll(lists: Map<string, Fact[]>, goes: (fact: Fact) => boolean, pref
 function dropGenerations(key: KeyFacts, goes: (generation: GenerationFacts) => boolean): void {
   for (const [name, generation] of key.generations)
     if (goes(generation)) key.generations.delete(name);
+}
+
+interface Stamp {
+  readonly ms: number;
+  readonly tick: number;
+}
+
+function underFloor(key: KeyFacts, member: string | null, { ms, tick }: Stamp): boolean {
+  const floor = key.memberFloors.get(member);
+  return floor !== undefined && compare(ms, tick, floor.ms, floor.tick) < 0;
+}
+
+function raiseFloor(key: KeyFacts, member: string | null, { ms, tick }: Stamp): void {
+  const floor = key.memberFloors.get(member);
+  if (floor === undefined || compare(floor.ms, floor.tick, ms, tick) < 0)
+    key.memberFloors.set(member, { ms, tick });
 }
 
 function compare(aMs: number, aTick: number, bMs: number, bTick: number): number {

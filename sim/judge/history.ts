@@ -60,6 +60,8 @@ export const OP = {
   PUT_CHUNK: 24,
   REMOVE_TYPES: 25,
   REMOVE_OLDER: 26,
+  SET_STRICT: 27,
+  REMOVE_STRICT: 28,
 } as const;
 
 /** The short ops of sets and hashes: what they are, and of which type. */
@@ -243,6 +245,12 @@ function readEffects(
       case OP.SET_EXPIRING:
         fx.deadline = source.u48();
         fx.value = source.text();
+        break;
+      case OP.SET_STRICT:
+        fx.deadline = forever(source.u48());
+        fx.value = source.text();
+        break;
+      case OP.REMOVE_STRICT:
         break;
       case OP.COUNT:
         readCount(source, fx, seq, ms);

@@ -64,13 +64,14 @@ export class Losses {
     }
   }
 
-  /** A removal has taken members of sets that it had not seen. */
+  /** A write by the last writer's rule has taken members or values that it had not seen. */
   #taken(member: string, facts: Facts, shownBy: CommittedRecord): void {
     for (const { key, member: path, fact: loser } of facts.taken) {
+      const tag = path === null ? STRING : SET;
       const of = this.#history.origins[loser.origin];
       if (of?.member !== member || key.startsWith(`${INTERNAL_DB}:`)) continue;
       const lost = of.records[Math.floor(loser.seq) - 1];
-      this.#losses.push({ key, tag: SET, path, loser, lost, shownBy });
+      this.#losses.push({ key, tag, path: path ?? "", loser, lost, shownBy });
     }
   }
 

@@ -47,6 +47,7 @@ const binary = (o: WorkloadOptions, id: string): string => `${value(o, id)}\xfe\
 export const FORMATS = [
   { prefix: "b:", conflict: "lww", format: "bitmap" },
   { prefix: "w:", conflict: "lww", format: "lww-set" },
+  { prefix: "v:", conflict: "lww", format: "lww-strict" },
 ] as const;
 
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
@@ -237,6 +238,10 @@ export const KINDS: Readonly<Record<string, Draw>> = {
       : ["XREAD", "COUNT", "5", "STREAMS", key("y", c, o), "0"],
   ],
   xend: (c, o) => [c.is(0.5) ? ["DEL", key("y", c, o)] : ["PEXPIRE", key("y", c, o), ttl(c)]],
+  vset: (c, o, id) => [["SET", key("v", c, o), binary(o, id)]],
+  vsetex: (c, o, id) => [["SET", key("v", c, o), id, "PX", ttl(c)]],
+  vdel: (c, o) => [[c.pick(["DEL", "GETDEL"]), key("v", c, o)]],
+  vget: (c, o) => [["GET", key("v", c, o)]],
 };
 
 /** Kinds whose reply gives an element of a queue away. */

@@ -88,7 +88,7 @@ keyspaces: []
 #  - prefix: "cart:"
 #    conflict: ./resolve-cart.cjs
 # How what is written to keys with a prefix is kept; chosen before there are keys. bitmap: in chunks that merge bit by bit;
-# lww-set: the later of an addition and a removal of a set's member wins.
+# lww-set: the later of an addition and a removal of a set's member wins; lww-strict: the same of writes and removals of strings.
 #  - prefix: "seen:"
 #    format: bitmap
 

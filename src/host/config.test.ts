@@ -95,7 +95,7 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
     ],
     [
       "keyspaces:\n  - prefix: a\n    format: bits",
-      'node.yaml:3:13: `keyspaces[1].format` must be one of bitmap, lww-set; it is "bits"',
+      'node.yaml:3:13: `keyspaces[1].format` must be one of bitmap, lww-set, lww-strict; it is "bits"',
     ],
     [
       "keyspaces:\n  - prefix: a\n    conflict: lww\n    pop: owner",

@@ -198,7 +198,7 @@ test("a format is chosen before there are keys, and a region without it merges b
   assert.equal(a.raw("AA.KEYSPACE", "SET", "b:", "CONFLICT", "max"), OK, "a policy is a lens");
   assert.match(
     a.raw("AA.KEYSPACE", "SET", "b:", "FORMAT", "best"),
-    /^-ERR a format is one of plain, bitmap, lww-set/,
+    /^-ERR a format is one of plain, bitmap, lww-set, lww-strict/,
   );
   assert.equal(
     a.raw("AA.KEYSPACE", "SET", "b:", "FORMAT", "plain", "CONFLICT"),

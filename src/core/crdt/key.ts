@@ -94,8 +94,8 @@ export class Key {
   generations: readonly Generation[] = NO_GENERATIONS;
   deadlines: Deadline[] = [];
   floors: Floor[] = [];
-  /** By member, one byte a character: the latest removal of each. */
-  memberFloors: Map<string, MemberFloor> | null = null;
+  /** By member, one byte a character: the latest removal of each. By null: the latest strict write of the string. */
+  memberFloors: Map<string | null, MemberFloor> | null = null;
   /** Whether the keyspace counts it as a key, as one with a deadline, and as one that expiry must look at. */
   counted = false;
   countedExpiring = false;
@@ -194,6 +194,9 @@ export class Key {
   }
 
   dropUnderFloors(): void {
+    const { cell } = this;
+    if (cell !== null && this.memberFloors?.has(null))
+      cell.siblings = cell.siblings.filter((s) => !this.underMemberFloor(null, s.ms, s.tick));
     for (const { bornMs, writtenMs, writtenTick } of this.floors) {
       for (const body of this.bodies) body.dropBorn(bornMs, 0xffff);
       this.#dropGenerations(({ ms }) => ms <= bornMs);
@@ -212,7 +215,7 @@ export class Key {
   }
 
   /** Raises the floor of a member. Of two removals the later is enough: what is older than it has come once it is stable. */
-  raiseMemberFloor(member: string, { origin, seq, ms, tick }: Context): void {
+  raiseMemberFloor(member: string | null, { origin, seq, ms, tick }: MemberFloor): void {
     const there = this.memberFloors?.get(member);
     if (there !== undefined && compareStamps(there.ms, there.tick, ms, tick) >= 0) return;
     this.memberFloors ??= new Map();
@@ -220,13 +223,13 @@ export class Key {
   }
 
   /** Whether the addition of a member is older than a removal of it. */
-  underMemberFloor(member: string, ms: number, tick: number): boolean {
+  underMemberFloor(member: string | null, ms: number, tick: number): boolean {
     const floor = this.memberFloors?.get(member);
     return floor !== undefined && compareStamps(ms, tick, floor.ms, floor.tick) < 0;
   }
 
   /** Lets go of a floor whose removal is stable. */
-  dropMemberFloor(member: string, origin: number, seq: number): void {
+  dropMemberFloor(member: string | null, origin: number, seq: number): void {
     const floor = this.memberFloors?.get(member);
     if (floor?.origin !== origin || floor.seq !== seq) return;
     this.memberFloors?.delete(member);

@@ -17,6 +17,7 @@ import {
   DEADLINES,
   GENERATION,
   HASH,
+  type Key,
   NEVER_MS,
   SET,
   STREAM,
@@ -97,6 +98,37 @@ export class Applier {
     this.conflicts.cell(this.context, place, STRING, nothing, 0, 0, cell);
     this.keyspace.close(place, key);
     if (key.isMixed) this.conflicts.mixed(place, key);
+  }
+
+  /** Writes a string strictly: in place of everything older, seen or not, of which none comes in until this is stable. */
+  setStrictly(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
+    if (this.#flushed(place)) return;
+    const { context, keyspace } = this;
+    const key = keyspace.open(place);
+    key.dropDeadlines(context);
+    const cell = keyspace.cell(key);
+    const lost = cell.dropOlder(context);
+    const bytes = Buffer.from(value.subarray(start, end));
+    cell.put(context, deadline, bytes);
+    key.dropUnderFloors();
+    this.conflicts.values(context, place, lost, bytes);
+    this.conflicts.cell(context, place, STRING, nothing, 0, 0, cell);
+    this.#closeStrictly(place, key);
+    if (key.isMixed) this.conflicts.mixed(place, key);
+  }
+
+  /** Removes a string strictly. */
+  removeStrictly(place: Place): void {
+    const key = this.keyspace.open(place);
+    const lost = key.cell?.dropOlder(this.context) ?? [];
+    this.conflicts.values(this.context, place, lost, null);
+    this.#closeStrictly(place, key);
+  }
+
+  #closeStrictly(place: Place, key: Key): void {
+    key.raiseMemberFloor(null, this.context);
+    this.keyspace.close(place, key);
+    this.garbage.addMemberFloor(this.context, place, null);
   }
 
   /** Adds to a string's counter. */
@@ -410,7 +442,7 @@ export class Applier {
     key.dropDeadlines(this.context);
     key.raiseFloor({ origin, seq, bornMs, writtenMs, writtenTick });
     this.keyspace.close(place, key);
-    this.garbage.addFloor(this.context, place);
+    this.garbage.addFloor(this.context, place, bornMs, writtenMs, writtenTick);
   }
 
   /** Empties a database, or all of them (−1): whatever was born up to the record's stamp. */

@@ -53,7 +53,7 @@ const MORE = 128;
 const MEMBER_FLOORS = 129;
 
 /** What garbage waits, by its number. */
-const ITEM_KINDS = ["floor", "flush", "resets", "member"] as const;
+const ITEM_KINDS = ["", "flush", "resets", "member", "floor"] as const;
 
 const CELL_REGISTER = 0;
 const CELL_OBJECT = 1;
@@ -217,7 +217,29 @@ export class CheckpointLoader {
       const [seq, db, ms, tick] = [source.varint(), readDb(source), source.u48(), source.u16()];
       replica.keyspace.flushes.push({ origin, seq, db: db - 1, ms, tick });
     }
-    for (let left = source.varint(); left > 0; left--) replica.garbage.restore(this.#item(source));
+    for (let left = source.varint(); left > 0; left--) {
+      const item = this.#item(source);
+      replica.garbage.restore(item);
+      this.#raiseFloor(item);
+    }
+  }
+
+  /**
+   * A floor that stood when the checkpoint began. It may have been let go before its key was written: what it kept out meanwhile is
+   * replayed, and must be kept out again.
+   */
+  #raiseFloor({ origin, seq, db, key: name, what }: GarbageItem): void {
+    if (what.kind !== "member" && what.kind !== "floor") return;
+    const { keyspace } = this.#replica;
+    keyspace.locate(this.#place, db, name, 0, name.length);
+    const key = keyspace.open(this.#place);
+    if (what.kind === "member")
+      key.raiseMemberFloor(what.member, { origin, seq, ms: what.ms, tick: what.tick });
+    else {
+      const { bornMs, writtenMs, writtenTick } = what;
+      key.raiseFloor({ origin, seq, bornMs, writtenMs, writtenTick });
+    }
+    keyspace.settle(this.#place, key);
   }
 
   #item(source: Source): GarbageItem {
@@ -226,10 +248,19 @@ export class CheckpointLoader {
     const db = readDb(source);
     const key = Buffer.from(source.view());
     const kind = source.u8();
-    if (kind === 0) return { origin, seq, db, key, what: { kind: "floor" } };
+    if (kind === 0 || kind === 4) {
+      // Formats 1 and 2 did not say where it was.
+      const bornMs = kind === 0 ? 0 : source.u48();
+      const writtenMs = kind === 0 ? 0 : source.u48();
+      const writtenTick = kind === 0 ? 0 : source.u16();
+      return { origin, seq, db, key, what: { kind: "floor", bornMs, writtenMs, writtenTick } };
+    }
     if (kind === 1) return { origin, seq, db, key, what: { kind: "flush" } };
-    if (kind === 3)
-      return { origin, seq, db, key, what: { kind: "member", member: source.text() } };
+    if (kind === 3) {
+      const member = readMember(source);
+      const [ms, tick] = [source.u48(), source.u16()];
+      return { origin, seq, db, key, what: { kind: "member", member, ms, tick } };
+    }
     const tag = readCounting(source);
     const name = Buffer.from(source.view());
     const resets: Reset[] = [];
@@ -258,8 +289,9 @@ export class CheckpointLoader {
     const key = new Key();
     // Should the key be there already, this entry takes its place, in the counts too.
     if (place.at >= 0) {
-      const { counted, countedExpiring, countedExpirable } = keyspace.open(place);
-      Object.assign(key, { counted, countedExpiring, countedExpirable });
+      const there = keyspace.open(place);
+      const { counted, countedExpiring, countedExpirable, floors, memberFloors } = there;
+      Object.assign(key, { counted, countedExpiring, countedExpirable, floors, memberFloors });
     }
     if ((parts & 1) !== 0) key.cell = this.#cell(source);
     if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));
@@ -275,7 +307,7 @@ export class CheckpointLoader {
         });
     if ((parts & 16) !== 0)
       for (let left = source.varint(); left > 0; left--)
-        key.floors.push({
+        key.raiseFloor({
           origin: this.#number(source),
           seq: source.varint(),
           bornMs: source.u48(),
@@ -294,12 +326,11 @@ export class CheckpointLoader {
   #memberFloors(source: Source): void {
     const { keyspace } = this.#replica;
     const key = keyspace.open(this.#place);
-    key.memberFloors = new Map();
     for (let left = source.varint(); left > 0; left--) {
-      const member = source.text();
+      const member = readMember(source);
       const origin = this.#number(source);
       const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
-      key.memberFloors.set(member, { origin, seq, ms, tick });
+      key.raiseMemberFloor(member, { origin, seq, ms, tick });
     }
     keyspace.settle(this.#place, key);
   }
@@ -411,7 +442,16 @@ function writeHeader(sink: Sink, replica: Replica): void {
     sink.varint(db);
     sink.bytes(key, 0, key.length);
     sink.u8(ITEM_KINDS.indexOf(what.kind));
-    if (what.kind === "member") sink.text(what.member);
+    if (what.kind === "floor") {
+      sink.u48(what.bornMs);
+      sink.u48(what.writtenMs);
+      sink.u16(what.writtenTick);
+    }
+    if (what.kind === "member") {
+      writeMember(sink, what.member);
+      sink.u48(what.ms);
+      sink.u16(what.tick);
+    }
     if (what.kind !== "resets") continue;
     sink.u8(what.tag);
     sink.bytes(what.name, 0, what.name.length);
@@ -424,17 +464,27 @@ function writeHeader(sink: Sink, replica: Replica): void {
   }
 }
 
+/** A member, or the string itself. */
+function writeMember(sink: Sink, member: string | null): void {
+  sink.u8(member === null ? 0 : 1);
+  if (member !== null) sink.text(member);
+}
+
+function readMember(source: Source): string | null {
+  return source.u8() === 0 ? null : source.text();
+}
+
 function writeMemberFloors(
   sink: Sink,
   { db, bytes, nameStart, nameEnd }: Entry,
-  floors: ReadonlyMap<string, MemberFloor>,
+  floors: ReadonlyMap<string | null, MemberFloor>,
 ): void {
   sink.varint(db);
   sink.bytes(bytes, nameStart, nameEnd);
   sink.u8(MEMBER_FLOORS);
   sink.varint(floors.size);
   for (const [member, { origin, seq, ms, tick }] of floors) {
-    sink.text(member);
+    writeMember(sink, member);
     sink.varint(origin);
     sink.varint(seq);
     sink.u48(ms);

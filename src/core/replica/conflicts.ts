@@ -103,6 +103,18 @@ export class Conflicts {
     }
   }
 
+  /** A later strict write, a removal if `value` is null, has taken values of a string that it had not seen. */
+  values(context: Context, place: Place, lost: readonly Sibling[], value: Buffer | null): void {
+    if (place.db === INTERNAL_DB) return;
+    for (const loser of lost) {
+      if (!this.#isApplied(loser)) continue;
+      this.#count(place);
+      if (value?.equals(loser.value)) continue;
+      const policy = "lww-strict";
+      this.#lost(place, STRING, "value", nothing, policy, loser, context, STRING, loser.value);
+    }
+  }
+
   #registers(
     context: Context,
     place: Place,

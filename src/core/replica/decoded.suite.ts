@@ -34,6 +34,8 @@ export interface DecodedEffect {
   /** JOIN, REMOVE_KIND. */
   readonly kind?: number;
   readonly generation?: string;
+  /** SET, REMOVE_STRICT: takes what is older, seen or not. */
+  readonly isStrict?: boolean;
   /** SET and PUT_CELL of a resolution: the only dots it replaces. */
   readonly replaces?: readonly string[];
   /** RESET. */
@@ -82,6 +84,8 @@ const RESOLVE = 48;
 OPS[24] = "PUT_CHUNK";
 OPS[25] = "REMOVE_TYPES";
 OPS[26] = "REMOVE_OLDER";
+OPS[27] = "SET_STRICT";
+OPS[28] = "REMOVE_STRICT";
 const BITMAP = 0x200;
 /** The ops that sets and hashes have of their own: op → type. Others name theirs. */
 const SHORT_TAGS = new Map([
@@ -174,6 +178,16 @@ export class Decoder {
       if (op === "PUT_CHUNK") {
         const [name, value] = [`${source.varint()}`, source.text()];
         effects.push({ op: "PUT_CELL", db, key, tag: BITMAP, name, value });
+        continue;
+      }
+      if (op === "SET_STRICT") {
+        const [until, value] = [source.u48(), source.text()];
+        const deadline = until === 2 ** 48 - 1 ? Infinity : until;
+        effects.push({ op: "SET", db, key, value, deadline, isStrict: true });
+        continue;
+      }
+      if (op === "REMOVE_STRICT") {
+        effects.push({ op, db, key, isStrict: true });
         continue;
       }
       if (op === "REMOVE_OLDER") {

@@ -75,7 +75,10 @@ function checkPayload(
     case effect.OP_REMOVE_FIELD:
       skipBytes(source);
       return;
+    case effect.OP_REMOVE_STRICT:
+      return;
     case effect.OP_SET_EXPIRING:
+    case effect.OP_SET_STRICT:
       source.skip(6);
       skipBytes(source);
       return;

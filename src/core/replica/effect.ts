@@ -79,6 +79,10 @@ export const OP_PUT_CHUNK = 24;
 export const OP_REMOVE_TYPES = 25;
 /** member */
 export const OP_REMOVE_OLDER = 26;
+/** deadline u48, value */
+export const OP_SET_STRICT = 27;
+/** Nothing. */
+export const OP_REMOVE_STRICT = 28;
 /** tag u8, name, dots, value */
 export const OP_RESOLVE = 48;
 
@@ -224,6 +228,17 @@ export class EffectReader {
         applier.set(place, deadline, bytes, start, start + length);
         return;
       }
+      case OP_SET_STRICT: {
+        const deadline = source.u48();
+        const length = source.varint();
+        const start = source.skip(length);
+        const until = deadline === NEVER_MS ? Infinity : deadline;
+        applier.setStrictly(place, until, bytes, start, start + length);
+        return;
+      }
+      case OP_REMOVE_STRICT:
+        applier.removeStrictly(place);
+        return;
       case OP_COUNT:
         this.#readEra(source, STRING, nothing, 0, 0);
         return;

@@ -21,8 +21,18 @@ type What =
       readonly name: Buffer;
       readonly resets: readonly Reset[];
     }
-  | { readonly kind: "floor" }
-  | { readonly kind: "member"; readonly member: string }
+  | {
+      readonly kind: "floor";
+      readonly bornMs: number;
+      readonly writtenMs: number;
+      readonly writtenTick: number;
+    }
+  | {
+      readonly kind: "member";
+      readonly member: string | null;
+      readonly ms: number;
+      readonly tick: number;
+    }
   | { readonly kind: "flush" };
 
 interface Item {
@@ -58,14 +68,21 @@ export class Garbage {
     this.#add(context, place, { kind: "resets", tag, name: Buffer.from(name), resets });
   }
 
-  addFloor(context: Context, place: Place): void {
+  addFloor(
+    context: Context,
+    place: Place,
+    bornMs: number,
+    writtenMs: number,
+    writtenTick: number,
+  ): void {
     this.waitingFloors++;
-    this.#add(context, place, { kind: "floor" });
+    this.#add(context, place, { kind: "floor", bornMs, writtenMs, writtenTick });
   }
 
-  addMemberFloor(context: Context, place: Place, member: string): void {
+  addMemberFloor(context: Context, place: Place, member: string | null): void {
     this.waitingFloors++;
-    this.#add(context, place, { kind: "member", member });
+    const { ms, tick } = context;
+    this.#add(context, place, { kind: "member", member, ms, tick });
   }
 
   addFlush(context: Context): void {

@@ -15,6 +15,7 @@ const nothing: Weights = {
   bitmap: 0,
   lwwSet: 0,
   document: 0,
+  strict: 0,
   expire: 0,
   del: 0,
   flush: 0,
@@ -43,6 +44,20 @@ test("long histories agree as well", () => {
 
 test("strings: a concurrent write survives, the last writer is shown, nothing expired comes back", () => {
   run(20_000, 100, 120, { ...nothing, string: 4, expire: 2, del: 1 });
+});
+
+test("strict strings: no value is shown that is older than any write or removal", () => {
+  run(24_000, 100, 120, { ...nothing, string: 4, strict: 1, expire: 2, del: 1 });
+  run(25_000, 100, 120, {
+    ...nothing,
+    string: 4,
+    strict: 0.5,
+    count: 1,
+    set: 1,
+    expire: 2,
+    del: 1,
+    flush: 0.3,
+  });
 });
 
 test("counters: every increment that no removal had seen counts exactly once", () => {

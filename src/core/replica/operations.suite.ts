@@ -43,6 +43,8 @@ export interface Weights {
   readonly stream: number;
   readonly hyperloglog: number;
   readonly bitmap: number;
+  /** Strict writes of strings, of all of them. */
+  readonly strict: number;
   /** Removals of members in which the last writer wins, of all of them. */
   readonly lwwSet: number;
   /** The engine of documents must be there. */
@@ -64,6 +66,7 @@ export const everything: Weights = {
   bitmap: 2,
   lwwSet: 0.3,
   document: 0,
+  strict: 0.2,
   expire: 4,
   del: 2,
   flush: 0.3,
@@ -109,6 +112,10 @@ export class Operations {
       const bytes = Buffer.from(`..${text}.`);
       return [bytes, 2, 2 + text.length];
     };
+    if (this.weights.strict > 0) {
+      const isStrict = this.chance.next() < this.weights.strict;
+      keyspace.policies.set("", "lww", isStrict ? "lww-strict" : null);
+    }
     const several = place.type === STRING ? (place.key?.cell?.siblings ?? []) : [];
     if ((x -= string) < 0 && several.length > 1) {
       const dots = several.filter(() => this.chance.next() < 0.5);

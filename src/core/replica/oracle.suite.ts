@@ -179,11 +179,17 @@ function removes(by: Fact, fact: Fact): boolean {
     const { ms, tick } = by.record;
     if (compare(birth.ms, birth.tick, ms, tick) < 0) return true;
   }
+  if (effect.isStrict === true && isRegister) {
+    const { ms, tick } = by.record;
+    if (compare(birth.ms, birth.tick, ms, tick) < 0) return true;
+  }
   if (!observes(by, fact)) return false;
   switch (effect.op) {
     case "SET":
       if (effect.replaces !== undefined) return isRegister && replaces(by, fact);
       return isRegister || op === "EXPIRE";
+    case "REMOVE_STRICT":
+      return isRegister;
     case "SET_EXPIRING":
       return isRegister || op === "EXPIRE";
     case "PUT_CELL":

@@ -130,6 +130,12 @@ export class Writer {
       this.#resetCell(place, key.cell, Infinity);
     }
     place.tag = STRING;
+    if (this.#isStrict(place)) {
+      this.#head(effect.OP_SET_STRICT, place);
+      this.#effects.u48(Math.min(deadline, NEVER_MS));
+      this.#effects.bytes(value, start, end);
+      return this.#applier.setStrictly(place, deadline, value, start, end);
+    }
     if (deadline === Infinity) this.#head(effect.OP_SET, place);
     else {
       this.#head(effect.OP_SET_EXPIRING, place);
@@ -137,6 +143,10 @@ export class Writer {
     }
     this.#effects.bytes(value, start, end);
     this.#applier.set(place, deadline, value, start, end);
+  }
+
+  #isStrict({ bytes, start, end }: Place): boolean {
+    return this.#applier.keyspace.policies.formatOf(bytes, start, end) === "lww-strict";
   }
 
   /** Adds to a string's counter. */
@@ -416,6 +426,10 @@ export class Writer {
   remove(place: Place): void {
     this.#beginAt(place);
     this.#remove(place, place.key ?? this.#counterAt(place), EVERYTHING, Infinity);
+    if (place.tag === STRING && this.#isStrict(place)) {
+      this.#head(effect.OP_REMOVE_STRICT, place);
+      this.#applier.removeStrictly(place);
+    }
     place.tag = NONE;
   }
 
