@@ -55,7 +55,7 @@ export function jsonSet(run: Run, args: Args, reply: Reply): void {
     return reply.ok();
   }
   const setting = settingOf(opened, path, value, reply);
-  if (setting === null) return;
+  if (setting === null || !fits(run, opened, args.length(3) * setting.count, reply)) return;
   if (setting.count === 0 || (setting.adds ? xx : nx)) return reply.nil();
   setting.write(run);
   reply.ok();
@@ -146,7 +146,11 @@ export function jsonMset(run: Run, args: Args, reply: Reply): void {
     if (value === undefined || path === null) return;
     const opened = openToSet(run, run.look(args, i), path, args.length(i + 2), reply);
     if (opened === null) return;
-    if (path.steps.length > 0 && settingOf(opened, path, value, reply) === null) return;
+    if (path.steps.length > 0) {
+      const setting = settingOf(opened, path, value, reply);
+      const bytes = args.length(i + 2) * (setting?.count ?? 0);
+      if (setting === null || !fits(run, opened, bytes, reply)) return;
+    }
     values.push(value);
     paths.push(path);
   }
@@ -281,6 +285,7 @@ export function jsonMerge(run: Run, args: Args, reply: Reply): void {
     return reply.ok();
   }
   const found = outermost(select(root, path.steps));
+  if (!fits(run, opened, args.length(3) * found.length, reply)) return;
   if (found.length > 0) {
     if (!fitsAt(deepest(found), value, reply)) return;
     if (found.some((one) => changes(one, value)))
@@ -295,6 +300,7 @@ export function jsonMerge(run: Run, args: Args, reply: Reply): void {
   if (adding === null) return;
   const parents = objects(select(root, adding.above.steps));
   if (parents.length === 0) return reply.nil();
+  if (!fits(run, opened, args.length(3) * parents.length, reply)) return;
   if (!fitsAt(deepest(parents) + 1, value, reply)) return;
   if (value !== null)
     editFound(run, opened, adding.above, objects, (one) => {

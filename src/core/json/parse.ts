@@ -26,6 +26,8 @@ export function parseJson(
   }
 }
 
+/** In one text. Each takes some hundred bytes in a document. */
+const VALUES_MAX = 1_000_000;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const ESCAPES: Readonly<Record<string, string>> = {
   ...{ '"': '"', "\\": "\\", "/": "/", b: "\b" },
@@ -35,6 +37,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 class Parser {
   readonly #text: string;
   #at = 0;
+  #values = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -64,6 +67,7 @@ class Parser {
   }
 
   #value(depth: number): Json {
+    if (++this.#values > VALUES_MAX) this.#fail("too many values");
     this.#space();
     const text = this.#text;
     switch (text[this.#at]) {

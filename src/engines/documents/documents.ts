@@ -24,6 +24,8 @@ import { heldOf, ListNode, MapNode, valueOf } from "./nodes.ts";
 import { checkUpdate, checkVector } from "./update-check.ts";
 import { applyUpdates, changesOf, clientOf, isWaiting, newDoc } from "./yjs.ts";
 
+/** What a client may hand in at once. */
+const TAKEN_STRUCTS_MAX = 2 ** 20;
 const LOADED_MAX_BYTES = 32 * 1024 * 1024;
 
 const cache = new LoadedDocuments(LOADED_MAX_BYTES);
@@ -88,7 +90,7 @@ class YjsDocument implements OpenDocument {
     const own = Buffer.allocUnsafeSlow(update.length);
     own.set(update);
     try {
-      checkUpdate(new Source(own));
+      if (checkUpdate(new Source(own)) > TAKEN_STRUCTS_MAX) return "malformed";
       const changes = this.#takeChecked(own);
       if (!isWaiting(this.#doc)) return changes;
       this.#forget();
@@ -150,6 +152,6 @@ export const DOCUMENTS: DocumentKind = {
   type: DOCUMENT,
   name: "document",
   create: () => new DocumentState(cache),
-  check: (payload) => checkUpdate(new Source(payload)),
+  check: (payload) => void checkUpdate(new Source(payload)),
   open,
 };

@@ -255,5 +255,8 @@ test("a document grows no larger than it may", () => {
     store.raw("JSON.MERGE", "d", "$", `{"b":${long(1_000)}}`),
     /^-ERR the document would exceed/,
   );
+  assert.equal(store.raw("JSON.SET", "d", "$", "[1,2,3]"), OK);
+  for (const command of ["JSON.SET", "JSON.MERGE"])
+    assert.match(store.raw(command, "d", "$[*]", long(900)), /^-ERR the document would exceed/);
   assert.equal(store.raw("JSON.SET", "d", "$", "1"), OK);
 });

@@ -11,21 +11,21 @@ import { Malformed, type Source } from "../../core/bytes/source.ts";
 import { isUtf8 } from "../../core/bytes/utf8.ts";
 import { DEPTH_MAX } from "../../core/json/json.ts";
 
-/** Each takes some hundred bytes once it is loaded. */
-const STRUCTS_MAX = 2 ** 21;
 const ID_MAX = Number.MAX_SAFE_INTEGER;
 
 const [HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_NAME] = [0x80, 0x40, 0x20] as const;
 const TYPE_MAX = 6;
 const [XML_ELEMENT, XML_HOOK] = [3, 5] as const;
 
-/** Throws `Malformed` unless the bytes from `source.at` to its end are one update. */
-export function checkUpdate(source: Source): void {
+/**
+ * Throws `Malformed` unless the bytes from `source.at` to its end are one update; returns of how many structs, each of which takes
+ * some hundred bytes once it is loaded.
+ */
+export function checkUpdate(source: Source): number {
   let structs = 0;
   for (let clients = source.varint(); clients > 0; clients--) {
     let left = source.varint();
     structs += left;
-    if (structs > STRUCTS_MAX) throw new Malformed("an update has too many parts");
     source.varint();
     let clock = source.varint();
     for (; left > 0; left--) {
@@ -40,6 +40,7 @@ export function checkUpdate(source: Source): void {
         throw new Malformed("a deletion's clock overflows");
   }
   if (source.left > 0) throw new Malformed("bytes behind an update");
+  return structs;
 }
 
 /** Throws `Malformed` unless the bytes are a state vector: the clock of each client. */
@@ -56,7 +57,7 @@ function structLength(source: Source): number {
   const info = source.u8();
   const form = info & 0x1f;
   // What was deleted with all around it, and gaps.
-  if (form === 0 || form === 10) return positive(source);
+  if (form === 0 || info === 10) return positive(source);
   if ((info & HAS_ORIGIN) !== 0) id(source);
   if ((info & HAS_RIGHT_ORIGIN) !== 0) id(source);
   if ((info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)) === 0) {
