@@ -118,6 +118,8 @@ const NEEDS_MEMORY = new Set([
   "vset",
   "vsetex",
   "vdel",
+  "jother",
+  "xend",
 ]);
 
 function drawKinds(
