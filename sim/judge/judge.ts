@@ -262,7 +262,10 @@ export class Judge implements MachineEvents {
     waiting.delete(record.seq);
     for (const fx of record.effects) {
       if (fx.op !== OP.COUNT && fx.op !== OP.COUNT_CELL) continue;
-      const at = intents.findIndex(({ key, field }) => key === fx.key && field === fx.name);
+      // A score to which nothing is added is written only if it is new: which of several zeros it was makes no sum.
+      const asked = ({ key, field }: Intent): boolean => key === fx.key && field === fx.name;
+      const more = intents.findIndex((intent) => asked(intent) && intent.delta !== 0);
+      const at = more < 0 ? intents.findIndex(asked) : more;
       if (at < 0)
         return this.fail("I-2", view.machine, `the counter ${fx.key} ${fx.name} moved unasked`);
       fx.delta = (intents[at] as Intent).delta;
