@@ -45,7 +45,7 @@ export interface Verdict {
 const CONVERGE_MS = 30_000;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
-const WHOLE_EVERY = 5;
+const WHOLE_EVERY = 10;
 const REGIONS = ["us-east", "us-west", "eu-west", "ap-south", "sa-east"];
 
 export class Simulation {

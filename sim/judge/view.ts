@@ -123,11 +123,12 @@ function read(registers: readonly Fact[], counts: readonly Fact[], history: Hist
   return String(Math.round((Number(last.value) + sum) * 1e9) / 1e9);
 }
 
+const place = new Place();
+
 /** What a reader sees of the key `db:name`: its type and value. */
 export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
   const colon = name.indexOf(":");
   const bytes = Buffer.from(name.slice(colon + 1), "latin1");
-  const place = new Place();
   keyspace.locate(place, Number(name.slice(0, colon)), bytes, 0, bytes.length);
   place.look(keyspace, nowMs);
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);

@@ -249,15 +249,9 @@ export const POPS: ReadonlySet<string> = new Set(["qpop", "qwait"]);
 
 export function operation(o: WorkloadOptions, client: number, index: number): Operation {
   const chance = new Chance(o.seed, `operation ${client} ${index}`);
-  const total = Object.values(o.kinds).reduce((sum, weight) => sum + weight, 0);
-  let left = chance.unit() * total;
-  let kind = "get";
-  for (const [name, weight] of Object.entries(o.kinds)) {
-    left -= weight;
-    if (left > 0) continue;
-    kind = name;
-    break;
-  }
+  const { names, ends } = lotOf(o.kinds);
+  const drawn = chance.unit() * (ends.at(-1) ?? 0);
+  const kind = names[ends.findIndex((end) => drawn <= end)] ?? "get";
   const id = `${client}.${index}`;
   if (kind === "certain") {
     const counter = `n${chance.below(o.elements)}`;
@@ -268,6 +262,28 @@ export function operation(o: WorkloadOptions, client: number, index: number): Op
   const commands = (KINDS[kind] as Draw)(chance, o, id);
   const expected = kind === "echo" ? id : undefined;
   return { client, index, kind, commands, intents: commands.flatMap(intentsOf), expected };
+}
+
+interface Lot {
+  readonly names: readonly string[];
+  /** Where the share of each name ends. */
+  readonly ends: readonly number[];
+}
+
+/** Drawn from once an operation, so it is laid out once a plan. */
+const lots = new WeakMap<object, Lot>();
+
+function lotOf(kinds: Readonly<Record<string, number>>): Lot {
+  let lot = lots.get(kinds);
+  if (lot === undefined) {
+    let end = 0;
+    lot = {
+      names: Object.keys(kinds),
+      ends: Object.values(kinds).map((weight) => (end += weight)),
+    };
+    lots.set(kinds, lot);
+  }
+  return lot;
 }
 
 function intentsOf(command: readonly string[]): Intent[] {
