@@ -22,10 +22,17 @@
  * Beyond reach: rot in the last blocks before a crash, which nothing behind them witnesses, looks like a torn end. A clean close
  * therefore leaves a mark as witness, and of lost own records the peers know.
  */
+import { join } from "node:path";
 import { Damaged, type Position } from "../../host/ports/storage.ts";
 import { BLOCK_ALIGN, BLOCK_HEADER_BYTES, readBlock } from "./block.ts";
 import { datasync, writeAll, type Files } from "./files.ts";
 import { MEND, openSegment, SEGMENT_HEADER_BYTES, segmentStart, type Segment } from "./segment.ts";
+
+/**
+ * A file that says that a sync failed. It is never synced itself: it lasts as long as the page cache does, and so does the doubt.
+ * Without it nothing is written in place, because a power failure in the middle of that could tear what had been stored.
+ */
+export const DOUBT_NAME = "sync-failed";
 
 export interface RecoveredLog {
   /** Never empty. */
@@ -53,10 +60,17 @@ export async function recoverLog(
     const tail = await findEnd(last);
     last.dataEnd = tail.end;
     if (last.file !== null) {
-      // What is found may be in the page cache only, left by a process that died, and if a sync of it failed, the kernel takes it for
-      // stored. So whatever nothing witnesses as durable is written once more.
-      await writeAll(last.file, tail.unwitnessed, tail.end - last.start - tail.unwitnessed.length);
+      // What is found may still be in the page cache of a machine whose process died. If a sync of it failed, the kernel takes it for
+      // stored: then whatever nothing witnesses as durable is written once more.
+      const doubted = names.includes(DOUBT_NAME);
+      if (doubted)
+        await writeAll(
+          last.file,
+          tail.unwitnessed,
+          tail.end - last.start - tail.unwitnessed.length,
+        );
       await datasync(last.file);
+      if (doubted) await files.unlink(join(directory, DOUBT_NAME));
     }
     return { segments, end: tail.end, opening: tail.opening + 1, marked: tail.marked };
   } catch (error) {
