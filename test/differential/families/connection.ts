@@ -16,7 +16,7 @@ export const connectionCommands: readonly Spec[] = [
   { name: "ECHO", make: (g) => [g.command(["ECHO", g.value()])] },
   {
     name: "HELLO",
-    weight: 12,
+    weight: 17,
     options: ["2", "3", "AUTH", "SETNAME"],
     spoil: false,
     queueable: false,
@@ -67,7 +67,7 @@ export const connectionCommands: readonly Spec[] = [
   },
   {
     name: "CLIENT SETINFO",
-    weight: 4,
+    weight: 6,
     queueable: false,
     spoil: false,
     options: ["LIB-NAME", "LIB-VER"],

@@ -49,7 +49,7 @@ function order(g: Generator): string[][] {
   if (g.chance.happens(0.6)) words.push([g.use(g.chance.pick(["ASC", "DESC"]))]);
   if (g.chance.happens(0.5)) {
     const most = g.chance.happens(0.9) ? String(g.chance.between(1, 5)) : g.index();
-    const any = g.chance.happens(0.3) ? [g.use("ANY")] : [];
+    const any = g.chance.happens(0.4) ? [g.use("ANY")] : [];
     words.push([g.use("COUNT"), most, ...any]);
   }
   return words;
