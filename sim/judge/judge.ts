@@ -206,6 +206,16 @@ export class Judge implements MachineEvents {
     this.onRecord(machine, record, isNew);
   }
 
+  /** Up to when a machine has promised another not to stamp this record; one that was made when it spoke is not meant. */
+  #promised(to: Machine, by: Machine, record: CommittedRecord): number {
+    const replica = to.node?.replica;
+    const report = replica?.members.latest(by.name) ?? null;
+    if (replica === undefined || report === null) return 0;
+    const { incarnation } = this.history.origins[record.origin] as HistoryOrigin;
+    const number = replica.origins.find(incarnation);
+    return number >= 0 && report.applied.covers(number, record.seq) ? 0 : report.promiseMs;
+  }
+
   /** What must hold of a record that was made just now, before it is applied to `view`. */
   #made(view: MachineView, record: CommittedRecord): void {
     const { machine } = view;
@@ -216,7 +226,7 @@ export class Judge implements MachineEvents {
     });
     if (this.durability === "local" && !this.lostDisks.has(machine))
       for (const other of this.views.keys()) {
-        const promise = other.node?.replica.members.latest(machine.name)?.promiseMs ?? 0;
+        const promise = this.#promised(other, machine, record);
         if (record.ms <= promise)
           this.fail(
             "I-11",
