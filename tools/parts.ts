@@ -41,7 +41,7 @@ export const parts: readonly Part[] = [
   part("chaos", 8),
   part("faults", 5, "strace", "faketime"),
   part("simulation", 15),
-  part("fuzz", 6),
+  part("fuzz", 12),
 ];
 
 /** Folders of test/ that hold no tests of their own but what the parts share. */

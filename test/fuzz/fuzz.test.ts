@@ -11,10 +11,10 @@ import { root } from "../support/server.ts";
 
 const TIMES = Number(process.env["ATOLL_FUZZ_TIMES"] ?? 1);
 const INPUTS = {
-  resp: 1_500_000 * TIMES,
-  peer: 300_000 * TIMES,
+  resp: 900_000 * TIMES,
+  peer: 500_000 * TIMES,
   disk: 200_000 * TIMES,
-  payload: 100_000 * TIMES,
+  payload: 400_000 * TIMES,
 };
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 

@@ -43,7 +43,7 @@ export function jsonSet(run: Run, args: Args, reply: Reply): void {
     else if (args.is(i, "XX") && !nx) xx = true;
     else return reply.error(SYNTAX);
   const value = jsonAt(args, 3, reply);
-  const path = pathAt(args, 2, reply);
+  const path = value === undefined ? null : pathAt(args, 2, reply);
   if (value === undefined || path === null) return;
   const place = run.look(args, 1);
   if (place.type === NONE && xx) return reply.nil();
@@ -273,7 +273,7 @@ export function jsonDel(run: Run, args: Args, reply: Reply): void {
 
 export function jsonMerge(run: Run, args: Args, reply: Reply): void {
   const value = jsonAt(args, 3, reply);
-  const path = pathAt(args, 2, reply);
+  const path = value === undefined ? null : pathAt(args, 2, reply);
   if (value === undefined || path === null) return;
   const place = run.look(args, 1);
   if (place.type === NONE && path.steps.length > 0) return reply.error(NOT_AT_ROOT);

@@ -285,7 +285,7 @@ export class Key {
 
 /** What was born up to here shared a deadline that has passed; what was born from the deadline on never did. */
 export function horizonOf(deadline: number): number {
-  return deadline - 1;
+  return Math.max(0, deadline - 1);
 }
 
 function forever(deadline: number): number {

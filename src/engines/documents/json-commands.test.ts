@@ -260,3 +260,9 @@ test("a document grows no larger than it may", () => {
     assert.match(store.raw(command, "d", "$[*]", long(900)), /^-ERR the document would exceed/);
   assert.equal(store.raw("JSON.SET", "d", "$", "1"), OK);
 });
+
+test("a value and a path that are both wrong are refused once", () => {
+  const store = new Standalone({}, {}, [DOCUMENTS]);
+  for (const name of ["JSON.SET", "JSON.MERGE"])
+    assert.equal(store.raw(name, "doc", "\r\n", "tough").split("\r\n").length, 2, name);
+});
