@@ -145,6 +145,8 @@ test("careless", () => {
     assert.deepEqual(rows.map(brief), ["a 1 1 0"]);
     const pid = Number(/left running: (\d+) \S*node/.exec(rows[0]?.note ?? "")?.[1]);
     assert.ok(pid > 0, rows[0]?.note);
+    // It was killed; a busy kernel may take a moment to let go of it.
+    for (let i = 0; i < 400 && alive(pid); i++) await new Promise((done) => setTimeout(done, 25));
     assert.equal(alive(pid), false);
   },
 );
