@@ -55,9 +55,12 @@ const ODD = [
   ...["\r\n", "+OK\r\n", "$-1\r\n", "a b", '"', "'", "\xff\xfe", "\0\0", "constructor", "é"],
   ...["v", "value", "hello", "aaaa", "abcabc", "m1", "m2", "m3", "f1", "f2", "f3", ""],
 ];
-const OPTIONS = wordsOf();
-/** All but one that is slow by its purpose: it tests itself against many thousands of elements. */
+/**
+ * All but one that is slow by its purpose: it tests itself against many thousands of elements. As a word it may become an inline
+ * command.
+ */
 const COMMANDS = commandTable.entries.filter(({ name }) => name !== "pfselftest");
+const OPTIONS = wordsOf();
 
 /** Every word in capitals that a row's usage or the tests of Redis know as an option. */
 function wordsOf(): string[] {
@@ -70,7 +73,7 @@ function wordsOf(): string[] {
       "server clients memory stats replication cpu commandstats keyspace everything"
     ).split(" "),
   );
-  for (const { command: row } of commandTable.entries) {
+  for (const { command: row } of COMMANDS) {
     words.add(row.name);
     for (const option of (row.usage ?? "").match(/[A-Z]{2,}/g) ?? []) words.add(option);
   }
