@@ -226,30 +226,9 @@ export class Writer {
   countField(place: Place, name: Buffer, start: number, end: number, delta: Amount): void {
     this.#prepare(place, HASH);
     this.#clearDue(place, name, start, end);
-    const cells = bodyAt(place, HASH);
-    const at = cells?.find(name, start, end) ?? -1;
-    const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
-    const era = this.#nextEra(cell, delta);
-    if (era === null) {
-      const text = Buffer.from(format(delta));
-      this.setField(place, name, start, end, text, 0, text.length);
-      return;
-    }
-    this.#head(effect.OP_COUNT_FIELD, place);
-    this.#effects.bytes(name, start, end);
-    this.#era(era);
-    this.#applier.countCell(
-      place,
-      HASH,
-      name,
-      start,
-      end,
-      era.seq,
-      era.sum,
-      era.start,
-      era.startMs,
-      era.startTick,
-    );
+    if (this.#countNamed(place, HASH, name, start, end, delta)) return;
+    const text = Buffer.from(format(delta));
+    this.setField(place, name, start, end, text, 0, text.length);
   }
 
   /** Sets the deadline of a field that a reader sees (milliseconds since 1970), or removes it with `NEVER_MS`. */
@@ -345,13 +324,28 @@ export class Writer {
     delta: Amount,
   ): boolean {
     this.#prepare(place, tag);
+    return this.#countNamed(place, tag, name, start, end, delta);
+  }
+
+  /** As `countCell`, of a place that is prepared. */
+  #countNamed(
+    place: Place,
+    tag: Collection,
+    name: Buffer,
+    start: number,
+    end: number,
+    delta: Amount,
+  ): boolean {
     const cells = bodyAt(place, tag);
     const at = cells?.find(name, start, end) ?? -1;
     const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
     const era = this.#nextEra(cell, delta);
     if (era === null) return false;
-    this.#head(effect.OP_COUNT_CELL, place);
-    this.#effects.u8(tag);
+    if (tag === HASH) this.#head(effect.OP_COUNT_FIELD, place);
+    else {
+      this.#head(effect.OP_COUNT_CELL, place);
+      this.#effects.u8(tag);
+    }
     this.#effects.bytes(name, start, end);
     this.#era(era);
     this.#applier.countCell(
