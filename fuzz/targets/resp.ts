@@ -165,6 +165,7 @@ class World {
       beginTurn: () => this.replica.begin(this.nowMs, this.nowMs, this.nowMs),
       turnEnded: () => {},
       congested: () => false,
+      clientCutOff: () => {},
     });
   }
 

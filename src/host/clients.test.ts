@@ -10,7 +10,9 @@ class FakeOutput implements ClientOutput {
   readonly address: string;
   readonly localAddress = "127.0.0.1:6379";
   readonly fd = -1;
-  readonly queuedBytes = 0;
+  /** Bytes that the network has not taken, when it takes none. */
+  queuedBytes = 0;
+  reads = true;
   text = "";
   paused = false;
   closed = false;
@@ -20,7 +22,9 @@ class FakeOutput implements ClientOutput {
   }
 
   write(bytes: Buffer): void {
+    if (this.closed) return;
     this.text += bytes.latin1Slice();
+    if (!this.reads) this.queuedBytes += bytes.length;
   }
 
   pause(): void {
@@ -74,6 +78,9 @@ function setup(settings: Partial<typeof defaultSettings> = {}) {
     beginTurn: () => replica.begin(nowMs, nowMs, nowMs),
     turnEnded: () => {},
     congested: () => host.behind,
+    cutOff: [] as string[],
+    clientCutOff: (client: string, reason: string) =>
+      void host.cutOff.push(`${client.split(" ")[0]}: ${reason}`),
   };
   const clients = new Clients(host);
   return {
@@ -268,4 +275,125 @@ test("that the time is over is answered only when what it shows is durable", () 
   assert.equal(waiter.output.take(), "");
   store();
   assert.equal(waiter.output.take(), "*-1\r\n");
+});
+
+/** A client that does not read, and a key of so many bytes. */
+function slowReader(settings: Partial<typeof defaultSettings>, bytes: number) {
+  const all = setup(settings);
+  const { connect, store } = all;
+  const writer = connect();
+  writer.send(`SET k ${"v".repeat(bytes)}\r\n`);
+  store();
+  const slow = connect();
+  slow.output.reads = false;
+  return { ...all, slow };
+}
+
+const limits = (hardBytes: number, softBytes = 0, softSeconds = 0) => ({
+  outputLimits: {
+    ...defaultSettings.outputLimits,
+    normal: { hardBytes, softBytes, softSeconds },
+  },
+});
+
+test("a client to whom more is owed than the hard limit is cut off, and the log says why", () => {
+  const { host, clients, slow } = slowReader(limits(2500), 1000);
+  slow.send("GET k\r\nGET k\r\n");
+  assert.equal(slow.output.closed, false);
+  slow.send("GET k\r\nGET k\r\n");
+  assert.equal(slow.output.closed, true);
+  assert.equal(clients.cutOff, 1);
+  assert.match(
+    host.cutOff[0] ?? "",
+    /^id=2: 40\d\d bytes .* hard limit for normal clients is 2500/,
+  );
+  assert.equal(host.replica.run.sessions.has(2), false);
+  assert.equal(slow.send("SET k w\r\n"), "SET k w\r\n".length);
+  assert.equal(host.replica.run.stats.total, 5, "what comes later is not executed");
+});
+
+test("a single reply beyond the hard limit is not sent, and replies held for the disk count as others", () => {
+  const { slow, connect, store } = slowReader(limits(2500), 3000);
+  slow.output.reads = true;
+  slow.send("GET k\r\n");
+  assert.equal(slow.output.closed, true);
+  assert.equal(slow.output.take(), "");
+  const waiting = connect();
+  waiting.send(`SET j ${"v".repeat(2000)}\r\nGET j\r\n`);
+  assert.equal(waiting.output.closed, false);
+  waiting.send("GET j\r\n");
+  assert.equal(waiting.output.closed, true);
+  store();
+  assert.equal(waiting.output.take(), "");
+});
+
+test("the soft limit may be exceeded for its seconds, and no longer", () => {
+  const { clients, slow, pass } = slowReader(limits(0, 1500, 10), 1000);
+  slow.send("GET k\r\nGET k\r\n");
+  pass(9_000);
+  clients.closeExcessive();
+  slow.output.queuedBytes = 100;
+  clients.closeExcessive();
+  slow.output.queuedBytes = 1500;
+  pass(9_000);
+  clients.closeExcessive();
+  pass(10_000);
+  clients.closeExcessive();
+  assert.equal(slow.output.closed, false, "it had caught up in the meantime");
+  pass(1);
+  clients.closeExcessive();
+  assert.equal(slow.output.closed, true);
+});
+
+test("whoever has subscriptions is held to the limit of pubsub clients", () => {
+  const pubsub = { hardBytes: 1500, softBytes: 0, softSeconds: 0 };
+  const outputLimits = { ...defaultSettings.outputLimits, pubsub };
+  const { host, clients, slow } = slowReader({ outputLimits }, 1000);
+  clients.push(2, Buffer.alloc(2000));
+  assert.equal(slow.output.closed, false);
+  const session = host.replica.run.sessions.get(2);
+  assert.ok(session);
+  session.subscriptions = 1;
+  clients.push(2, Buffer.alloc(1));
+  assert.equal(slow.output.closed, true);
+});
+
+test("when clients together hold too much the largest goes, unless it is spared", () => {
+  const { host, clients, connect } = setup({ maxMemoryClients: 10_000 });
+  const [small, large, spared] = [connect(), connect(), connect()];
+  spared.send("CLIENT NO-EVICT ON\r\n");
+  small.client?.unread(1000);
+  spared.client?.unread(6000);
+  large.client?.unread(2000);
+  assert.equal(clients.evicted, 0);
+  large.client?.unread(4000);
+  assert.deepEqual(
+    [small, large, spared].map(({ output }) => output.closed),
+    [false, true, false],
+  );
+  assert.match(host.cutOff[0] ?? "", /^id=2: .*maxmemory-clients/);
+  const queueing = connect();
+  queueing.send("MULTI\r\n");
+  queueing.send(`SET k ${"v".repeat(3500)}\r\n`);
+  assert.equal(queueing.output.closed, true, "what MULTI has queued counts");
+  small.client?.unread(5000);
+  assert.equal(small.output.closed, true);
+  connect().send("PING\r\n");
+  assert.equal(clients.evicted, 3, "what those held who went is not counted any more");
+  spared.client?.unread(20_000);
+  assert.equal(spared.output.closed, false);
+});
+
+test("a pipeline of large replies is not executed beyond what the client takes", () => {
+  const { host, slow, connect, store } = slowReader({}, 0);
+  connect().send(`SETRANGE k ${1024 * 1024} x\r\n`);
+  store();
+  const sent = "GET k\r\n".repeat(10);
+  const taken = slow.send(sent);
+  assert.ok(taken > 0 && taken < sent.length, `${taken}`);
+  assert.equal(slow.output.queuedBytes < 3 * 1024 * 1024, true);
+  assert.ok(host.replica.run.stats.total < 6);
+  slow.output.queuedBytes = 0;
+  slow.output.reads = true;
+  assert.equal(slow.send(sent.slice(taken)), sent.length - taken);
 });

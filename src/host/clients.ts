@@ -8,6 +8,8 @@
  * what became durable releases from its head.
  */
 import type { Replica } from "../core/replica/replica.ts";
+import { describe } from "../core/commands/client-line.ts";
+import { outputExcess } from "../core/commands/client-limits.ts";
 import { heldUntilMs } from "../core/commands/dispatch.ts";
 import { Session } from "../core/commands/session.ts";
 import type { Settings } from "../core/commands/settings.ts";
@@ -15,6 +17,7 @@ import { leaveTransaction } from "../core/commands/transactions.ts";
 import { Args } from "../core/wire/args.ts";
 import { Reply } from "../core/wire/reply.ts";
 import { INCOMPLETE, PROTOCOL_ERROR, RESP_LIMITS, RespParser } from "../core/wire/resp.ts";
+import { ClientMemory } from "./client-memory.ts";
 import type { Client, ClientOutput, ClientService } from "./ports/clients.ts";
 
 /** What clients need of the node. */
@@ -27,9 +30,11 @@ export interface ClientsHost {
   turnEnded(): void;
   /** More waits for the disk than may: no client is read from until it has caught up. */
   congested(): boolean;
+  /** A client, as CLIENT LIST shows it, was cut off, and why. */
+  clientCutOff(client: string, reason: string): void;
 }
 
-/** Replies gathered before they are handed on although the client has sent more: bounds what one pipeline can hold. */
+/** Replies gathered before they are handed on although the client has sent more; and what a client may owe to take before it is served on. */
 const REPLY_FLUSH_BYTES = 1024 * 1024;
 /** Held replies beyond which clients are not read from: a slow disk must not become a full memory. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
@@ -52,6 +57,10 @@ export class Clients implements ClientService {
   #ids = 0;
   received = 0;
   refused = 0;
+  /** Clients cut off because of what was owed to them, and because all together held too much. */
+  cutOff = 0;
+  evicted = 0;
+  readonly #memory: ClientMemory;
   #closing = false;
   #heldBytes = 0;
   /** Clients that are not read from until the disk has caught up. */
@@ -62,6 +71,7 @@ export class Clients implements ClientService {
   constructor(host: ClientsHost) {
     this.#host = host;
     this.parser.limits = { ...RESP_LIMITS };
+    this.#memory = new ClientMemory(host.settings, host.replica.run.sessions);
   }
 
   /** Clients that are served: one whose connection is being closed is none any more. */
@@ -92,8 +102,8 @@ export class Clients implements ClientService {
       settings.requirepass === "",
     );
     session.fd = output.fd;
-    session.outputBytes = () => output.queuedBytes;
     const client = new NodeClient(this, this.#host, session, output);
+    session.outputBytes = () => client.owedBytes;
     this.#clients.set(session.id, client);
     replica.run.sessions.set(session.id, session);
     return client;
@@ -112,6 +122,7 @@ export class Clients implements ClientService {
   leaving({ session }: NodeClient): void {
     const { run } = this.#host.replica;
     run.sessions.delete(session.id);
+    this.#memory.left(session);
     run.monitors.delete(session);
   }
 
@@ -148,7 +159,7 @@ export class Clients implements ClientService {
 
   /** Lets clients go on whose time has come, or whose pause was ended; the node calls it every tick. */
   wake(): void {
-    if (this.#congested.size > 0 && !this.#isCongested()) {
+    if (this.#congested.size > 0 && !this.congested) {
       for (const client of this.#congested) client.output.resume();
       this.#congested.clear();
     }
@@ -179,6 +190,42 @@ export class Clients implements ClientService {
     }
   }
 
+  /** Cuts off clients of which too much is waiting, for too long. */
+  closeExcessive(): void {
+    for (const client of this.#clients.values()) this.#judgeOutput(client, 0);
+    this.#evict(this.#memory.excess());
+  }
+
+  /** A client holds more than before. */
+  grown({ session, ending }: NodeClient): void {
+    if (!ending) this.#evict(this.#memory.changed(session));
+  }
+
+  #evict(victims: readonly Session[]): void {
+    for (const { id } of victims) {
+      const client = this.#clients.get(id);
+      if (client === undefined) continue;
+      this.evicted++;
+      this.#cutOff(client, "clients together hold more than maxmemory-clients, this one most");
+    }
+  }
+
+  /** Cuts a client off if it is owed too much with `bytes` more. */
+  #judgeOutput(client: NodeClient, bytes: number): void {
+    if (client.ending) return;
+    const { settings, replica } = this.#host;
+    const owedBytes = client.owedBytes + bytes;
+    const excess = outputExcess(settings, client.session, owedBytes, replica.run.monoMs);
+    if (excess === null) return;
+    this.cutOff++;
+    this.#cutOff(client, `${excess} (client-output-buffer-limit)`);
+  }
+
+  #cutOff(client: NodeClient, reason: string): void {
+    this.#host.clientCutOff(describe(this.#host.replica.run, client.session), reason);
+    client.cutOff();
+  }
+
   /** Closes one client's connection once its replies are sent. */
   close(id: number): void {
     this.#clients.get(id)?.end();
@@ -190,13 +237,13 @@ export class Clients implements ClientService {
     for (const client of this.#clients.values()) client.end();
   }
 
-  #isCongested(): boolean {
+  get congested(): boolean {
     return this.#heldBytes > HELD_MAX_BYTES || this.#host.congested();
   }
 
   /** Stops reading from a client while the disk is behind. */
   slow(client: NodeClient): void {
-    if (!this.#isCongested() || this.#congested.has(client)) return;
+    if (!this.congested || this.#congested.has(client)) return;
     this.#congested.add(client);
     client.output.pause();
   }
@@ -204,12 +251,16 @@ export class Clients implements ClientService {
   /** Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. */
   deliver(client: NodeClient, bytes: Buffer, seq: number): void {
     if (bytes.length === 0) return;
+    this.#judgeOutput(client, bytes.length);
+    if (client.gone) return;
     if (seq === 0 && client.heldCount === 0) {
       client.output.write(bytes);
+      if (client.output.queuedBytes > 0) this.grown(client);
       return;
     }
     this.#heldSeq = Math.max(this.#heldSeq, seq);
     client.heldCount++;
+    client.heldBytes += bytes.length;
     this.#heldBytes += bytes.length;
     this.#held.push({ client, seq: this.#heldSeq, bytes: Buffer.from(bytes) });
   }
@@ -223,6 +274,7 @@ export class Clients implements ClientService {
       if (seq > durableSeq) break;
       head++;
       client.heldCount--;
+      client.heldBytes -= bytes.length;
       this.#heldBytes -= bytes.length;
       client.output.write(bytes);
       client.released();
@@ -252,7 +304,11 @@ class NodeClient implements Client {
   need = 0;
   /** Replies in the queue of held ones. */
   heldCount = 0;
-  #ending = false;
+  heldBytes = 0;
+  /** What was asked before is still answered, and nothing more. */
+  ending = false;
+  /** Nothing is sent any more. */
+  gone = false;
 
   constructor(clients: Clients, host: ClientsHost, session: Session, output: ClientOutput) {
     this.#clients = clients;
@@ -261,15 +317,27 @@ class NodeClient implements Client {
     this.output = output;
   }
 
+  /** Bytes of replies that are held, or that the network has not taken yet. */
+  get owedBytes(): number {
+    return this.heldBytes + this.output.queuedBytes;
+  }
+
+  unread(bytes: number): void {
+    this.session.queryBytes = bytes;
+    this.#clients.grown(this);
+  }
+
   receive(bytes: Buffer, start: number, end: number): number {
     const { parser, args, reply } = this.#clients;
     const { session } = this;
     const { replica, settings } = this.#host;
-    if (this.#ending) return end;
+    if (this.ending) return end;
     if (session.waiter !== null) {
       this.output.pause();
       return start;
     }
+    this.unread(end - start);
+    if (this.ending) return end;
     this.#host.beginTurn();
     parser.limits.maxBulkBytes = settings.protoMaxBulkLen;
     reply.sink.clear();
@@ -314,10 +382,12 @@ class NodeClient implements Client {
       if (reply.sink.length > REPLY_FLUSH_BYTES) {
         this.#clients.deliver(this, reply.sink.view(), hold);
         reply.sink.clear();
+        if (this.ending || this.output.queuedBytes > REPLY_FLUSH_BYTES) break;
+        if (this.#clients.congested) break;
       }
     }
     if (reply.sink.length > 0) this.#clients.deliver(this, reply.sink.view(), hold);
-    session.queryBytes = end - at;
+    this.unread(end - at);
     if (session.closing) this.end();
     else this.#clients.slow(this);
     this.#host.turnEnded();
@@ -326,16 +396,23 @@ class NodeClient implements Client {
 
   /** Closes once everything owed to the client is sent. */
   end(): void {
-    this.#ending = true;
+    this.ending = true;
     this.#clients.leaving(this);
     this.session.closing = true;
     this.#host.replica.run.blocking.leave(this.session);
     if (this.heldCount === 0) this.output.close();
   }
 
+  /** Closes at once, whatever is owed to the client: that is too much. */
+  cutOff(): void {
+    this.end();
+    this.gone = true;
+    this.output.close(true);
+  }
+
   /** A held reply was sent. */
   released(): void {
-    if (this.#ending && this.heldCount === 0) this.output.close();
+    if (this.ending && this.heldCount === 0) this.output.close();
   }
 
   drained(): void {}
@@ -346,7 +423,8 @@ class NodeClient implements Client {
   }
 
   closed(): void {
-    this.#ending = true;
+    this.ending = true;
+    this.gone = true;
     this.#clients.closed(this);
   }
 }

@@ -30,7 +30,7 @@ const sections: Record<string, Section> = {
     ["tracking_clients", 0],
     ["clients_in_timeout_table", 0],
   ],
-  memory: ({ memory: m }) => [
+  memory: ({ memory: m, clients }) => [
     ...shown("used_memory", m.dataBytes),
     ...shown("used_memory_rss", m.rssBytes),
     ...shown("used_memory_peak", m.dataPeakBytes),
@@ -47,6 +47,7 @@ const sections: Record<string, Section> = {
     ["maxmemory_policy", m.policy],
     ["mem_fragmentation_ratio", (m.rssBytes / m.dataBytes).toFixed(2)],
     ["mem_fragmentation_bytes", m.rssBytes - m.dataBytes],
+    ["mem_clients_normal", clients.bytes],
     ["mem_allocator", "atoll"],
     ["active_defrag_running", 0],
     ["lazyfree_pending_objects", 0],
@@ -73,7 +74,8 @@ const sections: Record<string, Section> = {
     ["rejected_connections", s.clients.refused],
     ["expired_keys", s.expired],
     ["evicted_keys", s.evicted],
-    ["evicted_clients", 0],
+    ["evicted_clients", s.clients.evicted],
+    ["client_output_buffer_limit_disconnections", s.clients.cutOff],
     ["keyspace_hits", s.hits],
     ["keyspace_misses", s.misses],
     ["latest_fork_usec", 0],

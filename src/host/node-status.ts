@@ -5,6 +5,7 @@
  */
 import type { AnchoredClock } from "../core/clock/anchored.ts";
 import { originName } from "../core/clock/origins.ts";
+import { clientsBytes } from "../core/commands/client-limits.ts";
 import { percentile } from "../core/commands/command-stats.ts";
 import { commandStats } from "../core/commands/dispatch.ts";
 import type { Settings } from "../core/commands/settings.ts";
@@ -60,6 +61,9 @@ export function statusOf(sources: StatusSources): NodeStatus {
       connected: clients.count,
       received: clients.received,
       refused: clients.refused,
+      cutOff: clients.cutOff,
+      evicted: clients.evicted,
+      bytes: clientsBytes(run.sessions.values()),
       maximum: settings.maxClients,
       blocked: clients.waitingCount + run.blocking.count,
     },

@@ -44,6 +44,11 @@ export interface NodeStatus {
     connected: number;
     received: number;
     refused: number;
+    /** Cut off: too much was owed to them; all clients together held too much. */
+    cutOff: number;
+    evicted: number;
+    /** What all of them hold now: requests, replies. */
+    bytes: number;
     maximum: number;
     blocked: number;
   };

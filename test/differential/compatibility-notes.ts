@@ -37,7 +37,6 @@ export const notes: Readonly<Record<string, Note>> = {
   "client|list": different(
     "there are no buffers of a fixed size, so `rbs`, `obl` and their kin are 0 and `omem` is all that waits; `lib-name` and `lib-ver` are there as in Redis 7.2",
   ),
-  "client|no-evict": different("is shown among the flags; no client is ever evicted"),
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
   "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
 

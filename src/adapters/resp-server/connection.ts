@@ -173,7 +173,10 @@ export class Connection implements ClientOutput {
       leftover.consume(consumed);
       this.#afterOffer(consumed > start);
       this.#letOthers();
-    } else this.#afterOffer(false);
+    } else {
+      client.unread(leftover.length);
+      this.#afterOffer(false);
+    }
   }
 
   #offer(bytes: Buffer, start: number, end: number): number {

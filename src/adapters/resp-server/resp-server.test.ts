@@ -22,6 +22,7 @@ class EchoClient implements Client {
   closedTimes = 0;
   drainedTimes = 0;
   mostQueued = 0;
+  mostUnread = 0;
   ended?: () => void;
   readonly output: ClientOutput;
   readonly #service: EchoService;
@@ -92,6 +93,10 @@ class EchoClient implements Client {
       for (let i = 0; i < args.count; i++) this.#reply.buffer(args.view(i));
     }
     return false;
+  }
+
+  unread(bytes: number): void {
+    this.mostUnread = Math.max(this.mostUnread, bytes);
   }
 
   drained(): void {
@@ -278,6 +283,16 @@ test("a request longer than the server takes is cut off", async () => {
   client.send("SET", "k", Buffer.alloc(2 * 1024 * 1024));
   assert.equal(await client.rest(), "");
   await setup.service.gone(1);
+});
+
+test("the node hears of what has come of an unfinished request", async () => {
+  await using setup = await new Setup().start();
+  const client = await setup.client();
+  client.socket.write(Buffer.from("*2\r\n$4\r\nECHO\r\n$900000\r\n"));
+  client.socket.write(Buffer.alloc(800_000));
+  while (setup.service.clients.length === 0) await turn();
+  const [served] = setup.service.clients;
+  while ((served?.mostUnread ?? 0) < 800_000) await turn();
 });
 
 test("a client that is killed while its replies are queued takes nobody along", async () => {

@@ -178,6 +178,22 @@ export const METRICS: readonly MetricDefinition[] = [
     "Clients refused because there were too many.",
     (status) => status.clients.refused,
   ),
+  {
+    name: "atoll_clients_cut_off_total",
+    type: "counter",
+    unit: "1",
+    labels: ["reason"],
+    help: "Clients cut off: they read too slowly (output), or all together held too much (memory).",
+    read: ({ status: { clients } }) =>
+      byLabel("reason", { output: clients.cutOff, memory: clients.evicted }),
+  },
+  one(
+    "atoll_clients_bytes",
+    "gauge",
+    "bytes",
+    "What clients hold: requests, queued commands, replies.",
+    (status) => status.clients.bytes,
+  ),
   perCommand("atoll_ops_total", "1", "Commands executed.", (command) => command.calls),
   perCommand(
     "atoll_op_failures_total",

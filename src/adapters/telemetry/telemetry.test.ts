@@ -35,7 +35,16 @@ const STATUS: NodeStatus = {
   respPort: 7001,
   httpPort: 8001,
   replicationPort: 9001,
-  clients: { connected: 5, received: 9, refused: 1, maximum: 10_000, blocked: 0 },
+  clients: {
+    connected: 5,
+    received: 9,
+    refused: 1,
+    cutOff: 2,
+    evicted: 3,
+    bytes: 4,
+    maximum: 10_000,
+    blocked: 0,
+  },
   commands: [
     { name: "set", calls: 100, failures: 2, micros: 1_500_000, rejections: 0, percentiles: null },
     { name: "get", calls: 50, failures: 0, micros: 0, rejections: 0, percentiles: null },

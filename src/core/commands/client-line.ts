@@ -4,6 +4,7 @@
  * Invariant: one line; every value is free of spaces, so that `name=value` pairs can be told apart.
  */
 import type { Args } from "../wire/args.ts";
+import { bytesOf } from "./client-limits.ts";
 import { quote } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -24,7 +25,6 @@ export function describe(run: Run, session: Session): string {
   const { queue, watched, queryBytes, queuedBytes } = session;
   const seconds = (sinceMs: number): number =>
     Math.max(0, Math.floor((run.wallMs - sinceMs) / 1000));
-  const outputBytes = session.outputBytes();
   return [
     `id=${session.id}`,
     `addr=${session.address}`,
@@ -47,8 +47,8 @@ export function describe(run: Run, session: Session): string {
     "rbp=0",
     "obl=0",
     "oll=0",
-    `omem=${outputBytes}`,
-    `tot-mem=${queryBytes + queuedBytes + outputBytes}`,
+    `omem=${session.outputBytes()}`,
+    `tot-mem=${bytesOf(session)}`,
     "events=r",
     `cmd=${session.lastCommand === "" ? "NULL" : session.lastCommand}`,
     `user=${session.user}`,

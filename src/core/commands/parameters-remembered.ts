@@ -66,13 +66,6 @@ function shown(value: number | Wrong): string | Wrong {
 
 export const rememberedParameters: readonly Remembered[] = [
   one("save", "", undefined, savePoints),
-  one(
-    "client-output-buffer-limit",
-    "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-    undefined,
-    outputLimits,
-  ),
-  one("maxmemory-clients", "0", undefined, bytesOrPercent),
   one("oom-score-adj-values", "0 200 800", undefined, adjustments),
   yesNo("rdbcompression", "yes"),
   yesNo("rdb-del-sync-files", "no"),
@@ -192,40 +185,6 @@ function savePoints(value: string): string | Wrong {
     (number, i) => /^\d{1,15}$/.test(number) && (i % 2 === 1 || number !== "0"),
   );
   return right && words.length % 2 === 0 ? words.join(" ") : { wrong: "Invalid save parameters" };
-}
-
-function bytesOrPercent(value: string): string | Wrong {
-  if (!value.endsWith("%")) return shown(readMemory(value, 0, LONG_MAX));
-  const percent = readInteger(value.slice(0, -1), 0, INT_MAX);
-  if (isWrong(percent)) return { wrong: "argument must be a memory or percent value" };
-  return percent > 100
-    ? { wrong: "percentage argument must be less or equal to 100" }
-    : `${percent}%`;
-}
-
-/** Groups of a class of clients, a hard limit, a soft one and its seconds; classes that are not named stay as they are. */
-function outputLimits(value: string, now: string): string | Wrong {
-  const words = value.trim().split(/\s+/);
-  if (words.length % 4 !== 0)
-    return { wrong: "Wrong number of arguments in buffer limit configuration." };
-  const limits = new Map<string, string>();
-  for (const group of groups(now.split(" "))) limits.set(group[0] ?? "", group.slice(1).join(" "));
-  for (const [name = "", hard = "", soft = "", seconds = ""] of groups(words)) {
-    const kind = name.toLowerCase() === "replica" ? "slave" : name.toLowerCase();
-    if (!limits.has(kind))
-      return { wrong: "Invalid client class specified in buffer limit configuration." };
-    const [most, mostForLong] = [readMemory(hard, 0, LONG_MAX), readMemory(soft, 0, LONG_MAX)];
-    if (isWrong(most) || isWrong(mostForLong) || !/^\d{1,15}$/.test(seconds))
-      return {
-        wrong: "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-      };
-    limits.set(kind, `${most} ${mostForLong} ${Number(seconds)}`);
-  }
-  return [...limits].map(([kind, bounds]) => `${kind} ${bounds}`).join(" ");
-}
-
-function groups(words: readonly string[]): string[][] {
-  return Array.from({ length: words.length / 4 }, (_, i) => words.slice(i * 4, i * 4 + 4));
 }
 
 /** Three numbers that do not fall. */

@@ -6,6 +6,12 @@
  */
 import { EVICTION_POLICIES } from "../replica/eviction-policy.ts";
 import {
+  clientsMemoryText,
+  outputLimitsText,
+  readClientsMemory,
+  readOutputLimits,
+} from "./client-limits.ts";
+import {
   isWrong,
   readInteger,
   readMemory,
@@ -89,6 +95,26 @@ export const parameters: readonly Parameter[] = [
       if (percentiles.some((percentile) => !(percentile >= 0 && percentile <= 100)))
         return "latency-tracking-info-percentiles should contain a numeric value between 0.0 and 100.0 inclusive";
       settings.latencyPercentiles = percentiles;
+      return null;
+    },
+  },
+  {
+    name: "client-output-buffer-limit",
+    get: ({ outputLimits }) => outputLimitsText(outputLimits),
+    set: (settings, value) => {
+      const limits = readOutputLimits(value, settings.outputLimits);
+      if (isWrong(limits)) return limits.wrong;
+      settings.outputLimits = limits;
+      return null;
+    },
+  },
+  {
+    name: "maxmemory-clients",
+    get: ({ maxMemoryClients }) => clientsMemoryText(maxMemoryClients),
+    set: (settings, value) => {
+      const memory = readClientsMemory(value);
+      if (isWrong(memory)) return memory.wrong;
+      settings.maxMemoryClients = memory;
       return null;
     },
   },

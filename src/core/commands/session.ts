@@ -56,7 +56,13 @@ export class Session {
   fd = -1;
   /** Bytes that were received and not executed yet, the command that runs now included. */
   queryBytes = 0;
-  /** Bytes of replies that the network has not taken yet. */
+  /** Channels and patterns that the client is subscribed to. */
+  subscriptions = 0;
+  /** What it held when it was last counted among all clients, in bytes. */
+  notedBytes = 0;
+  /** Since when more is owed to it than the soft limit allows; null while it is not. */
+  softLimitSinceMs: number | null = null;
+  /** Bytes owed to the client: held for the disk, or not taken by the network yet. */
   outputBytes: () => number = noBytes;
   /** The client's command waits for a key, and those behind it wait for the command. */
   waiter: Waiter | null = null;

@@ -3,6 +3,7 @@
  *
  * Invariant: plain data, one owner (the node); CONFIG SET changes only what may change while running.
  */
+import { type ClientsMemory, DEFAULT_OUTPUT_LIMITS, type OutputLimits } from "./client-limits.ts";
 import type { EvictionPolicy } from "../replica/eviction-policy.ts";
 import { REMEMBERED } from "./parameters-remembered.ts";
 
@@ -42,6 +43,10 @@ export interface Settings {
   /** Whether the distribution of each command's time is kept. */
   latencyTracking: boolean;
   latencyPercentiles: readonly number[];
+  /** How much may be owed to a client that reads slowly. Never changed in place. */
+  outputLimits: OutputLimits;
+  /** What all clients together may hold before the largest is cut off. */
+  maxMemoryClients: ClientsMemory;
   /** A client that is silent for so long is disconnected; 0: never. */
   timeoutSeconds: number;
   /** Parameters that mean nothing here, by name: what they were set to. Never changed in place. */
@@ -75,6 +80,8 @@ export const defaultSettings: Settings = {
   latencyThresholdMs: 0,
   latencyTracking: true,
   latencyPercentiles: [50, 99, 99.9],
+  outputLimits: DEFAULT_OUTPUT_LIMITS,
+  maxMemoryClients: 0,
   timeoutSeconds: 0,
   remembered: REMEMBERED,
 };

@@ -36,6 +36,8 @@ export interface Client {
   receive(bytes: Buffer, start: number, end: number): number;
   /** At least this many bytes must be there before another `receive` can make progress: spares re-parsing a large value. */
   readonly need: number;
+  /** So many bytes have come and wait for the rest of their command, or for the client to be served on. */
+  unread(bytes: number): void;
   /** `queuedBytes` has fallen to zero. */
   drained(): void;
   /**
