@@ -209,6 +209,7 @@ test("CLIENT UNBLOCK ends the waiting as a timeout or with an error", () => {
     [a, "*-1\r\n"],
     [b, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"],
   ]);
+  assert.equal(store.run.stats.errors.get("UNBLOCKED"), 1);
   assert.equal(store.other("CLIENT", "UNBLOCK", `${a.id}`), ":0\r\n");
   assert.equal(store.other("CLIENT", "UNBLOCK", "12345"), ":0\r\n");
 });

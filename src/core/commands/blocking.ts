@@ -72,6 +72,7 @@ export interface Answer {
   readonly seq: number;
 }
 
+const ERROR = 45;
 const UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 export class Blocking {
@@ -264,6 +265,7 @@ export class Blocking {
     this.#current = null;
     const made = run.write.commit();
     if (this.#waitsOn) return;
+    if (reply.sink.buffer[0] === ERROR) run.stats.failed(reply, 0);
     this.leave(session);
     this.#answer(waiter, made > 0 ? made : run.holdSeq);
   }
@@ -275,7 +277,10 @@ export class Blocking {
     reply.sink.clear();
     reply.resp = waiter.session.resp;
     if (error === null) reply.nilArray();
-    else reply.error(error);
+    else {
+      reply.error(error);
+      run.stats.failed(reply, 0);
+    }
     // That nothing was there is something to be shown only once it is stored.
     let seq = run.write.everywhereSeq;
     for (const { slot } of waiter.queues) seq = Math.max(seq, run.write.slotSeqs[slot] as number);

@@ -100,6 +100,8 @@ export class Key {
   counted = false;
   countedExpiring = false;
   countedExpirable = false;
+  /** What of its generations the keyspace counts as memory, in bytes. */
+  countedBytes = 0;
 
   /** The types that hold living entries, expiry aside. */
   get tags(): number {

@@ -30,6 +30,8 @@ import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
 const SHARDS = 256;
 /** What a `Key` takes with its body. */
 const KEY_BYTES = 600;
+/** What a generation takes beside its state's bytes. */
+const GENERATION_BYTES = 300;
 /** 16,384 slots in 256 tables. */
 const SHARD_SHIFT = 6;
 /** A walk's cursor: the shard above, the hash below. */
@@ -187,7 +189,16 @@ export class Keyspace {
     const expirable = key.lastDeadline() !== Infinity || key.expiringFields !== null;
     this.expirable += Number(expirable) - Number(key.countedExpirable);
     key.countedExpirable = expirable;
+    if (key.generations.length > 0 || key.countedBytes > 0) this.#weigh(key);
     this.#store(place, key);
+  }
+
+  /** Accounts for the generations of a key, which lie in memory of their own. */
+  #weigh(key: Key): void {
+    let bytes = 0;
+    for (const { state } of key.generations) bytes += GENERATION_BYTES + state.bytes;
+    this.heap.objectBytes += bytes - key.countedBytes;
+    key.countedBytes = bytes;
   }
 
   #store(place: Place, key: Key): void {

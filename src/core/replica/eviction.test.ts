@@ -40,6 +40,30 @@ for (const policy of ["volatile-lru", "volatile-lfu", "volatile-random", "volati
     assert.equal(store.raw("del", "lasting:0"), ":1\r\n");
   });
 
+test("HyperLogLogs count as what they take, and are given back", () => {
+  const store = new Standalone();
+  const { eviction } = store.run;
+  const before = eviction.usedBytes;
+  for (let k = 0; k < 10; k++)
+    for (let i = 0; i < 3_000; i += 100)
+      store.raw("pfadd", `h:${k}`, ...Array.from({ length: 100 }, (_, j) => `m${i + j}`));
+  // Dense they take 12 KiB each.
+  assert.ok(eviction.usedBytes - before > 10 * 12_000, `${eviction.usedBytes - before}`);
+  for (let k = 0; k < 9; k++) store.raw("del", `h:${k}`);
+  store.raw("flushall");
+  assert.ok(eviction.usedBytes - before < 1_000, `${eviction.usedBytes - before}`);
+});
+
+test("HyperLogLogs are evicted like other keys", () => {
+  const store = bounded("allkeys-random", 200_000);
+  for (let k = 0; k < 40; k++)
+    for (let i = 0; i < 3_000; i += 100)
+      store.raw("pfadd", `h:${k}`, ...Array.from({ length: 100 }, (_, j) => `m${i + j}`));
+  const { eviction, settings } = store.run;
+  assert.ok(eviction.usedBytes < settings.maxMemoryBytes + 13_000, String(eviction.usedBytes));
+  assert.ok(eviction.evicted >= 20, `${eviction.evicted}`);
+});
+
 test("without eviction what needs memory is refused, and what does not is served", () => {
   const store = new Standalone();
   store.raw("set", "k", "v");
