@@ -46,6 +46,21 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     everyMs: 2_000,
     fixed: { regions: 3, shape: "mesh", keys: 1, padding: 0, meanMs: 60, delayMs: 10, jitterMs: 0 },
   },
+  /** What an incarnation still had under way when its disk went back to an older state. */
+  "counters, older disks": {
+    kinds: ["incr", "del"],
+    faults: ["older-disk", "cut-one-way", "slow-wire"],
+    everyMs: 1_000,
+    fixed: {
+      regions: 3,
+      shape: "mesh",
+      keys: 1,
+      padding: 0,
+      meanMs: 20,
+      delayMs: 150,
+      jitterMs: 0,
+    },
+  },
   /** Counters that are removed, and regions that hear of it late. */
   counters: {
     kinds: ["incr", "del", "set", "certain"],

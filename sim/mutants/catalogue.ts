@@ -67,8 +67,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: "acknowledgements count as they come",
     profile: "late counters",
     file: "core/replica/members.ts",
-    find: "(report) => this.#hasIssued(name, report)",
+    find: "({ applied }) => this.#applied.includes(applied)",
     put: "() => true",
+  },
+  {
+    name: "of an incarnation that ended nothing is thought to be under way",
+    profile: "counters, older disks",
+    file: "core/replica/members.ts",
+    find: "if (!this.#acquainted || !this.#durable",
+    put: "if (!this.#durable",
   },
   {
     name: "a member that was never heard of holds no collection up",

@@ -229,13 +229,18 @@ export class Delivery {
     }
   }
 
-  /** Forgets what waits of an origin: its head makes no sense. Another peer may send it as it was made. */
+  /** The head of what waits makes no sense. Another peer may send it as it was made. */
   #discard(waiting: Waiting, error: Malformed): void {
-    this.waiting.delete(waiting.origin);
+    this.forget(waiting.origin);
+    this.broken.set(waiting.link, error.message);
+  }
+
+  /** Forgets what waits of an origin: whoever has it will be asked for it. */
+  forget(origin: number): void {
+    if (!this.waiting.delete(origin)) return;
     this.#waitingBytes = 0;
     for (const { records } of this.waiting.values())
       for (const bytes of records) this.#waitingBytes += bytes.length;
-    this.broken.set(waiting.link, error.message);
   }
 
   #retryOne(waiting: Waiting): boolean {

@@ -12,6 +12,7 @@ import type { Vector } from "../clock/vector.ts";
 import { FRAME } from "../wire/frame.ts";
 import { Lag } from "./lag.ts";
 import { Link, type Passage } from "./link.ts";
+import type { Report } from "./members.ts";
 import { Pulls } from "./pulls.ts";
 import { BLOCK_RUNS } from "./record.ts";
 import type { Replica } from "./replica.ts";
@@ -79,7 +80,7 @@ export class Exchange {
     switch (type) {
       case FRAME.BATCH: {
         // What is passed over leaves a gap, and gaps are pulled.
-        if (!this.takesRecords) return;
+        if (!this.takesRecords || this.#isPast(link)) return;
         const count = this.#replica.delivery.receive(id, body, 0, body.length);
         link.receivedRecords += count;
         if (count > 0) this.#ackSoon = true;
@@ -131,6 +132,7 @@ export class Exchange {
     }
     link.member = hello.member;
     link.region = hello.region;
+    link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
     this.#note("info", `link to ${hello.member} is up (${link.address})`);
@@ -171,9 +173,24 @@ export class Exchange {
     }
     for (const report of ack.reports) {
       if (report.member === link.member) link.peerApplied.join(report.applied);
-      this.#replica.members.report(report);
+      this.#onReport(report);
     }
     this.#pulls.heard(link, this.#replica.monoMs);
+  }
+
+  #onReport(report: Report): void {
+    const { members, origins, delivery } = this.#replica;
+    const before = members.present(report.member);
+    if (!members.report(report) || members.present(report.member) === before) return;
+    // What waits here may have come from the one before: members.ts.
+    for (let number = 0; number < origins.count; number++)
+      if (origins.get(number).member === report.member) delivery.forget(number);
+  }
+
+  /** Whether the peer is an incarnation that its member has left behind. */
+  #isPast(link: Link): boolean {
+    const present = this.#replica.members.present(link.member as string);
+    return present >= 0 && present !== link.origin;
   }
 
   #onPull(link: Link, wanted: words.Wanted[]): void {

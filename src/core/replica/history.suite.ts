@@ -240,6 +240,7 @@ export class History {
       version: ++site.version,
       applied: this.#vector(site, replica.applied),
       durable: this.#vector(site, replica.durable),
+      met: replica.members.met().map((number) => replica.origins.get(number)),
       promiseMs,
     };
     for (const to of only === undefined ? this.sites : [only])
@@ -255,6 +256,7 @@ export class History {
       ...report,
       applied: this.#numbered(to, report.applied),
       durable: this.#numbered(to, report.durable),
+      met: report.met.map((origin) => to.replica.origins.introduce(origin)),
       promiseTick: 0xffff,
     });
     members.promote();

@@ -34,6 +34,8 @@ export class Link {
   /** The peer, once it has said HELLO. */
   member: string | null = null;
   region: string | null = null;
+  /** The incarnation that said it; −1 before. */
+  origin = -1;
   /** What the peer is known to have applied. */
   readonly peerApplied = new Vector();
   /** What was sent on this connection, so that a pull does not send it again. */

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newIncarnation, Origins } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
 import { Members, type Report } from "./members.ts";
 
 /** Three members as `a` sees them: origins 0, 1 and 2 are theirs. */
 function seenByA(): { members: Members; applied: Vector; durable: Vector } {
-  const origins = new Origins();
-  for (const [i, member] of ["a", "b", "c"].entries())
-    origins.introduce({ member, incarnation: newIncarnation(i + 1, 0) });
   const [applied, durable] = [new Vector(), new Vector()];
   return {
-    members: new Members("a", ["a", "b", "c"], origins, applied, durable),
+    members: new Members("a", 0, ["a", "b", "c"], applied, durable),
     applied,
     durable,
   };
@@ -24,7 +20,8 @@ function vector(...seqs: number[]): Vector {
 }
 
 function report(member: string, version: number, applied: Vector, durable = applied): Report {
-  return { member, version, applied, durable, promiseMs: version * 100, promiseTick: 0xffff };
+  const met = member === "b" ? [1, 0, 2] : [2, 0, 1];
+  return { member, version, applied, durable, met, promiseMs: version * 100, promiseTick: 0xffff };
 }
 
 test("a record is stable once every member has it on disk", () => {
@@ -54,6 +51,39 @@ test("a report counts once everything its member had made by then is here", () =
   applied.join(vector(0, 4));
   members.promote();
   assert.equal(members.isStable(0, 1), true);
+});
+
+test("a report counts once what its member had of others is here too", () => {
+  const { members, applied, durable } = seenByA();
+  applied.join(vector(1, 0, 4));
+  durable.join(vector(1, 0, 4));
+  // c went back to an older disk: it has forgotten its fifth record, made without having seen ours. Only b still has that.
+  members.report(report("c", 1, vector(1, 0, 4, 1)));
+  members.report(report("b", 1, vector(1, 0, 5)));
+  applied.join(vector(0, 0, 0, 1));
+  members.promote();
+  assert.equal(members.isStable(0, 1), false, "b will pass the forgotten record on");
+  applied.join(vector(0, 0, 5));
+  members.promote();
+  assert.equal(members.isStable(0, 1), true);
+});
+
+test("nothing is stable before everybody has met a member's new incarnation", () => {
+  const { members, applied, durable } = seenByA();
+  applied.join(vector(1));
+  durable.join(vector(1));
+  members.report(report("b", 1, vector(1)));
+  members.report({ ...report("c", 1, vector(1)), met: [3, 0, 1] });
+  members.promote();
+  assert.equal(members.isStable(0, 1), false, "b may still take in what c sent before it ended");
+  assert.equal(members.watermarkMs(5_000), 0);
+  assert.deepEqual(members.met(), [0, 1, 3]);
+  members.report({ ...report("b", 2, vector(1)), met: [1, 0, 3] });
+  members.promote();
+  assert.equal(members.isStable(0, 1), true);
+  members.me = 4;
+  members.promote();
+  assert.equal(members.isStable(0, 1), false, "nobody has met us");
 });
 
 test("a report that a crash made untrue holds up none behind it", () => {

@@ -2,11 +2,17 @@
  * Members: what each member is known to have applied, made durable and promised; and what follows from all of them: what is
  * stable, and up to when nothing older can arrive.
  *
- * Invariant: a report counts only once everything its member had issued when it wrote it is applied here. Before that, a
+ * Invariant: a report counts only once everything its member had applied when it wrote it is applied here. Before that, a
  * record concurrent with a "stable" one could still arrive: counting acknowledgements as they come makes replicas differ
- * (108 of 4,000 histories with collection). Stability counts durable vectors, and only of the configured members, present or not.
+ * (108 of 4,000 histories with collection). What the member itself had issued is not enough: one that went back to an older
+ * disk no longer has what it had issued, and whoever else has it will pass it on.
+ *
+ * What an incarnation that has ended still had under way is the last to come in. Whoever has met its successor takes no more of it
+ * from its own connection, and says in each report whom it has met. So nothing is stable until all reports that count are by
+ * members who had met the present incarnation of everybody.
+ *
+ * Stability counts durable vectors, and only of the configured members, present or not.
  */
-import type { Origins } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 
 /** What a member said about itself. Relayed unchanged, so it reaches members it has no link to; the newest counts. */
@@ -16,6 +22,8 @@ export interface Report {
   readonly version: number;
   readonly applied: Vector;
   readonly durable: Vector;
+  /** The present incarnations it has met, one of each member: its own first. */
+  readonly met: readonly number[];
   /** No record it makes from now on has a stamp at or before this. */
   readonly promiseMs: number;
   readonly promiseTick: number;
@@ -24,7 +32,7 @@ export interface Report {
 interface Member {
   /** The newest report, whether it counts or not. */
   latest: Report | null;
-  /** Reports that wait until what their member had issued is applied here, oldest first. */
+  /** Reports that wait until what their member had applied is applied here, oldest first. */
   readonly waiting: Report[];
   /** The newest report that counts. */
   counted: Report | null;
@@ -34,28 +42,29 @@ interface Member {
 const WAITING_MAX = 64;
 
 export class Members {
-  readonly me: string;
-  readonly #origins: Origins;
+  /** Our own present incarnation. */
+  me: number;
   readonly #applied: Vector;
   readonly #durable: Vector;
   readonly #members = new Map<string, Member>();
   /** The configured members: all of them count for stability. */
   readonly names: readonly string[];
+  /** Whether all reports that count are by members who had met everybody's present incarnation. */
+  #acquainted = false;
 
   constructor(
-    me: string,
+    name: string,
+    me: number,
     names: readonly string[],
-    origins: Origins,
     applied: Vector,
     durable: Vector,
   ) {
     this.me = me;
-    this.names = names.includes(me) ? names : [me, ...names];
-    this.#origins = origins;
+    this.names = names.includes(name) ? names : [name, ...names];
     this.#applied = applied;
     this.#durable = durable;
-    for (const name of this.names)
-      if (name !== me) this.#members.set(name, { latest: null, waiting: [], counted: null });
+    for (const other of this.names)
+      if (other !== name) this.#members.set(other, { latest: null, waiting: [], counted: null });
   }
 
   /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */
@@ -68,33 +77,42 @@ export class Members {
     return true;
   }
 
+  /** The present incarnation of a member; −1 of one who does not count, or has not been heard of. */
+  present(name: string): number {
+    return this.#members.get(name)?.latest?.met[0] ?? -1;
+  }
+
+  /** The present incarnations of those who were heard of, our own first: what our report says of them. */
+  met(): number[] {
+    const met = [this.me];
+    for (const { latest } of this.#members.values())
+      if (latest !== null) met.push(latest.met[0] as number);
+    return met;
+  }
+
   /** Counts the reports whose time has come. */
   promote(): void {
-    for (const [name, member] of this.#members) {
+    for (const member of this.#members.values()) {
       // The newest that may count says all that older ones do. An older one may wait for ever: for what a crash took with it.
-      const at = member.waiting.findLastIndex((report) => this.#hasIssued(name, report));
+      const at = member.waiting.findLastIndex(({ applied }) => this.#applied.includes(applied));
       if (at < 0) continue;
       member.counted = member.waiting[at] as Report;
       member.waiting.splice(0, at + 1);
     }
+    this.#acquainted = this.#areAcquainted();
   }
 
-  /**
-   * Whether everything the member had issued when it reported is applied here, and everything earlier incarnations of this replica
-   * had: one that lost its disk gets its own records back like anybody else's, and they are as concurrent as those.
-   */
-  #hasIssued(name: string, report: Report): boolean {
-    for (let number = 0; number < this.#origins.count; number++) {
-      const { member } = this.#origins.get(number);
-      if (member !== name && member !== this.me) continue;
-      if (!this.#applied.covers(number, report.applied.get(number))) return false;
-    }
+  #areAcquainted(): boolean {
+    const met = this.met();
+    if (met.length < this.names.length) return false;
+    for (const { counted } of this.#members.values())
+      for (const origin of met) if (counted === null || !counted.met.includes(origin)) return false;
     return true;
   }
 
   /** Whether every member has the record, durably, and nothing concurrent with it can arrive any more. */
   isStable(origin: number, seq: number): boolean {
-    if (!this.#durable.covers(origin, seq)) return false;
+    if (!this.#acquainted || !this.#durable.covers(origin, seq)) return false;
     for (const { counted } of this.#members.values())
       if (counted === null || !counted.durable.covers(origin, seq)) return false;
     return true;
@@ -108,8 +126,9 @@ export class Members {
     return true;
   }
 
-  /** Everything stamped up to here has arrived; 0 while a member has not been heard of. `ownMs` is our own clock. */
+  /** Everything stamped up to here has arrived; 0 while that cannot be told. `ownMs` is our own clock. */
   watermarkMs(ownMs: number): number {
+    if (!this.#acquainted) return 0;
     let watermark = ownMs;
     for (const { counted } of this.#members.values())
       watermark = Math.min(watermark, counted?.promiseMs ?? 0);

@@ -121,13 +121,7 @@ export class Replica {
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
     this.run.blocking.owners = new OwnerRegions(options.members, options.region);
-    this.members = new Members(
-      this.member,
-      options.members,
-      this.origins,
-      this.applied,
-      this.durable,
-    );
+    this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
     this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
     this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
@@ -258,6 +252,7 @@ export class Replica {
   /** Continues as another incarnation: what the old one made stays its own. */
   become(origin: Origin): void {
     this.me = this.origins.introduce(origin);
+    this.members.me = this.me;
     this.writer.become(this.delivery.lineage(this.me));
     this.exchange.renewed();
   }
@@ -311,6 +306,7 @@ export class Replica {
       version: this.#reportVersion,
       applied: this.applied,
       durable: this.durable,
+      met: this.members.met(),
       promiseMs: this.#ceiling.promise(this.nowMs),
       promiseTick: 0xffff,
     };

@@ -9,6 +9,7 @@ export interface Report {
   readonly version: number;
   readonly applied: Map<string, number>;
   readonly durable: Map<string, number>;
+  readonly met: readonly Origin[];
   readonly promiseMs: number;
 }
 

@@ -78,6 +78,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
         version: i * 2 ** 40,
         applied: vectorOf(applied),
         durable: vectorOf(durable),
+        met: [i % 3, 2 - (i % 3)],
         promiseMs: 2 ** 47 + i,
         promiseTick: 0xffff,
       }));
@@ -93,7 +94,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
           [2 ** 47, 1.25, 0.5, 3],
         );
         heard.reports.forEach((report, i) => {
-          const { member, version, applied, durable, promiseMs, promiseTick } = reports[
+          const { member, version, applied, durable, met, promiseMs, promiseTick } = reports[
             i
           ] as (typeof reports)[0];
           assert.deepEqual(
@@ -102,6 +103,11 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
           );
           assert.deepEqual(named(there, report.applied), named(here, applied));
           assert.deepEqual(named(there, report.durable), named(here, durable));
+          const incarnations = report.met.map((number) => there.get(number).incarnation);
+          assert.deepEqual(
+            incarnations,
+            met.map((number) => here.get(number).incarnation),
+          );
         });
       }
       assert.ok((lengths[1] as number) < (lengths[0] as number));
@@ -141,6 +147,7 @@ test("mutated words are malformed or make sense; nothing else can come of them",
     version: 1,
     applied,
     durable: applied,
+    met: [1, 0],
     promiseMs: 5,
     promiseTick: 1,
   };

@@ -5,7 +5,7 @@
  *           u48 wall ms
  *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report
  *   PULL  = origins | varint n, n × (varint origin, varint from, varint to)
- *   report = text member | varint version | vector applied | vector durable | u48 ms, u16 tick
+ *   report = text member | varint version | vector applied | vector durable | varint n, n × varint met | u48 ms, u16 tick
  *   origins = varint n, n × origin        those not yet introduced on this connection; from then on they go by number
  *   vector = varint n, n × (varint growth of the number, varint seq)        ascending numbers, the first absolute
  *
@@ -18,7 +18,7 @@ import { Vector } from "../clock/vector.ts";
 import type { Report } from "./members.ts";
 
 /** The version this code speaks; a change of any format above raises it. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 export interface Hello {
   readonly protocol: number;
@@ -139,6 +139,8 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
     sink.varint(report.version);
     numbering.writeVector(sink, report.applied);
     numbering.writeVector(sink, report.durable);
+    sink.varint(report.met.length);
+    for (const origin of report.met) sink.varint(origin);
     sink.u48(report.promiseMs);
     sink.u16(report.promiseTick);
   }
@@ -157,10 +159,18 @@ export function readAck(source: Source, numbering: Numbering): Ack {
       version: source.varint(),
       applied: numbering.readVector(source),
       durable: numbering.readVector(source),
+      met: readMet(source, numbering),
       promiseMs: source.u48(),
       promiseTick: source.u16(),
     });
   return { wallMs, sentMs, echoMs, heldMs, reports };
+}
+
+function readMet(source: Source, numbering: Numbering): number[] {
+  const met: number[] = [];
+  for (let left = source.varint(); left > 0; left--) met.push(numbering.heard(source.varint()));
+  if (met.length === 0) throw new Malformed("a report names no incarnation that wrote it");
+  return met;
 }
 
 export function writePull(sink: Sink, numbering: Numbering, wanted: readonly Wanted[]): void {
