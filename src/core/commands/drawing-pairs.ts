@@ -8,7 +8,7 @@ import { type HASH, NONE, type ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
-import { DRAWN_MAX_BYTES, DRAWN_TOO_MUCH, drawDistinct, listed, Urn } from "./drawing.ts";
+import { drawDistinct, listed, replyDraws, Urn } from "./drawing.ts";
 import { SYNTAX, WRONGTYPE } from "./errors.ts";
 import { drawsAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
@@ -56,15 +56,13 @@ function drawAgainAndAgain(
   reply: Reply,
 ): void {
   const urn = new Urn(run, cells, place.horizonMs);
-  const mark = reply.mark;
-  replyCount(count, second, reply);
-  for (let i = 0; i < count; i++) {
-    replyDrawn(run, place, urn.draw(), second, reply);
-    if (reply.mark - mark > DRAWN_MAX_BYTES) {
-      reply.truncate(mark);
-      return reply.error(DRAWN_TOO_MUCH);
-    }
-  }
+  replyDraws(
+    urn,
+    count,
+    reply,
+    (draws) => replyCount(draws, second, reply),
+    (at) => replyDrawn(run, place, at, second, reply),
+  );
 }
 
 function drawSome(

@@ -7,6 +7,7 @@
  * so cells behind gaps come up more often, as in Redis those in short chains do.
  */
 import type { Cells } from "../crdt/cells.ts";
+import type { Reply } from "../wire/reply.ts";
 import type { Run } from "./run.ts";
 
 /** Up to here listing costs less than it is worth to avoid. */
@@ -14,9 +15,11 @@ const LISTED_MAX = 512;
 /** How often a cell that no reader sees may be met before all are listed. */
 const MISSES_MAX = 100;
 
-/** A reply drawn with repetition is refused beyond this size: a few bytes must not ask for all memory. */
-export const DRAWN_MAX_BYTES = 64 * 1024 * 1024;
-export const DRAWN_TOO_MUCH = "ERR the reply would exceed 64 MiB, draw fewer at once";
+/** With repetition a few bytes could ask for all memory and hours of time: more draws, or more bytes of them, are refused. */
+const DRAWS_MAX = 2 ** 20;
+const DRAWN_MAX_BYTES = 64 * 1024 * 1024;
+const TOO_MANY = `ERR more than ${DRAWS_MAX} draws with repetition, draw fewer at once`;
+const TOO_MUCH = "ERR the reply would exceed 64 MiB, draw fewer at once";
 
 /** The positions of all cells that a reader sees. */
 export function listed(cells: Cells, horizonMs: number): number[] {
@@ -46,6 +49,25 @@ export class Urn {
       if (misses === MISSES_MAX) this.#positions = listed(this.#cells, this.#horizonMs);
     }
     return this.#positions[Math.floor(this.#run.chance() * this.#positions.length)] as number;
+  }
+}
+
+/** Answers with `count` draws from what has a living cell, any of them again and again. */
+export function replyDraws(
+  urn: Urn,
+  count: number,
+  reply: Reply,
+  announce: (count: number) => void,
+  write: (at: number) => void,
+): void {
+  if (count > DRAWS_MAX) return reply.error(TOO_MANY);
+  const { mark } = reply;
+  announce(count);
+  for (let i = 0; i < count; i++) {
+    write(urn.draw());
+    if (reply.mark - mark <= DRAWN_MAX_BYTES) continue;
+    reply.truncate(mark);
+    return reply.error(TOO_MUCH);
   }
 }
 

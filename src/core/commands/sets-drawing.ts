@@ -8,7 +8,7 @@ import type { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
-import { DRAWN_MAX_BYTES, DRAWN_TOO_MUCH, drawDistinct, listed, Urn } from "./drawing.ts";
+import { drawDistinct, listed, replyDraws, Urn } from "./drawing.ts";
 import { NOT_POSITIVE, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { drawsAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
@@ -63,16 +63,13 @@ function srandmember(run: Run, args: Args, reply: Reply): void {
   if (cells === null || count === 0) return reply.array(0);
   if (count < 0) {
     const urn = new Urn(run, cells, horizonMs);
-    const mark = reply.mark;
-    reply.array(-count);
-    for (let i = 0; i < -count; i++) {
-      replyName(place, urn.draw(), reply);
-      if (reply.mark - mark > DRAWN_MAX_BYTES) {
-        reply.truncate(mark);
-        return reply.error(DRAWN_TOO_MUCH);
-      }
-    }
-    return;
+    return replyDraws(
+      urn,
+      -count,
+      reply,
+      (draws) => reply.array(draws),
+      (at) => replyName(place, at, reply),
+    );
   }
   const all = count >= cells.countLive(horizonMs);
   const positions = all ? listed(cells, horizonMs) : drawDistinct(run, cells, horizonMs, count);

@@ -142,7 +142,7 @@ test("SRANDMEMBER draws and leaves everything as it is", () => {
   assert.equal(store.raw("SCARD", "s"), int(3));
   assert.equal(
     store.raw("SRANDMEMBER", "s", "-4611686018427387905"),
-    error("ERR the reply would exceed 64 MiB, draw fewer at once"),
+    error("ERR more than 1048576 draws with repetition, draw fewer at once"),
   );
 });
 
