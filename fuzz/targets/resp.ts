@@ -3,8 +3,9 @@
  *
  *   input = u8 how the stream is cut │ one to eight commands, as arrays or inline, whole or broken
  *
- * Invariant: every command that runs writes exactly one well-formed reply, or none where CLIENT REPLY or a close says so; what
- * the client gets is these replies in order; one command's reply and what the parser waits for stay within bounds.
+ * Invariant: every command that runs writes exactly one well-formed reply, or none where CLIENT REPLY or a close says so, and behind
+ * it only what the client listens to; what the client gets is these replies in order; one command's reply and what the parser
+ * waits for stay within bounds.
  */
 import { defaultSettings, type Settings } from "../../src/core/commands/settings.ts";
 import type { Session } from "../../src/core/commands/session.ts";
@@ -89,6 +90,7 @@ class WatchedReplica extends Replica {
   override execute(session: Session, args: Args, reply: Reply): number {
     const from = reply.sink.length;
     const before = session.replies;
+    const listened = this.listens(session);
     const hold = super.execute(session, args, reply);
     const bytes = reply.sink.length - from;
     must(bytes <= REPLY_BYTES_MAX, "a reply has no bound");
@@ -99,10 +101,15 @@ class WatchedReplica extends Replica {
       return hold;
     }
     const { count } = frames(Buffer.from(reply.sink.view().subarray(from)));
-    // Who monitors is told of what it runs itself as well.
-    must(count === 1 || this.run.monitors.has(session), "a command wrote other than one reply");
+    must(count === 1 || listened || this.listens(session), "a command wrote other than one reply");
     this.replies += count;
     return hold;
+  }
+
+  /** Who listens is told of what it does itself as well, and each name it begins or stops to listen to is confirmed. */
+  listens(session: Session): boolean {
+    const { subscriptions, lastCommand } = session;
+    return subscriptions > 0 || this.run.monitors.has(session) || lastCommand.endsWith("subscribe");
   }
 }
 
@@ -155,7 +162,10 @@ class World {
         checkpointMs: () => 0,
         shutdown: () => {},
         micros: () => 0,
-        push: () => {},
+        push: (id, bytes, seq) => {
+          this.replica.replies++;
+          this.clients.push(id, bytes, seq);
+        },
       },
       chance: [1, 2, 3],
     });

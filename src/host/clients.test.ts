@@ -349,12 +349,12 @@ test("whoever has subscriptions is held to the limit of pubsub clients", () => {
   const pubsub = { hardBytes: 1500, softBytes: 0, softSeconds: 0 };
   const outputLimits = { ...defaultSettings.outputLimits, pubsub };
   const { host, clients, slow } = slowReader({ outputLimits }, 1000);
-  clients.push(2, Buffer.alloc(2000));
+  clients.push(2, Buffer.alloc(2000), 0);
   assert.equal(slow.output.closed, false);
   const session = host.replica.run.sessions.get(2);
   assert.ok(session);
   session.subscriptions = 1;
-  clients.push(2, Buffer.alloc(1));
+  clients.push(2, Buffer.alloc(1), 0);
   assert.equal(slow.output.closed, true);
 });
 

@@ -124,6 +124,7 @@ export class Clients implements ClientService {
     run.sessions.delete(session.id);
     this.#memory.left(session);
     run.monitors.delete(session);
+    run.subscriptions.leave(session);
   }
 
   closed(client: NodeClient): void {
@@ -174,19 +175,21 @@ export class Clients implements ClientService {
   }
 
   /** Sends a client something of its own accord, behind the replies that are held for it. */
-  push(id: number, bytes: Buffer): void {
+  push(id: number, bytes: Buffer, seq: number): void {
     const client = this.#clients.get(id);
-    if (client !== undefined) this.deliver(client, bytes, 0);
+    if (client !== undefined) this.deliver(client, bytes, this.#host.replica.hold(seq), true);
   }
 
-  /** Disconnects clients that have been silent for longer than `timeout`. */
+  /** Disconnects clients that have been silent for longer than `timeout`, and are not there to listen. */
   closeIdle(): void {
     const { settings, replica } = this.#host;
     if (settings.timeoutSeconds === 0) return;
     const { wallMs, monitors } = replica.run;
     for (const client of this.#clients.values()) {
-      const idleMs = wallMs - client.session.lastCommandMs;
-      if (idleMs > settings.timeoutSeconds * 1000 && !monitors.has(client.session)) client.end();
+      const { session } = client;
+      const listens = session.subscriptions > 0 || monitors.has(session);
+      const idleMs = wallMs - session.lastCommandMs;
+      if (idleMs > settings.timeoutSeconds * 1000 && !listens) client.end();
     }
   }
 
@@ -248,13 +251,16 @@ export class Clients implements ClientService {
     client.output.pause();
   }
 
-  /** Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. */
-  deliver(client: NodeClient, bytes: Buffer, seq: number): void {
+  /**
+   * Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. Bytes that last
+   * are never changed again, so many clients may share them.
+   */
+  deliver(client: NodeClient, bytes: Buffer, seq: number, lasting = false): void {
     if (bytes.length === 0) return;
     this.#judgeOutput(client, bytes.length);
     if (client.gone) return;
     if (seq === 0 && client.heldCount === 0) {
-      client.output.write(bytes);
+      client.output.write(bytes, lasting);
       if (client.output.queuedBytes > 0) this.grown(client);
       return;
     }
@@ -262,7 +268,7 @@ export class Clients implements ClientService {
     client.heldCount++;
     client.heldBytes += bytes.length;
     this.#heldBytes += bytes.length;
-    this.#held.push({ client, seq: this.#heldSeq, bytes: Buffer.from(bytes) });
+    this.#held.push({ client, seq: this.#heldSeq, bytes: lasting ? bytes : Buffer.from(bytes) });
   }
 
   /** Releases the replies whose records are durable up to `durableSeq`. */
@@ -276,7 +282,7 @@ export class Clients implements ClientService {
       client.heldCount--;
       client.heldBytes -= bytes.length;
       this.#heldBytes -= bytes.length;
-      client.output.write(bytes);
+      client.output.write(bytes, true);
       client.released();
     }
     this.#heldHead = head;

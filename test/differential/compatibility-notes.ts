@@ -24,6 +24,8 @@ const OWN_WORDS = "lists the subcommands there are, in its own words";
 const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
 const USERS = "there is one user, `default`; users with rights of their own may come";
 
+const HERE = "of this replica";
+
 const STORED_DISTANCE =
   "`STOREDIST` may store another last digit: sine and cosine of two machines differ";
 
@@ -39,6 +41,16 @@ export const notes: Readonly<Record<string, Note>> = {
   ),
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
   "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
+
+  // ── publish and subscribe ──────────────────────────────────────────────────────────────────────────────────────────
+  publish: full("reaches and counts the subscribers of this replica"),
+  spublish: full("as Redis does while cluster mode is off"),
+  "pubsub|help": different(OWN_WORDS),
+  "pubsub|channels": full(HERE),
+  "pubsub|numpat": full(HERE),
+  "pubsub|numsub": full(HERE),
+  "pubsub|shardchannels": full(HERE),
+  "pubsub|shardnumsub": full(HERE),
 
   // ── stream ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   xadd: full(

@@ -93,14 +93,14 @@ export class Connection implements ClientOutput {
     return this.#socket.writableLength;
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, lasting = false): void {
     if (this.#state !== "open" || bytes.length === 0) return;
     const socket = this.#socket;
     const idle = socket.writableLength === 0;
     let at = 0;
     // A stream holds on to bytes that the kernel does not take at once, and the caller wants its own back. So they go through
     // a buffer of ours, which is used again as long as the kernel keeps up.
-    while (at < bytes.length && socket.writableLength === 0) {
+    while (!lasting && at < bytes.length && socket.writableLength === 0) {
       const out = this.#shared.out;
       const count = Math.min(bytes.length - at, out.length);
       bytes.copy(out, 0, at, at + count);
@@ -108,7 +108,8 @@ export class Connection implements ClientOutput {
       if (socket.writableLength !== 0) this.#shared.out = Buffer.allocUnsafeSlow(out.length);
       at += count;
     }
-    if (at < bytes.length) socket.write(Buffer.from(bytes.subarray(at)));
+    if (lasting) socket.write(bytes);
+    else if (at < bytes.length) socket.write(Buffer.from(bytes.subarray(at)));
     if (idle && socket.writableLength !== 0) this.#tellWhenSent();
     if (socket.writableLength > this.#shared.limits.maxQueuedBytes) {
       this.#full = true;

@@ -6,7 +6,7 @@
 import { parseInteger } from "../crdt/amount.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
-import { isType, UNKNOWN_TYPE } from "./client-line.ts";
+import { isOfType, isType, UNKNOWN_TYPE } from "./client-line.ts";
 import { quote, SYNTAX } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -17,7 +17,8 @@ interface Filter {
   address: string | null;
   localAddress: string | null;
   user: string | null;
-  normal: boolean;
+  /** The argument that names a type of client. */
+  type: number;
   skipMe: boolean;
 }
 
@@ -28,7 +29,7 @@ export function clientKill(run: Run, args: Args, reply: Reply): void {
     address: null,
     localAddress: null,
     user: null,
-    normal: true,
+    type: -1,
     skipMe: args.count > 3,
   };
   if (args.count === 3) filter.address = args.text(2);
@@ -36,7 +37,9 @@ export function clientKill(run: Run, args: Args, reply: Reply): void {
     const wrong = readFilter(args, filter);
     if (wrong !== null) return reply.error(wrong);
   }
-  const victims = [...run.sessions.values()].filter((session) => matches(run, filter, session));
+  const victims = [...run.sessions.values()].filter((session) =>
+    matches(run, args, filter, session),
+  );
   for (const session of victims) {
     if (session === run.session) session.closing = true;
     else run.node.closeClient(session.id);
@@ -58,7 +61,7 @@ function readFilter(args: Args, filter: Filter): string | null {
       filter.id = typeof id === "number" ? id : -1;
     } else if (args.is(i, "TYPE")) {
       if (!isType(args, value)) return UNKNOWN_TYPE(args, value);
-      filter.normal = args.is(value, "NORMAL");
+      filter.type = value;
     } else if (args.is(i, "ADDR")) filter.address = args.text(value);
     else if (args.is(i, "LADDR")) filter.localAddress = args.text(value);
     else if (args.is(i, "USER")) {
@@ -72,10 +75,10 @@ function readFilter(args: Args, filter: Filter): string | null {
   return null;
 }
 
-function matches(run: Run, filter: Filter, session: Session): boolean {
+function matches(run: Run, args: Args, filter: Filter, session: Session): boolean {
   if (filter.skipMe && session === run.session) return false;
   return (
-    filter.normal &&
+    (filter.type < 0 || isOfType(session, args, filter.type)) &&
     (filter.id === null || filter.id === session.id) &&
     (filter.address === null || filter.address === session.address) &&
     (filter.localAddress === null || filter.localAddress === session.localAddress) &&

@@ -9,12 +9,17 @@ import { quote } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 
-/** The types of clients that may be asked for; all of ours are normal. */
+/** The types of clients that may be asked for; ours are normal or listen to channels. */
 const types = ["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"] as const;
 
 /** Whether argument `i` is a type of client that Redis knows. */
 export function isType(args: Args, i: number): boolean {
   return types.some((type) => args.is(i, type));
+}
+
+/** Whether a client is of the type in argument `i`. */
+export function isOfType(session: Session, args: Args, i: number): boolean {
+  return args.is(i, session.subscriptions > 0 ? "PUBSUB" : "NORMAL");
 }
 
 export const UNKNOWN_TYPE = (args: Args, i: number): string =>
@@ -35,9 +40,9 @@ export function describe(run: Run, session: Session): string {
     `idle=${seconds(session.lastCommandMs)}`,
     `flags=${flagsOf(session, run.monitors.has(session))}`,
     `db=${session.db}`,
-    "sub=0",
-    "psub=0",
-    "ssub=0",
+    `sub=${run.subscriptions.of(session, "channel").size}`,
+    `psub=${run.subscriptions.of(session, "pattern").size}`,
+    `ssub=${run.subscriptions.of(session, "shard").size}`,
     `multi=${queue === null ? -1 : queue.length}`,
     `qbuf=${queryBytes}`,
     "qbuf-free=0",
@@ -60,10 +65,11 @@ export function describe(run: Run, session: Session): string {
   ].join(" ");
 }
 
-/** Monitoring, in transaction, waiting, dirty, closing, spared from eviction, not touching; N for none of them. */
+/** Monitoring, listening, in transaction, waiting, dirty, closing, spared from eviction, not touching; N for none of them. */
 function flagsOf(session: Session, monitors: boolean): string {
   const flags =
     (monitors ? "O" : "") +
+    (session.subscriptions > 0 ? "P" : "") +
     (session.queue === null ? "" : "x") +
     (session.waiter === null ? "" : "b") +
     (session.dirty ? "d" : "") +

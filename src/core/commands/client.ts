@@ -7,7 +7,7 @@ import { parseInteger } from "../crdt/amount.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { clientKill } from "./client-kill.ts";
-import { describe, isType, UNKNOWN_TYPE } from "./client-line.ts";
+import { describe, isOfType, isType, UNKNOWN_TYPE } from "./client-line.ts";
 import type { Command } from "./command.ts";
 import { isName, setName } from "./connection.ts";
 import { container } from "./container.ts";
@@ -242,10 +242,11 @@ function onOrOff(args: Args, reply: Reply): boolean | null {
 
 function list(run: Run, args: Args, reply: Reply): void {
   const chosen = new Set<number>();
-  let everyone = args.count === 2;
+  const everyone = args.count === 2;
   if (args.count === 4 && args.is(2, "TYPE")) {
     if (!isType(args, 3)) return reply.error(UNKNOWN_TYPE(args, 3));
-    everyone = args.is(3, "NORMAL");
+    for (const session of run.sessions.values())
+      if (isOfType(session, args, 3)) chosen.add(session.id);
   } else if (args.count > 3 && args.is(2, "ID")) {
     for (let i = 3; i < args.count; i++) {
       const id = parseInteger(args.bytes, args.start[i] as number, args.end[i] as number);

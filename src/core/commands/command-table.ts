@@ -32,6 +32,10 @@ export const GROWS = 256;
 export const SMALL = 1024;
 /** Looks at keys without using them. */
 export const GLANCES = 512;
+/** Taken from a client of RESP2 that listens to channels. */
+export const SUBSCRIBER = 2048;
+/** Answered by pushes, which CLIENT REPLY does not silence. */
+export const PUSHES = 4096;
 
 const bitsOfFlags: Partial<Record<Flag, number>> = {
   write: WRITES,
@@ -64,6 +68,8 @@ export class CommandEntry {
     this.run = command.run;
     let bits = command.immediate === true ? IMMEDIATE : 0;
     if (command.glances === true) bits |= GLANCES;
+    if (command.subscriberMay === true) bits |= SUBSCRIBER;
+    if (command.pushes === true) bits |= PUSHES;
     if (command.complexity === "O(1)" && command.keys[0] > 0) bits |= SMALL;
     for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
     this.bits = bits;

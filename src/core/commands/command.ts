@@ -77,6 +77,10 @@ export interface Command {
   readonly waitsWithWriters?: boolean;
   /** Whether SLOWLOG and MONITOR must not show argument `i`. */
   readonly hides?: (args: Args, i: number) => boolean;
+  /** Taken from a client of RESP2 that listens to channels, which may send little else. */
+  readonly subscriberMay?: boolean;
+  /** What it answers is a push, which also those get who want no replies. */
+  readonly pushes?: boolean;
   /** Runs at once inside of MULTI, where others are queued. */
   readonly immediate?: boolean;
   /** When a plain error would not do, as for EXEC, whose refusal ends the transaction. */

@@ -58,6 +58,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ["fast"],
     since: "1.0.0",
     summary: "Answers, to show that the server is there",
+    subscriberMay: true,
     run: ping,
   },
   {
@@ -86,6 +87,7 @@ export const connectionCommands: readonly Command[] = [
     flags: anytime,
     since: "1.0.0",
     summary: "Closes the connection once everything is answered",
+    subscriberMay: true,
     immediate: true,
     run: quit,
   },
@@ -96,6 +98,7 @@ export const connectionCommands: readonly Command[] = [
     flags: anytime,
     since: "6.2.0",
     summary: "Makes the connection as it was when it was opened",
+    subscriberMay: true,
     immediate: true,
     run: reset,
   },
@@ -172,8 +175,14 @@ function hello(run: Run, args: Args, reply: Reply): void {
   reply.array(0);
 }
 
-function ping(_run: Run, args: Args, reply: Reply): void {
+function ping({ session }: Run, args: Args, reply: Reply): void {
   if (args.count > 2) return reply.error(wrongArity("ping"));
+  if (session.subscriptions > 0 && session.resp === 2) {
+    // As a message looks, because libraries read everything as one now.
+    reply.array(2);
+    reply.text("pong");
+    return reply.text(args.count === 2 ? args.text(1) : "");
+  }
   if (args.count === 1) return reply.status("PONG");
   reply.bulk(args.bytes, args.start[1] as number, args.end[1] as number);
 }
@@ -193,6 +202,7 @@ function quit(run: Run, _args: Args, reply: Reply): void {
 function reset(run: Run, _args: Args, reply: Reply): void {
   const { session } = run;
   leaveTransaction(run, session);
+  run.subscriptions.leave(session);
   session.db = 0;
   session.resp = 2;
   session.name = "";

@@ -4,7 +4,7 @@
  *   known? ─► arity ─► authenticated? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
  *
  * Invariant: every command gets exactly one reply, later if it waits (`session.waiter`), except where CLIENT REPLY says otherwise,
- * a waiting client goes and SHUTDOWN ends everything; one
+ * a waiting client goes, SHUTDOWN ends everything, and one confirmation a name answers SUBSCRIBE and its kin; one
  * command, or one EXEC, commits at most one record. A common command allocates nothing here. What a handler throws is a bug,
  * and nobody here catches it.
  */
@@ -17,6 +17,8 @@ import {
   IMMEDIATE,
   NEVER_QUEUED,
   OPEN,
+  PUSHES,
+  SUBSCRIBER,
   UNLOGGED,
   WRITES,
 } from "./command-table.ts";
@@ -39,7 +41,8 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
     if (isHttp(args)) session.closing = session.unheard = true;
     else refuseUnknown(run, args, reply);
   } else dispatch(run, entry, args, reply);
-  if (session.replies !== "on") mute(session, mark, reply);
+  if (session.replies !== "on" && ((entry?.bits ?? 0) & PUSHES) === 0) mute(session, mark, reply);
+  if (run.pushes.count > 0) run.pushes.deliver(run, session, reply);
 }
 
 function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void {
@@ -56,12 +59,19 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     const room = run.eviction.makeRoom(run.refuseWrites === null);
     if (!room && grows(session, bits)) return refuse(run, entry, OOM, reply);
   }
+  if (session.subscriptions > 0 && session.resp === 2 && (bits & SUBSCRIBER) === 0)
+    return refuse(run, entry, onlySubscribing(entry.name), reply);
   if (session.queue !== null && (bits & IMMEDIATE) === 0) {
     if ((bits & NEVER_QUEUED) !== 0) return refuse(run, entry, NOT_IN_MULTI, reply);
     return enqueue(run, entry, args, reply);
   }
   call(run, entry, args, reply);
   run.write.commit();
+}
+
+/** In RESP2 a reply and a message look alike, so a client that listens can hardly ask for anything. */
+function onlySubscribing(name: string): string {
+  return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
 }
 
 /** Whether a command would take memory: by what it writes, or by being queued. */

@@ -36,7 +36,7 @@ export function tellMonitors(run: Run, entry: CommandEntry, args: Args, reply: R
   for (const session of run.monitors)
     // Its own lines stand among the replies it has not got yet.
     if (session === run.session) reply.sink.raw(line, 0, line.length);
-    else run.node.push(session.id, line);
+    else run.node.push(session.id, line, 0);
 }
 
 function lineOf({ wallMs, session }: Run, entry: CommandEntry, args: Args): string {

@@ -20,8 +20,10 @@ import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
 import { keyName } from "./key-name.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
+import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SlowLog } from "./slow-log.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -41,8 +43,11 @@ export interface NodePort {
   shutdown(): void;
   /** A stopwatch in microseconds. What it measures is told, and decides nothing. */
   micros(): number;
-  /** Sends a client something it did not ask for just now, behind all of its replies. The bytes are copied or sent at once. */
-  push(clientId: number, bytes: Buffer): void;
+  /**
+   * Sends a client something it did not ask for just now, behind all of its replies and once our records up to `seq` are durable
+   * (Infinity: all there are). The bytes never change again, so they may be kept.
+   */
+  push(clientId: number, bytes: Buffer, seq: number): void;
 }
 
 export class Run {
@@ -72,6 +77,8 @@ export class Run {
   readonly latency = new LatencyMonitor();
   /** Clients that are told every command (MONITOR). */
   readonly monitors = new Set<Session>();
+  readonly pushes = new Pushes();
+  readonly subscriptions = new Subscriptions(this.pushes);
   readonly stopwatch: Stopwatch;
   /** How long the client of this command is made to wait beside it (DEBUG SLEEP): that counts as its time. */
   waitedMicros = 0;

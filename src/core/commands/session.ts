@@ -56,7 +56,7 @@ export class Session {
   fd = -1;
   /** Bytes that were received and not executed yet, the command that runs now included. */
   queryBytes = 0;
-  /** Channels and patterns that the client is subscribed to. */
+  /** Channels, patterns and shard channels that the client listens to; `Subscriptions` knows which. */
   subscriptions = 0;
   /** What it held when it was last counted among all clients, in bytes. */
   notedBytes = 0;

@@ -26,6 +26,7 @@ import { latencyCommands } from "./latency.ts";
 import { memoryCommands } from "./memory.ts";
 import { monitorCommands } from "./monitor.ts";
 import { listCommands } from "./lists.ts";
+import { pubsubCommands } from "./pubsub.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
@@ -53,6 +54,7 @@ export const commandTable: CommandTable = new CommandTable([
   latencyCommands(() => commandTable),
   monitorCommands,
   memoryCommands,
+  pubsubCommands,
   stringCommands,
   bitmapCommands,
   bitFieldCommands,

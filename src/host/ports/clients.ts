@@ -14,8 +14,11 @@ export interface ClientOutput {
   readonly localAddress: string;
   /** The descriptor of the socket, for CLIENT LIST; −1 when there is none. */
   readonly fd: number;
-  /** Sends bytes. They are on their way or copied before it returns, so the caller may reuse them. */
-  write(bytes: Buffer): void;
+  /**
+   * Sends bytes. They are on their way or copied before it returns, so the caller may reuse them; unless it says that they last:
+   * those are kept as they are, and may be shared with other connections.
+   */
+  write(bytes: Buffer, lasting?: boolean): void;
   /** Bytes given to `write` and not yet taken by the network. */
   readonly queuedBytes: number;
   /** Stops reading from the client. */
