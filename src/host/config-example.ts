@@ -91,6 +91,9 @@ keyspaces: []
 # lww-set: the later of an addition and a removal of a set's member wins; lww-strict: the same of writes and removals of strings.
 #  - prefix: "seen:"
 #    format: bitmap
+# What readers of streams see: local, all that is here; stable, only what nothing earlier can follow.
+#  - prefix: "events:"
+#    xread: stable
 
 # trace, debug, info, warn, error or fatal.
 logLevel: info

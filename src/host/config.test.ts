@@ -177,6 +177,9 @@ test("a list of keyspaces stands alone in a file, or under its name", () => {
     parseKeyspaces(`keyspaces:\n${list.replaceAll(/^/gm, "  ")}`, "k.yaml"),
     expected,
   );
+  assert.deepEqual(parseKeyspaces("- { prefix: a, xread: stable }", "k.yaml"), {
+    keyspaces: [{ prefix: "a", conflict: "lww", xread: "stable" }],
+  });
   assert.deepEqual(parseKeyspaces("- { prefix: a, conflict: last }", "k.yaml"), {
     problems: [
       'k.yaml:1:26: `keyspaces[1].conflict` must be one of lww, fww, siblings, max, min, or a module such as ./resolve-cart.cjs; it is "last"',

@@ -9,7 +9,7 @@
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { FORMATS } from "../core/crdt/format.ts";
-import { POLICIES } from "../core/crdt/policy.ts";
+import { POLICIES, XREADS } from "../core/crdt/policy.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
 import { didYouMean } from "./suggestion.ts";
@@ -67,6 +67,7 @@ const keyspace = group({
     })
     .default("lww"),
   format: oneOf(FORMATS).optional(),
+  xread: oneOf(XREADS).optional(),
   pop: text(POP_ERROR)
     .refine((mode) => mode === "local", { error: POP_ERROR })
     .optional(),
@@ -381,7 +382,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What a keyspace can say in the design, and not yet here. */
-const PLANNED_KEYS = ["writes", "home", "xread", "pubsub", "residency"];
+const PLANNED_KEYS = ["writes", "home", "pubsub", "residency"];
 
 function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);

@@ -34,6 +34,8 @@ export interface Wish {
   readonly handler: Handler;
   /** Whether granting it writes, which takes what is there: that must wait while no command may write. */
   readonly writes: boolean;
+  /** Whether all that a key holds can be taken already: what cannot is waited for when it is there too. Absent: it always can. */
+  readonly settled?: (run: Run, place: Place) => boolean;
   /** The error for who waits when the key is gone or of another type; without it, that is waited for as well. */
   readonly gone?: string;
   /** What answers it inside a transaction; when the time is over it is always the nil array. */
@@ -86,6 +88,8 @@ export class Blocking {
   /** Slot → how many keys in it somebody waits for, so that a change elsewhere costs a glance. */
   readonly #awaited = new Int32Array(SLOTS);
   #ready: Queue[] = [];
+  /** Keys with something that cannot be taken yet, and whom they are ready for once it can. */
+  readonly #unsettled = new Map<Queue, "readers" | "all">();
   /** No waiter's time is over before. */
   #nextDeadlineMs = Infinity;
   readonly #reply = new Reply();
@@ -131,7 +135,11 @@ export class Blocking {
     const muted = session.replies !== "on";
     const kept = args.keep();
     const waiter = { session, wish, args: kept, queues: [...queues], deadlineMs, muted };
-    for (const queue of queues) queue.waiters.add(waiter);
+    for (const queue of queues) {
+      queue.waiters.add(waiter);
+      // It comes as one that reads when what is there can be taken: then it takes that, in whatever region.
+      this.#noteUnsettled(queue, wish, "all");
+    }
     this.#waiters.add(waiter);
     session.waiter = waiter;
     if (deadlineMs < this.#nextDeadlineMs) this.#nextDeadlineMs = deadlineMs;
@@ -163,8 +171,27 @@ export class Blocking {
     if (queue === undefined || queue.ready === "all") return;
     const local = this.#run.write.writing;
     const mine = local || this.owners === null || this.owners.isMine(db, bytes, start, end);
+    this.#makeReady(queue, mine ? "all" : "readers");
+  }
+
+  #makeReady(queue: Queue, whom: "readers" | "all"): void {
     if (queue.ready === "no") this.#ready.push(queue);
-    queue.ready = mine ? "all" : "readers";
+    if (queue.ready !== "all") queue.ready = whom;
+  }
+
+  /** Time has passed, so more of what is there can be taken. The host serves afterwards. */
+  settle(): void {
+    for (const [queue, whom] of this.#unsettled) this.#makeReady(queue, whom);
+    this.#unsettled.clear();
+  }
+
+  /** What is at a key and cannot be taken yet is offered again later, to the same. */
+  #noteUnsettled(queue: Queue, wish: Wish, whom: "readers" | "all"): void {
+    if (wish.settled === undefined) return;
+    const run = this.#run;
+    const place = run.lookAt(queue.db, queue.key, 0, queue.key.length);
+    if (place.type !== wish.type || wish.settled(run, place)) return;
+    if (this.#unsettled.get(queue) !== "all") this.#unsettled.set(queue, whom);
   }
 
   /** Gives what has become ready to those who wait for it, unless clients are paused. The host calls it after each command. */
@@ -246,7 +273,11 @@ export class Blocking {
       if (type !== wish.type) {
         if (wish.gone !== undefined) this.#end(waiter, wish.gone);
       } else if (wish.writes && run.refuseWrites !== null) all = false;
-      else this.#again(waiter, queue);
+      else {
+        this.#again(waiter, queue);
+        if (waiter.session.waiter !== null)
+          this.#noteUnsettled(queue, wish, takers ? "all" : "readers");
+      }
     }
     return all;
   }

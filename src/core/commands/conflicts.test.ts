@@ -410,6 +410,7 @@ test("a policy changes what is read, not what is stored, and tells whoever watch
     prefix: "k",
     conflict: "fww",
     format: "plain",
+    xread: "local",
   });
   assert.equal(a.raw("AA.KEYSPACE", "DEL", "k"), ":1\r\n");
   assert.equal(a.raw("GET", "k"), "$6\r\nsecond\r\n");

@@ -5,7 +5,7 @@
  * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
  */
 import { type Format, FORMATS } from "../crdt/format.ts";
-import { POLICIES, type Policy, policyName } from "../crdt/policy.ts";
+import { POLICIES, type Policy, policyName, XREADS } from "../crdt/policy.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -20,13 +20,15 @@ const HAS_KEYS =
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
   reply.array(keyspaces.length);
-  for (const { prefix, conflict, format } of keyspaces) {
-    reply.map(4);
+  for (const { prefix, conflict, format, xread } of keyspaces) {
+    reply.map(5);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
     reply.text(policyName(conflict));
     replyFormat(format, reply);
+    reply.text("xread");
+    reply.text(xread);
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
   }
@@ -43,6 +45,7 @@ function set(run: Run, args: Args, reply: Reply): void {
   const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
   let policy = before?.conflict ?? "lww";
   let format = before?.format ?? null;
+  let xread = before?.xread ?? "local";
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return reply.error(SYNTAX);
     if (args.is(i, "CONFLICT")) {
@@ -58,10 +61,15 @@ function set(run: Run, args: Args, reply: Reply): void {
       if (named === null && word !== "plain")
         return reply.error(`ERR a format is one of plain, ${FORMATS.join(", ")}`);
       format = named;
+    } else if (args.is(i, "XREAD")) {
+      const word = args.text(i + 1).toLowerCase();
+      const named = XREADS.find((name) => name === word);
+      if (named === undefined) return reply.error(`ERR xread is one of ${XREADS.join(", ")}`);
+      xread = named;
     } else return reply.error(SYNTAX);
   }
   if (format !== (before?.format ?? null) && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  policies.set(prefix, policy, format);
+  policies.set(prefix, policy, format, xread);
   dirty(run, prefix);
   reply.ok();
 }
@@ -110,7 +118,7 @@ function dirty(run: Run, prefix: string): void {
 function explain(run: Run, args: Args, reply: Reply): void {
   const { bytes, start, end } = run.look(args, 2);
   const { policies } = run.keyspace;
-  reply.map(4);
+  reply.map(5);
   reply.text("key");
   reply.bulk(bytes, start, end);
   reply.text("prefix");
@@ -118,6 +126,8 @@ function explain(run: Run, args: Args, reply: Reply): void {
   reply.text("conflict");
   reply.text(policyName(policies.of(bytes, start, end)));
   replyFormat(policies.formatOf(bytes, start, end), reply);
+  reply.text("xread");
+  reply.text(policies.xreadOf(bytes, start, end));
 }
 
 const common = {
@@ -152,7 +162,7 @@ export const keyspaceCommands: readonly Command[] = [
         name: "set",
         arity: -5,
         flags: admin,
-        usage: "<prefix> [CONFLICT <policy>] [FORMAT <format>]",
+        usage: "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)]",
         summary: "Sets policy and format of a prefix on this node, until it stops",
         run: set,
       },

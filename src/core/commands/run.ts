@@ -99,6 +99,8 @@ export class Run {
   misses = 0;
   /** The newest of our records in any slot read since the host last reset it: the reply waits until that is durable. */
   holdSeq = 0;
+  /** Everything stamped up to this time has arrived, from every member: what readers of stable streams see. */
+  watermarkMs: () => number = () => this.nowMs;
   /** Which of the members this is, and how many there are: regions number the entries of streams apart by it. */
   memberIndex = 0;
   memberCount = 1;

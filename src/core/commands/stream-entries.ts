@@ -16,6 +16,7 @@ import {
   nextId,
   previousId,
   readId,
+  writeId,
 } from "../crdt/stream-id.ts";
 import type { Ref } from "../keyspace/heap.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -56,6 +57,31 @@ export function rankBehind(order: Order, id: Buffer, at = 0): number {
   id.copy(bound, 1, at, at + ID_BYTES);
   if (!nextId(bound, 1)) return kindRank(order, TALLY);
   return order.belowName(bound, 0, bound.length, false);
+}
+
+const stableEnd = Buffer.alloc(ID_BYTES);
+
+/** Whether a stream shows its readers only what nothing earlier can follow. */
+export function isStable(run: Run, { bytes, start, end }: Place): boolean {
+  return run.keyspace.policies.xreadOf(bytes, start, end) === "stable";
+}
+
+/** The greatest id that nothing earlier can follow: every member's later ids are later. */
+export function stableId(run: Run): Buffer {
+  writeId(stableEnd, 0, run.watermarkMs(), 0);
+  stableEnd.fill(0xff, ID_BYTES / 2);
+  return stableEnd;
+}
+
+/** How many entries readers see. */
+export function seenLength(run: Run, place: Place): number {
+  if (place.order === null || !isStable(run, place)) return lengthOf(place);
+  return rankBehind(place.order, stableId(run));
+}
+
+/** Whether readers see all entries. */
+export function isSettled(run: Run, place: Place): boolean {
+  return seenLength(run, place) === lengthOf(place);
 }
 
 /** Whether the entry at a rank has the same id as the one before. */

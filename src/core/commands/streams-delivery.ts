@@ -18,7 +18,7 @@ import {
   writeConsumer,
   writePending,
 } from "./stream-consumers.ts";
-import { lengthOf, rankBehind, showAll, showEntry, showId } from "./stream-entries.ts";
+import { rankBehind, seenLength, showAll, showEntry, showId } from "./stream-entries.ts";
 import { group } from "./stream-group.ts";
 import { counted } from "./stream-lag.ts";
 import { tally } from "./stream-tally.ts";
@@ -43,7 +43,7 @@ function startRank(run: Run, place: Place): number {
 
 /** Whether there are entries that `group`, which was found at the place, has not been given. */
 export function hasNew(run: Run, place: Place): boolean {
-  return nextNew(place, startRank(run, place), lengthOf(place)) >= 0;
+  return nextNew(place, startRank(run, place), seenLength(run, place)) >= 0;
 }
 
 /** Shows up to `count` (0: all) new entries; they are pending for the consumer then, unless it wants none of that. */
@@ -57,7 +57,7 @@ export function showNew(
   reply: Reply,
 ): void {
   const order = place.order as Order;
-  const length = lengthOf(place);
+  const length = seenLength(run, place);
   const given = new Strings();
   tally.read(run, place);
   counted.of(place);

@@ -15,7 +15,16 @@ import type { Command } from "./command.ts";
 import { noSuchGroupToRead, NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
-import { idAt, INVALID_ID, lengthOf, rankBehind, showRange } from "./stream-entries.ts";
+import {
+  idAt,
+  INVALID_ID,
+  isSettled,
+  isStable,
+  rankBehind,
+  seenLength,
+  showRange,
+  stableId,
+} from "./stream-entries.ts";
 import { group } from "./stream-group.ts";
 import { hasNew, showHistory, showNew } from "./streams-delivery.ts";
 import { tally } from "./stream-tally.ts";
@@ -108,11 +117,11 @@ function xread(run: Run, args: Args, reply: Reply): void {
   for (let i = first; i < first + streams; i++) {
     if (!run.blocking.offers(args, i)) continue;
     const place = run.look(args, i);
-    const length = lengthOf(place);
+    const length = seenLength(run, place);
     if (length === 0 || args.is(i + streams, "$")) continue;
     idAt(args, i + streams, after);
     const from = rankBehind(place.order as Order, after);
-    if (from === length) continue;
+    if (from >= length) continue;
     served++;
     beginStream(args, i, reply);
     showRange(run, place, from, length, count, false, reply);
@@ -163,12 +172,19 @@ function findGroup(run: Run, args: Args, place: Place): boolean {
   return group.find(run, place, args.bytes, start, args.end[asked.group] as number);
 }
 
-const XREAD: Wish = { type: STREAM, handler: xread, writes: false, atOnce: "nil array" };
+const XREAD: Wish = {
+  type: STREAM,
+  handler: xread,
+  writes: false,
+  atOnce: "nil array",
+  settled: isSettled,
+};
 const XREADGROUP: Wish = {
   type: STREAM,
   handler: xreadgroup,
   writes: true,
   atOnce: "nil array",
+  settled: isSettled,
   gone: STREAM_GONE,
 };
 
@@ -188,7 +204,7 @@ function finish(
   run.blocking.wait(wish, argsOf(...words), words.length - 2 * streams, streams, timeoutMs, reply);
 }
 
-/** The command as it waits: "$" is what is the last id now. */
+/** The command as it waits: "$" is the last id that readers see now. */
 function waiting(run: Run, args: Args): (string | Buffer)[] {
   const { first, streams, count } = asked;
   const words: (string | Buffer)[] = [args.copy(0)];
@@ -201,7 +217,9 @@ function waiting(run: Run, args: Args): (string | Buffer)[] {
       words.push(args.copy(i + streams));
       continue;
     }
-    const { last } = tally.read(run, run.look(args, i));
+    // What readers of a stable stream do not see yet is new to them.
+    const place = run.look(args, i);
+    const last = isStable(run, place) ? stableId(run) : tally.read(run, place).last;
     const text = Buffer.alloc(ID_TEXT_BYTES);
     words.push(text.subarray(0, formatId(last, 0, text)));
   }

@@ -29,9 +29,11 @@ import {
   edgeAt,
   idAt,
   INVALID_ID,
+  isStable,
   lengthOf,
   rankBehind,
   rankOf,
+  seenLength,
   showId,
   showRange,
 } from "./stream-entries.ts";
@@ -46,6 +48,9 @@ const ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0";
 const ID_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items";
 const ID_NOT_GREATER =
   "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+
+const ID_GIVEN =
+  "ERR this stream's keyspace has `xread: stable`: ids other than * could come behind what readers have seen";
 
 const name = Buffer.alloc(ENTRY_NAME_BYTES);
 const packed = new Sink(256);
@@ -64,6 +69,7 @@ function xadd(run: Run, args: Args, reply: Reply): void {
     if (place.type !== NONE) return reply.error(WRONGTYPE);
     if (asked.noMakeStream) return reply.nil();
   }
+  if (asked.idForm !== "generated" && isStable(run, place)) return reply.error(ID_GIVEN);
   tally.read(run, place);
   const { last } = tally;
   if (last.equals(MAX_ID)) return reply.error(ID_EXHAUSTED);
@@ -150,7 +156,8 @@ function ranging(down: boolean): Handler {
     if (count === 0) return reply.nilArray();
     const order = place.order as Order;
     const from = rankOf(order, id);
-    showRange(run, place, from, rankBehind(order, end), Math.max(count, 0), down, reply);
+    const to = Math.min(rankBehind(order, end), seenLength(run, place));
+    showRange(run, place, from, to, Math.max(count, 0), down, reply);
   };
 }
 

@@ -51,11 +51,16 @@ export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): 
   return policy === "fww" ? !later : later;
 }
 
+/** What readers of streams see: all that is here, or what nothing earlier can follow. */
+export const XREADS = ["local", "stable"] as const;
+export type XRead = (typeof XREADS)[number];
+
 export interface KeyspacePolicy {
   readonly prefix: string;
   readonly conflict: Policy;
   /** Null: as everything is kept that has no format of its own. */
   readonly format: Format | null;
+  readonly xread?: XRead;
 }
 
 interface Keyspace {
@@ -63,22 +68,23 @@ interface Keyspace {
   readonly name: string;
   readonly conflict: Policy;
   readonly format: Format | null;
+  readonly xread: XRead;
 }
 
 /** The policy and the format of each keyspace: the longest matching prefix decides, and `lww` and no format where none does. */
 export class Policies {
-  /** Longest first. Prefixes are text of one byte a character. */
   /** Reads whose custom resolver failed. */
   failures = 0;
   /** The resolvers that were configured, by name. */
   readonly resolvers = new Map<string, Resolver>();
+  /** Longest first. Prefixes are text of one byte a character. */
   #keyspaces: Keyspace[] = [];
 
   /** Prefixes are UTF-8, as they stand in a configuration. */
   constructor(keyspaces: readonly KeyspacePolicy[] = []) {
-    for (const { prefix, conflict, format } of keyspaces) {
+    for (const { prefix, conflict, format, xread } of keyspaces) {
       if (typeof conflict === "object") this.resolvers.set(conflict.name, conflict);
-      this.set(Buffer.from(prefix).latin1Slice(), conflict, format);
+      this.set(Buffer.from(prefix).latin1Slice(), conflict, format, xread);
     }
   }
 
@@ -89,6 +95,11 @@ export class Policies {
   /** In which format what is written to a key is kept. */
   formatOf(bytes: Uint8Array, start: number, end: number): Format | null {
     return this.#find(bytes, start, end)?.format ?? null;
+  }
+
+  /** What readers of a stream see. */
+  xreadOf(bytes: Uint8Array, start: number, end: number): XRead {
+    return this.#find(bytes, start, end)?.xread ?? "local";
   }
 
   /** The prefix that decides about a key, one byte a character; empty when none does. */
@@ -124,17 +135,18 @@ export class Policies {
   }
 
   /** Every prefix, the longest first. */
-  list(): KeyspacePolicy[] {
-    return this.#keyspaces.map(({ name, conflict, format }) => ({
+  list(): Required<KeyspacePolicy>[] {
+    return this.#keyspaces.map(({ name, conflict, format, xread }) => ({
       prefix: name,
       conflict,
       format,
+      xread,
     }));
   }
 
-  set(prefix: string, conflict: Policy, format: Format | null = null): void {
-    this.delete(prefix);
-    this.#keyspaces.push({ prefix: Buffer.from(prefix, "latin1"), name: prefix, conflict, format });
+  set(name: string, conflict: Policy, format: Format | null = null, xread: XRead = "local"): void {
+    this.delete(name);
+    this.#keyspaces.push({ prefix: Buffer.from(name, "latin1"), name, conflict, format, xread });
     this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 

@@ -122,6 +122,7 @@ export class Replica {
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
     this.run.blocking.owners = new OwnerRegions(options.members, options.region);
     this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
+    this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
     this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
@@ -265,6 +266,7 @@ export class Replica {
     this.run.eviction.look();
     this.exchange.tick();
     this.run.blocking.tick();
+    this.run.blocking.settle();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();
