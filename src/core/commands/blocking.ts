@@ -22,7 +22,7 @@ import { SLOTS, slotOf } from "../keyspace/slot.ts";
 import type { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import type { Handler } from "./command.ts";
-import { keyName } from "./key-name.ts";
+import { keyName } from "../keyspace/key-name.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 

@@ -18,7 +18,7 @@ import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
-import { keyName } from "./key-name.ts";
+import { keyName } from "../keyspace/key-name.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";

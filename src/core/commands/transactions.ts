@@ -12,7 +12,7 @@ import type { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, WRITES } from "./command-table.ts";
 import type { Command } from "./command.ts";
-import { keyName } from "./key-name.ts";
+import { keyName } from "../keyspace/key-name.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 

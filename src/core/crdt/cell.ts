@@ -69,6 +69,14 @@ export class Cell {
   siblings: Sibling[] = [];
   eras: Era[] = [];
 
+  /** A cell of its own that says the same. */
+  copy(): Cell {
+    const copy = new Cell();
+    copy.siblings = this.siblings.slice();
+    copy.eras = this.eras.map((era) => ({ ...era }));
+    return copy;
+  }
+
   /** Whether it holds nothing at all, not even resets waiting to become stable. */
   get empty(): boolean {
     return this.siblings.length === 0 && this.eras.length === 0;

@@ -12,6 +12,7 @@
 import { COUNTER, type Entry, Entry as TableEntry, OBJECT, Table } from "../keyspace/table.ts";
 import type { Hasher } from "../keyspace/hasher.ts";
 import type { Heap, Ref } from "../keyspace/heap.ts";
+import type { Undo } from "../keyspace/undo.ts";
 import type { Amount } from "./amount.ts";
 import { Cell, type Dot, type Reset, type Sibling } from "./cell.ts";
 import type { Context } from "./context.ts";
@@ -43,7 +44,8 @@ export class Cells {
   readonly tag: Collection;
   table: Table<Cell>;
   /** The living cells in order, for the types that have one. */
-  readonly order: Order | null;
+  order: Order | null;
+  readonly #orderOf: ((cells: Cells) => Order) | null;
   readonly #hasher: Hasher;
   readonly #large: number;
   /** Live cells, expiry aside. */
@@ -69,6 +71,7 @@ export class Cells {
   ) {
     this.tag = tag;
     this.table = new Table(heap, CELL_BYTES);
+    this.#orderOf = orderOf;
     this.order = orderOf === null ? null : orderOf(this);
     this.#hasher = hasher;
     this.#large = large;
@@ -171,6 +174,7 @@ export class Cells {
   ): void {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
+    this.#keep(at, name, start, end);
     if (ms > this.newestMs) this.newestMs = ms;
     this.#remember(hash, context.origin, context.seq);
     this.#leave(at);
@@ -196,6 +200,7 @@ export class Cells {
     const table = this.table;
     const hash = this.#hasher.hash(0, name, start, end);
     const at = table.find(hash, 0, name, start, end);
+    this.#keep(at, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#remember(hash, context.origin, context.seq);
     let cell: Cell | null = null;
@@ -243,6 +248,7 @@ export class Cells {
   resolve(context: Context, name: Buffer, dots: readonly Dot[], value: Buffer): void {
     const hash = this.#hasher.hash(0, name, 0, name.length);
     const at = this.table.find(hash, 0, name, 0, name.length);
+    this.#keep(at, name, 0, name.length);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#remember(hash, context.origin, context.seq);
     this.#leave(at);
@@ -268,6 +274,7 @@ export class Cells {
   ): void {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
+    this.#keep(at, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#recent?.count(hash);
     this.#leave(at);
@@ -291,6 +298,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0 && resets.length === 0) return;
+    this.#keep(at, name, start, end);
     if (resets.length > 0) this.#recent?.count(hash);
     if (at >= 0) {
       this.table.load(at, glance);
@@ -316,6 +324,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0) return NO_SIBLINGS;
+    this.#keep(at, name, start, end);
     this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
@@ -409,6 +418,27 @@ export class Cells {
     this.#store(at, hash, name, 0, name.length, cell);
   }
 
+  /** What lies at a position, as a cell of its own. */
+  copyAt(at: number): Cell {
+    this.table.load(at, glance);
+    return glance.kind === OBJECT ? this.table.object(glance).copy() : cellOf(glance);
+  }
+
+  /** Makes the cell under a name what it was; null: there was none. */
+  putBack(name: Buffer, cell: Cell | null): void {
+    const hash = this.#hasher.hash(0, name, 0, name.length);
+    const at = this.table.find(hash, 0, name, 0, name.length);
+    const isLive = at >= 0 && (this.table.objectAt(at)?.live() ?? true);
+    this.#count(isLive, cell?.live() ?? false);
+    this.#leave(at);
+    this.#store(at, hash, name, 0, name.length, cell ?? new Cell());
+  }
+
+  /** What lies under a name is about to change. */
+  #keep(at: number, name: Uint8Array, start: number, end: number): void {
+    this.table.heap.undo?.cell(this, at, name, start, end);
+  }
+
   free(): void {
     this.order?.clear();
     this.expiring = null;
@@ -445,9 +475,10 @@ export class Cells {
     if (hashes === null) return false;
     const survivors: { name: Buffer; cell: Cell }[] = [];
     this.#eachOf(hashes, (at) => {
-      const cell = this.#cell(at);
-      cell.dropSeen(context);
       const { bytes, nameStart, nameEnd } = glance;
+      // What is set aside below stays as it is.
+      const cell = this.table.heap.undo === null ? this.#cell(at) : this.copyAt(at);
+      cell.dropSeen(context);
       if (!cell.empty) survivors.push({ name: copyOf(bytes, nameStart, nameEnd), cell });
     });
     this.#discard();
@@ -458,12 +489,25 @@ export class Cells {
   /** Lets everything go; the memory comes back in slices. */
   #discard(): void {
     const { heap } = this.table;
-    heap.discard(this.table);
+    if (heap.undo === null) heap.discard(this.table);
+    else this.#setAside(heap.undo);
     this.table = new Table(heap, CELL_BYTES);
-    this.order?.clear();
+    this.order = this.#orderOf === null ? null : this.#orderOf(this);
     this.expiring = null;
     this.count = 0;
     this.#recent = null;
+  }
+
+  /** Keeps everything for as long as it may have to come back. */
+  #setAside(undo: Undo): void {
+    const { table, order, expiring, count } = this;
+    const recent = this.#recent;
+    const putBack = (): void => {
+      this.free();
+      Object.assign(this, { table, order, expiring, count });
+      this.#recent = recent;
+    };
+    undo.body(putBack, () => table.heap.discard(table));
   }
 
   /** Visits the cells whose names have one of these hashes, each in `glance`; all cells when there is no telling. */
@@ -553,7 +597,10 @@ export class Cells {
       this.table.load(at, entry);
       const cell = entry.kind === OBJECT ? this.table.object(entry) : null;
       const wasLive = cell?.live() ?? false;
-      if (cell !== null) this.#leave(at);
+      if (cell !== null) {
+        this.#keep(at, entry.bytes, entry.nameStart, entry.nameEnd);
+        this.#leave(at);
+      }
       const gone = drop(entry);
       if (cell !== null) this.#count(wasLive, cell.live());
       else if (gone) this.count--;
@@ -565,6 +612,7 @@ export class Cells {
       const at = this.table.find(hash, 0, name, 0, name.length);
       const cell = this.table.objectAt(at);
       if (cell === null) {
+        this.#keep(at, name, 0, name.length);
         this.#leave(at);
         this.table.removeAt(at);
       } else this.#store(at, hash, name, 0, name.length, cell);

@@ -18,6 +18,8 @@ export interface Semilattice {
   encode(): Buffer;
   /** What a reader of a string sees; documents have none. */
   text(): Buffer;
+  /** Forgets what it keeps beside the payloads; a state that keeps nothing else has no such method. */
+  drop?(): void;
   /** What it takes in memory, about. */
   readonly bytes: number;
 }

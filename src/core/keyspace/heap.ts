@@ -9,6 +9,7 @@
  * A million small values as objects cost the collector a pause and 230 bytes each; here they cost neither.
  */
 import { assert } from "../assert.ts";
+import type { Undo } from "./undo.ts";
 
 /** Something whose blocks nobody will read again. */
 export interface Discarded {
@@ -70,6 +71,8 @@ export class Heap {
   usedBytes = 0;
   /** Bytes of the JavaScript heap that the tables and their objects take, by what one takes on average. */
   objectBytes = 0;
+  /** Takes the images of what is about to change; null while nothing needs to be taken back. */
+  undo: Undo | null = null;
   /** The access that a new entry of a table begins with (`access.ts`). */
   newAccess = 0;
   /** Bytes taken from the system. */

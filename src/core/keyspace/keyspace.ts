@@ -156,6 +156,7 @@ export class Keyspace {
 
   /** The key at a place as an object: its own, what lies packed as one, or a new one. `close` must follow. */
   open(place: Place): Key {
+    this.heap.undo?.key(place);
     if (place.at < 0) return new Key();
     const entry = this.#entry;
     place.table.load(place.at, entry);
@@ -338,8 +339,10 @@ export class Keyspace {
   flush(flush: Flush, place: Place): void {
     const { origin, seq } = flush;
     // A transaction may flush several databases.
-    if (!this.flushes.some((f) => f.origin === origin && f.seq === seq && f.db === flush.db))
+    if (!this.flushes.some((f) => f.origin === origin && f.seq === seq && f.db === flush.db)) {
       this.flushes.push(flush);
+      this.heap.undo?.other(() => void this.flushes.pop());
+    }
     for (const table of this.shards) {
       if (table === this.internal) continue;
       const names: { db: number; name: Buffer }[] = [];

@@ -24,7 +24,7 @@ import {
   STRING,
   ZSET,
 } from "../crdt/key.ts";
-import type { GenerationKind } from "../crdt/generation.ts";
+import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
@@ -56,6 +56,7 @@ export class Applier {
   set(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
     const { context, keyspace } = this;
     if (this.#flushed(place)) return;
+    keyspace.heap.undo?.key(place);
     let wasExpiring = false;
     if (place.at >= 0) {
       const entry = this.#entry;
@@ -142,6 +143,7 @@ export class Applier {
   ): void {
     if (this.#eraFlushed(place, start, startMs, startTick)) return;
     if (typeof sum === "number" && this.#countsAlone(place, seq)) {
+      this.keyspace.heap.undo?.key(place);
       if (place.at < 0) this.keyspace.count(place.db, 1, 0);
       const { origin } = this.context;
       const { table, at, hash, db, bytes, start: from, end } = place;
@@ -380,6 +382,7 @@ export class Applier {
     if (entry.kind === REGISTER) {
       const seen = entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
       if ((mask & STRING) === 0 || !seen) return;
+      keyspace.heap.undo?.key(place);
       place.table.removeAt(place.at);
       place.at = -1;
       const expiring = entry.deadline === Infinity ? 0 : -1;
@@ -404,7 +407,7 @@ export class Applier {
     const there = key.generations.find(
       (g) => g.kind === kind && g.origin === origin && g.seq === seq,
     );
-    if (there !== undefined) there.state.join(payload);
+    if (there !== undefined) this.#own(key, there).state.join(payload);
     else if (origin === context.origin && seq === context.seq) {
       const { ms, tick } = context;
       if (this.#flushed(place) || key.underFloor(ms)) return;
@@ -414,6 +417,14 @@ export class Applier {
     } else return;
     keyspace.close(place, key);
     if (key.isMixed) this.conflicts.mixed(place, key);
+  }
+
+  /** The generation to join to: what may have to come back stays as it is. */
+  #own(key: Key, generation: Generation): Generation {
+    const own = this.keyspace.heap.undo?.own(generation) ?? generation;
+    if (own !== generation)
+      key.generations = key.generations.map((g) => (g === generation ? own : g));
+    return own;
   }
 
   /** Removes the generations of one kind that the record has seen. */

@@ -201,6 +201,7 @@ export class Conflicts {
     if (place.db === INTERNAL_DB || this.#mixed.some((other) => other.key === key)) return;
     const name = Buffer.from(place.bytes.subarray(place.start, place.end));
     this.#mixed.push({ key, db: place.db, name });
+    this.#keyspace.heap.undo?.other(() => void this.#mixed.pop());
   }
 
   /** The record was applied: what did the keys with several types lose? */
@@ -267,8 +268,12 @@ export class Conflicts {
     };
     const id = conflictId(conflict);
     if (this.pending.has(id)) return;
-    if (this.pending.size < PENDING_MAX) this.pending.set(id, conflict);
-    else this.dropped++;
+    if (this.pending.size >= PENDING_MAX) {
+      this.dropped++;
+      return;
+    }
+    this.pending.set(id, conflict);
+    this.#keyspace.heap.undo?.other(() => void this.pending.delete(id));
   }
 
   #written({ origin, seq, ms, tick }: Live): Written {

@@ -95,6 +95,11 @@ export class Garbage {
     const key =
       place === null ? nothing : Buffer.from(place.bytes.subarray(place.start, place.end));
     this.#queue.push({ origin, seq, db: place?.db ?? 0, key, what });
+    this.#keyspace.heap.undo?.other(() => {
+      this.#queue.pop();
+      if (what.kind === "resets") this.waitingResets--;
+      else this.waitingFloors--;
+    });
   }
 
   /** Collects what is stable, at most `limit` items; returns how many. */

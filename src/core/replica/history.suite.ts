@@ -47,6 +47,8 @@ export class History {
   readonly #pace: number;
   readonly #promptness: number;
   readonly #operations: Operations;
+  /** What is tried and taken back; by a chance of its own, so that the others stay what they are. */
+  readonly #attempts: Operations;
   readonly #reports: { to: Site; report: Report }[] = [];
   /** What happened, for whoever looks into a failure. */
   readonly trace: string[];
@@ -67,6 +69,7 @@ export class History {
     this.oracle = new Oracle(kindsWith(engines));
     this.chance = new Chance(seed);
     this.#operations = new Operations(this.chance, weights);
+    this.#attempts = new Operations(new Chance(~seed), weights);
     this.trace = this.#operations.trace;
     const count = 2 + Math.floor(this.chance.next() ** 2 * 4);
     this.#pace = 1 + this.chance.below(6);
@@ -146,10 +149,42 @@ export class History {
     const deltas: number[] = [];
     const operations = this.chance.next() < 0.7 ? 1 : 2 + this.chance.below(3);
     const at = this.trace.length;
-    for (let i = 0; i < operations; i++) this.#operations.operate(site.replica, deltas);
+    const { chance } = this.#attempts;
+    for (let i = 0; i < operations; i++) {
+      const guarded = chance.next() < 0.2;
+      if (guarded) replica.writer.protect();
+      this.#operations.operate(replica, deltas);
+      if (guarded) replica.writer.keep();
+      if (chance.next() < 0.05) this.#attempt(replica);
+    }
     const seq = replica.writer.commit();
     if (seq > 0) this.trace.splice(at, 0, `${site.member} makes ${seq}:`);
     this.#append(site, deltas);
+  }
+
+  /** Writes and takes it all back, as a script does that runs out of its time. */
+  #attempt(replica: Replica): void {
+    const { writer, keyspace, garbage, applied, me } = replica;
+    const { heap } = keyspace;
+    const look = (): unknown[] => [
+      canonical(keyspace),
+      [...keyspace.flushes],
+      garbage.items(),
+      [...writer.conflicts.pending.keys()],
+      keyspace.expirable,
+      heap.usedBytes,
+      applied.get(me),
+      writer.writing,
+    ];
+    const before = look();
+    const at = this.#attempts.trace.length;
+    writer.protect();
+    for (let left = 1 + this.#attempts.chance.below(5); left > 0; left--)
+      this.#attempts.operate(replica, []);
+    const tried = this.#attempts.trace.splice(at);
+    writer.takeBack();
+    assert.deepEqual(look(), before, `nothing is left of what was tried:\n${tried.join("\n")}`);
+    checkCounts(keyspace);
   }
 
   /** Appends what a site has made or applied to its log, and tells the oracle what is new to the world. */

@@ -35,6 +35,12 @@ export class Lineage {
     this.numbers.push(number);
   }
 
+  /** Takes the last introduction back. */
+  forget(): void {
+    const number = this.numbers.pop();
+    if (number !== undefined) this.#references.delete(number);
+  }
+
   /** The origin's reference to a local number, or −1 if it has not introduced it. */
   reference(number: number): number {
     return this.#references.get(number) ?? -1;

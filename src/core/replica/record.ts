@@ -44,6 +44,8 @@ export class RecordSink {
   /** Origins introduced by the record being written. */
   readonly #introduced: number[] = [];
   readonly #growth = new Sink(64);
+  /** Of each dependency that grew: its origin, and the seq it grew from. */
+  readonly #grown: number[] = [];
   /** Records since the last `take`. */
   count = 0;
 
@@ -110,6 +112,7 @@ export class RecordSink {
       header.varint(this.#dependencies);
       header.raw(this.#growth.buffer, 0, this.#growth.length);
       this.#growth.clear();
+      this.#grown.length = 0;
       this.#dependencies = 0;
     }
     lineage.ms = ms;
@@ -122,11 +125,24 @@ export class RecordSink {
     run.raw(effects.buffer, 0, effects.length);
   }
 
+  /** Forgets what was said of the record being written, which is given up. */
+  giveUp(lineage: Lineage, applied: Vector): void {
+    for (let i = 0; i < this.#grown.length; i += 2)
+      lineage.deps.lower(this.#grown[i] as number, this.#grown[i + 1] as number);
+    for (let left = this.#introduced.length; left > 0; left--) lineage.forget();
+    if (lineage.numbers.length > 0) lineage.deps.lower(lineage.number, applied.get(lineage.number));
+    this.#grown.length = 0;
+    this.#introduced.length = 0;
+    this.#growth.clear();
+    this.#dependencies = 0;
+  }
+
   #dependencies = 0;
 
   #depend(lineage: Lineage, number: number, seq: number): void {
     const known = lineage.deps.get(number);
     if (seq <= known || number === lineage.number) return;
+    this.#grown.push(number, known);
     this.#growth.varint(lineage.reference(number));
     this.#growth.varint(seq - known);
     this.#dependencies++;

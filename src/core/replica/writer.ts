@@ -36,6 +36,7 @@ import {
 import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry } from "../keyspace/table.ts";
+import { Undo } from "../keyspace/undo.ts";
 import type { Applier } from "./apply.ts";
 import type { Conflicts } from "./conflicts.ts";
 import * as effect from "./effect.ts";
@@ -52,11 +53,16 @@ export class Writer {
   /** The effects of the record being made. */
   readonly #effects = new Sink(4096);
   readonly #entry = new Entry();
+  readonly #undo: Undo;
   #lineage: Lineage;
   /** Physical time of this turn. */
   nowMs = 0;
   /** The record being made; 0 between records. */
   #seq = 0;
+  /** What there was when `protect` was called. */
+  #keptBytes = 0;
+  #wasWriting = false;
+  #keptEverywhereSeq = 0;
   /** The elements of lists that it has made, and the last one's name. */
   #births = 0;
   readonly #birth: Birth = { ms: 0, tick: 0, index: 0, incarnation: nothing };
@@ -83,6 +89,7 @@ export class Writer {
     this.#applied = applied;
     this.#records = records;
     this.#lineage = lineage;
+    this.#undo = new Undo(applier.keyspace);
     const { conflicts, keyspace } = applier;
     const me = keyspace.origins.get(lineage.number).member;
     conflicts.applied = applied;
@@ -502,6 +509,31 @@ export class Writer {
     this.#seq = 0;
     this.#lastStart = -1;
     return seq;
+  }
+
+  /** What is written from now on can be taken back, until `keep` or `takeBack`. */
+  protect(): void {
+    this.#undo.begin();
+    this.#keptBytes = this.#effects.length;
+    this.#wasWriting = this.writing;
+    this.#keptEverywhereSeq = this.everywhereSeq;
+  }
+
+  /** What was written since `protect` stays. */
+  keep(): void {
+    this.#undo.keep();
+  }
+
+  /** Takes back what was written since `protect`; a record that was begun before goes on without it. */
+  takeBack(): void {
+    this.#undo.rollBack();
+    this.#effects.length = this.#keptBytes;
+    this.#lastStart = -1;
+    this.everywhereSeq = this.#keptEverywhereSeq;
+    if (this.#wasWriting || this.#seq === 0) return;
+    this.#applied.lower(this.#lineage.number, this.#seq - 1);
+    this.#records.giveUp(this.#lineage, this.#applied);
+    this.#seq = 0;
   }
 
   /** Begins a record if need be; an entry that an earlier write of it has moved is found again. */
