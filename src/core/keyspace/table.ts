@@ -295,8 +295,17 @@ export class Table<T extends object> {
 
   /** What lies at a position: REGISTER, COUNTER or OBJECT. */
   kindAt(at: number): number {
+    return this.#headAt(at) & 0xff;
+  }
+
+  /** Whether what lies at a position is a register with a deadline. */
+  hasDeadlineAt(at: number): boolean {
+    return (this.#headAt(at) & (FLAG_DEADLINE << 8)) !== 0;
+  }
+
+  #headAt(at: number): number {
     const ref = this.refAt(at);
-    return (this.heap.page(ref).i32[(this.heap.offset(ref) >> 2) + 1] as number) & 0xff;
+    return this.heap.page(ref).i32[(this.heap.offset(ref) >> 2) + 1] as number;
   }
 
   /** The object at a position, or null when something packed lies there. */

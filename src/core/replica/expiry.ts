@@ -14,7 +14,7 @@ import type { Origins } from "../clock/origins.ts";
 import type { Key } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
-import { Entry, OBJECT } from "../keyspace/table.ts";
+import { Entry } from "../keyspace/table.ts";
 import type { Writer } from "./writer.ts";
 
 /** How long a removal waits for a region that is away. */
@@ -62,9 +62,11 @@ export class Expiry {
         : nowMs - 2 * GRACE_MS;
     this.#cursor = this.#keyspace.walk(this.#cursor, SWEEP_ENTRIES, (table, at) => {
       if (due.length >= REMOVE_MAX) return;
+      const key = table.objectAt(at);
+      // Most keys never expire: they cost a glance.
+      if (!(key?.countedExpirable ?? table.hasDeadlineAt(at))) return;
       const entry = this.#entry;
       table.load(at, entry);
-      const key = entry.kind === OBJECT ? table.object(entry) : null;
       const { deadline, setter } = this.#last(key);
       if (deadline <= nowMs && deadline <= upToMs(setter)) due.push(dueIn(entry, deadline));
       const fields = key?.expiringFields ?? null;
