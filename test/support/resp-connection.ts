@@ -24,6 +24,8 @@ export class RespConnection implements Disposable {
   #need = 1;
   #ended: Error | null = null;
   #answered: Buffer[] = [];
+  /** Called with each push of RESP3: a message, an invalidation. */
+  onPush: (push: Reply) => void = () => {};
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -102,9 +104,10 @@ export class RespConnection implements Disposable {
   }
 
   #give(frame: Buffer): void {
+    if (frame[0] === 0x3e) return this.onPush(parseReply(frame));
     const waiter = this.#waiters[0];
-    // A frame nobody waits for, such as a push, is no reply.
-    if (waiter === undefined || frame[0] === 0x3e) return;
+    // A frame nobody waits for is no reply.
+    if (waiter === undefined) return;
     waiter.frames.push(frame);
     waiter.remaining -= 1;
     if (waiter.remaining > 0) return;

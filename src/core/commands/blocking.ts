@@ -292,7 +292,11 @@ export class Blocking {
     run.holdSeq = run.write.everywhereSeq;
     this.#current = queue;
     this.#waitsOn = false;
+    run.executing = true;
     wish.handler(run, args, reply);
+    run.executing = false;
+    // What it waits with is what it sent last.
+    if (run.events.pending) run.events.settle(session.lastCommand, "", args);
     this.#current = null;
     const made = run.write.commit();
     if (this.#waitsOn) return;

@@ -31,7 +31,10 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   const beganMicros = run.stopwatch.lapMicros;
   run.counting = (entry.bits & READS) !== 0;
   run.touching = run.keyspace.tracksAccess && !run.session.noTouch && (entry.bits & GLANCES) === 0;
+  run.executing = true;
   entry.run(run, args, reply);
+  run.executing = false;
+  if (run.events.pending) run.events.settle(entry.name, entry.command.group, args);
   run.counting = false;
   run.touching = false;
   const { calls, failures } = stats;

@@ -134,6 +134,7 @@ function set(run: Run, args: Args, reply: Reply): void {
     Object.assign(run.settings, before);
     return reply.error(failed(name, wrong));
   }
+  run.listen();
   reply.ok();
 }
 

@@ -57,6 +57,7 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     return refuse(run, entry, run.refuseWrites, reply);
   if (run.settings.maxMemoryBytes > 0) {
     const room = run.eviction.makeRoom(run.refuseWrites === null);
+    if (run.pushes.count > 0) run.pushes.deliver(run, null, null);
     if (!room && grows(session, bits)) return refuse(run, entry, OOM, reply);
   }
   if (session.subscriptions > 0 && session.resp === 2 && (bits & SUBSCRIBER) === 0)

@@ -20,6 +20,7 @@ import {
   type Wrong,
 } from "./parameter-kinds.ts";
 import { type Remembered, rememberedParameters } from "./parameters-remembered.ts";
+import { eventClassesText, readEventClasses } from "./event-classes.ts";
 import type { Settings } from "./settings.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -118,6 +119,16 @@ export const parameters: readonly Parameter[] = [
       return null;
     },
   },
+  {
+    name: "notify-keyspace-events",
+    get: (settings) => eventClassesText(settings.notifyEvents),
+    set: (settings, value) => {
+      const classes = readEventClasses(value);
+      if (classes === null) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+      settings.notifyEvents = classes;
+      return null;
+    },
+  },
   parameter("timeout", "timeoutSeconds", (value) => readInteger(value, 0, INT_MAX)),
   fromSettings("port", (settings) => String(settings.port)),
   fromSettings("bind", (settings) => Buffer.from(settings.bind).latin1Slice()),
@@ -131,7 +142,6 @@ export const parameters: readonly Parameter[] = [
   ...fixed({
     appendonly: "yes",
     "cluster-enabled": "no",
-    "notify-keyspace-events": "",
     daemonize: "no",
     pidfile: "",
     logfile: "",

@@ -52,7 +52,7 @@ export const pubsubCommands: readonly Command[] = [
     complexity: "O(N+M) for N subscribers of the channel and M patterns in all",
     summary: "Sends a message to whoever listens to a channel now",
     waitsWithWriters: true,
-    run: (run, args, reply) => reply.int(publish(run, args.copy(1), args.copy(2))),
+    run: (run, args, reply) => reply.int(run.publish(args.copy(1), args.copy(2))),
   },
   {
     ...common,
@@ -120,11 +120,6 @@ export const pubsubCommands: readonly Command[] = [
     ],
   ),
 ];
-
-/** Sends a message to whoever listens to a channel; both buffers are kept. Returns how many receivers there are here. */
-export function publish({ subscriptions }: Run, channel: Buffer, message: Buffer): number {
-  return subscriptions.publish(channel, message);
-}
 
 // ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

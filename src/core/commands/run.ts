@@ -19,11 +19,13 @@ import type { Args } from "../wire/args.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
 import { keyName } from "../keyspace/key-name.ts";
+import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { eventClass } from "./event-classes.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -49,6 +51,8 @@ export interface NodePort {
    */
   push(clientId: number, bytes: Buffer, seq: number): void;
 }
+
+const MISSES = eventClass("m");
 
 export class Run {
   readonly keyspace: Keyspace;
@@ -79,6 +83,7 @@ export class Run {
   readonly monitors = new Set<Session>();
   readonly pushes = new Pushes();
   readonly subscriptions = new Subscriptions(this.pushes);
+  readonly events: KeyspaceEvents;
   readonly stopwatch: Stopwatch;
   /** How long the client of this command is made to wait beside it (DEBUG SLEEP): that counts as its time. */
   waitedMicros = 0;
@@ -90,6 +95,8 @@ export class Run {
   paused: "all" | "write" = "all";
   /** Whether this node removes expired keys for good (DEBUG SET-ACTIVE-EXPIRE). Readers never see them either way. */
   sweeps = true;
+  /** Whether a command of `session` is running: what changes then, it has changed. */
+  executing = false;
   /** Whether EXEC is running its queue. */
   inTransaction = false;
   /** Whether what is looked at counts as a hit or a miss: while a command that only reads runs. */
@@ -124,8 +131,11 @@ export class Run {
     this.stopwatch = new Stopwatch(this.stats, () => node.micros());
     this.#chance = chance | 1;
     this.blocking = new Blocking(this);
+    this.events = new KeyspaceEvents(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
+    this.eviction.onEvicted = (place) => this.events.removed("eevicted", place);
+    this.listen();
   }
 
   /** A place for the `n`-th key a command holds at the same time. */
@@ -151,13 +161,18 @@ export class Run {
     this.keyspace.locate(place, db, bytes, start, end);
     place.look(this.keyspace, this.nowMs);
     if (this.counting) {
-      if (place.type === NONE) this.misses++;
+      if (place.type === NONE) this.#missed(place);
       else this.hits++;
     }
     if (this.touching && place.at >= 0) this.#touch(place);
     const seq = this.write.slotSeqs[place.slot] as number;
     if (seq > this.holdSeq) this.holdSeq = seq;
     return place;
+  }
+
+  #missed(place: Place): void {
+    this.misses++;
+    if ((this.settings.notifyEvents & MISSES) !== 0) this.events.miss(place);
   }
 
   #touch({ table, at }: Place): void {
@@ -174,15 +189,22 @@ export class Run {
     place.look(this.keyspace, this.nowMs);
   }
 
-  /** Hears of changed keys as long as somebody watches or waits for one, so that writes pay nothing otherwise. */
+  /** Sends a message to whoever listens to a channel; both buffers are kept. Returns how many receivers there are here. */
+  publish(channel: Buffer, message: Buffer): number {
+    return this.subscriptions.publish(channel, message);
+  }
+
+  /** Hears of changed keys as long as somebody wants to know of one, so that writes pay nothing otherwise. */
   listen(): void {
-    const needed = this.watchers.size > 0 || this.blocking.count > 0;
+    const needed =
+      this.watchers.size > 0 || this.blocking.count > 0 || this.settings.notifyEvents !== 0;
     this.keyspace.onTouch = needed ? this.#onTouch : null;
   }
 
   readonly #onTouch = (place: Place): void => {
     if (this.watchers.size > 0) this.#markWatchers(place);
     if (this.blocking.count > 0) this.blocking.touch(place);
+    if (this.executing && this.settings.notifyEvents !== 0) this.events.touch(place);
   };
 
   /** Marks the sessions that watch a key which has changed. */

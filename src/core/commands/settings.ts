@@ -47,6 +47,8 @@ export interface Settings {
   outputLimits: OutputLimits;
   /** What all clients together may hold before the largest is cut off. */
   maxMemoryClients: ClientsMemory;
+  /** Of which classes keyspace events are told, and in which channels, as bits; 0: none. */
+  notifyEvents: number;
   /** A client that is silent for so long is disconnected; 0: never. */
   timeoutSeconds: number;
   /** Parameters that mean nothing here, by name: what they were set to. Never changed in place. */
@@ -82,6 +84,7 @@ export const defaultSettings: Settings = {
   latencyPercentiles: [50, 99, 99.9],
   outputLimits: DEFAULT_OUTPUT_LIMITS,
   maxMemoryClients: 0,
+  notifyEvents: 0,
   timeoutSeconds: 0,
   remembered: REMEMBERED,
 };

@@ -141,7 +141,9 @@ export function writeConsumer(
   sink.raw(consumer, 0, consumer.length);
   packed.clear();
   packed.u48(plausibleMs(seenMs));
-  run.write.putCell(place, STREAM, sink.buffer, 0, sink.length, packed.buffer, 0, packed.length);
+  const { write, events } = run;
+  if (write.putCell(place, STREAM, sink.buffer, 0, sink.length, packed.buffer, 0, packed.length))
+    events.note("txgroup-createconsumer");
 }
 
 export function removeConsumer(run: Run, place: Place, group: Buffer, consumer: Buffer): void {

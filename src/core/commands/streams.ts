@@ -79,7 +79,7 @@ function xadd(run: Run, args: Args, reply: Reply): void {
   showId(id, 0, reply);
   if (asked.by === null) return;
   run.lookAgain(place);
-  trim(run, place);
+  if (trim(run, place) > 0) run.events.note("txtrim");
 }
 
 /** Chooses the id behind `last` that the client wants, unless it is generated with the record; false when there is none. */

@@ -36,6 +36,8 @@ export class Eviction {
   #cursor = 0;
   #best = -Infinity;
   #victim: { db: number; name: Buffer } | null = null;
+  /** Called with each key that has gone. */
+  onEvicted: (place: Place) => void = () => {};
   /** Keys removed since the start. */
   evicted = 0;
   /** The most that `usedBytes` was, when it was looked at. */
@@ -97,6 +99,7 @@ export class Eviction {
     this.#keyspace.locate(this.#place, db, name, 0, name.length);
     this.#place.look(this.#keyspace, 0);
     this.#writer.remove(this.#place);
+    this.onEvicted(this.#place);
     return true;
   }
 

@@ -39,6 +39,8 @@ export class Expiry {
   readonly #entry = new Entry();
   readonly #place = new Place();
   #cursor = 0;
+  /** Called with each key that has gone. */
+  onExpired: (place: Place) => void = () => {};
   /** Keys removed since the start. */
   expired = 0;
 
@@ -78,6 +80,7 @@ export class Expiry {
       this.#keyspace.locate(this.#place, db, name, 0, name.length);
       this.#place.look(this.#keyspace, nowMs);
       this.#writer.removeExpired(this.#place);
+      this.onExpired(this.#place);
     }
     let room = FIELDS_MAX;
     for (const { db, name, ms } of hashes) {

@@ -126,6 +126,7 @@ export class Replica {
     this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
     this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
+    this.expiry.onExpired = (place) => this.run.events.removed("xexpired", place);
     this.exchange = new Exchange(this, options);
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = (member) =>
@@ -296,6 +297,11 @@ export class Replica {
   #noteLatency(event: string, micros: number): void {
     const { latency, settings, wallMs } = this.run;
     latency.note(event, wallMs, micros, settings.latencyThresholdMs);
+  }
+
+  /** Hands on what was told outside of commands: by expiry, eviction and peers' records. The host calls it at the end of a turn. */
+  deliverPushes(): void {
+    if (this.run.pushes.count > 0) this.run.pushes.deliver(this.run, null, null);
   }
 
   /** What this replica says about itself now. */
