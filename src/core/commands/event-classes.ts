@@ -14,7 +14,7 @@ export function eventClass(letter: string): number {
 export const BY_KEY = eventClass("K");
 export const BY_EVENT = eventClass("E");
 /** What `A` stands for: every class but misses, which most writes to a cache would make. */
-const ALL = [..."g$lshzxetd"].reduce((sum, letter) => sum | eventClass(letter), 0);
+const ALL = "g$lshzxetd".split("").reduce((sum, letter) => sum | eventClass(letter), 0);
 
 /** The classes that a text names, as bits; null when a letter is none. */
 export function readEventClasses(text: string): number | null {
@@ -29,7 +29,10 @@ export function readEventClasses(text: string): number | null {
 /** The text for classes, in Redis' order. */
 export function eventClassesText(classes: number): string {
   const named = (some: string): string =>
-    [...some].filter((letter) => (classes & eventClass(letter)) !== 0).join("");
+    some
+      .split("")
+      .filter((letter) => (classes & eventClass(letter)) !== 0)
+      .join("");
   const kinds = (classes & ALL) === ALL ? "A" : named("g$lshzxetd");
   return kinds + named("nKEm");
 }
