@@ -5,7 +5,7 @@
  * without `@types/node`, so a clock, a timer or a random number there is a name that does not exist. The project's own
  * check leaves this file out and sees Node's types. Add what the core needs; first ask whether plain code would do.
  */
-type BufferEncoding = "latin1" | "utf8" | "hex" | "base64";
+type BufferEncoding = "latin1" | "utf8" | "hex" | "base64" | "base64url";
 
 interface Buffer<
   TArrayBuffer extends ArrayBufferLike = ArrayBufferLike,

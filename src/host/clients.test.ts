@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultSettings } from "../core/commands/settings.ts";
+import { tokenOf } from "../core/commands/session-token.ts";
+import { Vector } from "../core/clock/vector.ts";
 import { Replica } from "../core/replica/replica.ts";
 import { Clients } from "./clients.ts";
 import type { ClientOutput } from "./ports/clients.ts";
@@ -46,13 +48,13 @@ class FakeOutput implements ClientOutput {
   }
 }
 
-function setup(settings: Partial<typeof defaultSettings> = {}) {
+function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/1"]) {
   const all = { ...defaultSettings, ...settings };
   const replica = new Replica({
     origin: { member: "here/1", incarnation: "\0\0\0\0\0\0\0\x01" },
     region: "here",
     cluster: "test",
-    members: ["here/1"],
+    members,
     relays: false,
     durability: "local",
     keyspaces: [],
@@ -71,6 +73,7 @@ function setup(settings: Partial<typeof defaultSettings> = {}) {
   });
   let nowMs = 1_700_000_000_000;
   let position = 0;
+  let version = 0;
   const host = {
     replica,
     settings: all,
@@ -105,9 +108,33 @@ function setup(settings: Partial<typeof defaultSettings> = {}) {
       if (block !== null) replica.appended((position += block.length));
       replica.stored(position);
       clients.release(replica.durableSeq);
+      clients.answer();
+    },
+    /** A turn ends. */
+    turn: () => {
+      replica.endTurn();
+      clients.answer();
+    },
+    /** Another member says that it has our records up to `seq`, and has heard our newest question. */
+    hears: (member: string, seq: number, more: Vector = new Vector()) => {
+      const has = more.copy();
+      has.raise(replica.me, seq);
+      const incarnation = member.padEnd(8).slice(0, 8);
+      const met = [replica.origins.introduce({ member, incarnation })];
+      const says = { member, version: ++version, applied: has, durable: has, met, promiseTick: 0 };
+      const heard = [{ member: "here/1", asked: replica.waits.asked }];
+      const { monoMs } = replica;
+      replica.members.report(
+        { ...says, promiseMs: 0, asked: 0, awaited: new Vector(), heard },
+        monoMs,
+      );
+      replica.endTurn();
+      clients.answer();
     },
   };
 }
+
+const THREE = ["here/1", "there/1", "yonder/1"];
 
 test("the reply to a write waits until the write is durable", () => {
   const { connect, store } = setup();
@@ -396,4 +423,131 @@ test("a pipeline of large replies is not executed beyond what the client takes",
   slow.output.queuedBytes = 0;
   slow.output.reads = true;
   assert.equal(slow.send(sent.slice(taken)), sent.length - taken);
+});
+
+test("a write at a level holds up its own client until other members have it, and nobody else", () => {
+  const { connect, store, hears } = setup({}, THREE);
+  const [careful, hasty] = [connect(), connect()];
+  hears("there/1", 0);
+  careful.send("AA.DO WRITE GLOBAL_QUORUM SET k v\r\nPING\r\n");
+  hasty.send("SET other v\r\n");
+  hears("there/1", 1);
+  assert.equal(careful.output.take(), "", "it is not durable here");
+  store();
+  assert.equal(careful.output.take(), "+OK\r\n+PONG\r\n");
+  assert.equal(hasty.output.take(), "+OK\r\n");
+  careful.send("AA.LEVEL WRITE GLOBAL_QUORUM\r\n");
+  careful.send("SET k w\r\nINCR n\r\nGET k\r\n");
+  store();
+  assert.equal(careful.output.take(), "+OK\r\n", "that of AA.LEVEL");
+  hears("there/1", 3);
+  assert.equal(careful.output.take(), "+OK\r\n");
+  hears("there/1", 4);
+  assert.equal(careful.output.take(), ":1\r\n$1\r\nw\r\n");
+});
+
+test("a write whose level is not reached in time is answered with where it is durable", () => {
+  const { host, connect, store, hears, pass, turn } = setup({}, THREE);
+  const { output, send } = connect();
+  hears("there/1", 0);
+  send("AA.DO WRITE GLOBAL_QUORUM TIMEOUT 100 INCR k\r\nGET k\r\n");
+  store();
+  pass(99);
+  turn();
+  assert.equal(output.take(), "");
+  pass(1);
+  host.replica.tick();
+  turn();
+  assert.equal(
+    output.take(),
+    "-AAINCOMPLETE GLOBAL_QUORUM was not reached within 100 ms: the write is applied and will replicate; durable so far at here/1\r\n$1\r\n1\r\n",
+  );
+  send("AA.WAIT GLOBAL_QUORUM 100\r\nWAIT 1 100\r\nWAITAOF 1 1 100\r\n");
+  hears("there/1", 1);
+  assert.equal(output.take(), "+OK\r\n:1\r\n*2\r\n:1\r\n:1\r\n");
+});
+
+test("WAIT answers how many there are when its time is over", () => {
+  const { host, connect, store, pass, turn } = setup({}, THREE);
+  const { output, send } = connect();
+  send("SET k v\r\nWAIT 2 50\r\nWAIT 0 50\r\n");
+  store();
+  assert.equal(output.take(), "+OK\r\n");
+  pass(50);
+  host.replica.tick();
+  turn();
+  assert.equal(output.take(), ":0\r\n:0\r\n");
+});
+
+test("a level that cannot be met refuses before anything is written", () => {
+  const { connect, store } = setup({}, THREE);
+  const { output, send } = connect();
+  send("AA.DO GLOBAL_QUORUM SET k v\r\nAA.DO ALL GET k\r\n");
+  const why = "cannot be met now: of all members only here/1 can be reached; nothing was";
+  assert.equal(
+    output.take(),
+    `-AANOQUORUM GLOBAL_QUORUM ${why} written\r\n-AANOQUORUM ALL ${why} read\r\n`,
+  );
+  send("AA.LEVEL WRITE ALL\r\nMULTI\r\nSET k v\r\nEXEC\r\nEXISTS k\r\n");
+  store();
+  const transaction = `EXECABORT Transaction discarded because of: AANOQUORUM ALL ${why} written`;
+  assert.equal(output.take(), `+OK\r\n+OK\r\n+QUEUED\r\n-${transaction}\r\n:0\r\n`);
+});
+
+test("a session that saw more elsewhere is read from again once that is here, and refused when it does not come", () => {
+  const { host, connect, pass, turn } = setup({}, THREE);
+  const { replica } = host;
+  const { output, send } = connect();
+  const incarnation = "\x00\x01\x02\x03\x04\x05\x06\x07";
+  const token = tokenOf([{ incarnation, seq: 3 }], replica.run.tokenKey);
+  const take = `AA.SESSION ${token} TIMEOUT 500\r\n`;
+  assert.equal(send(`${take}INCR k\r\n`), take.length, "INCR waits");
+  assert.equal(output.take(), "+OK\r\n");
+  assert.equal(output.paused, true);
+  assert.equal(send("INCR k\r\n"), 0, "what is offered all the same is not taken");
+  pass(500);
+  host.replica.tick();
+  turn();
+  assert.equal(output.paused, false);
+  send("INCR k\r\nPING\r\n");
+  assert.match(output.take(), /^-AASTALE [^\r]*has not run\r\n\+PONG\r\n$/);
+  assert.equal(replica.applied.get(replica.me), 0, "nothing was written");
+  assert.equal(send("GET k\r\n"), 0, "the next command waits anew");
+  replica.applied.raise(replica.origins.introduce({ member: "there/1", incarnation }), 3);
+  turn();
+  send("GET k\r\n");
+  assert.equal(output.take(), "$-1\r\n");
+  assert.equal(replica.waits.count, 0);
+});
+
+test("a read at a level runs once the members that were asked have answered and what they have is here", () => {
+  const { host, connect, hears, turn } = setup({}, THREE);
+  const { replica } = host;
+  const { output, send } = connect();
+  hears("there/1", 0);
+  hears("yonder/1", 0);
+  const read = "AA.DO READ GLOBAL_QUORUM GET k\r\n";
+  assert.equal(send(read), 0);
+  turn();
+  const theirs = new Vector();
+  const there = replica.origins.introduce({ member: "there/1", incarnation: "theirs!!" });
+  theirs.raise(there, 7);
+  hears("there/1", 0, theirs);
+  assert.equal(output.paused, true, "it answered with a record that is not here");
+  replica.applied.raise(there, 7);
+  turn();
+  assert.equal(output.paused, false);
+  assert.equal(send(read), read.length);
+  assert.equal(output.take(), "$-1\r\n");
+});
+
+test("a client that goes while it waits is forgotten", () => {
+  const { host, connect, hears, store } = setup({}, THREE);
+  const { client, send } = connect();
+  hears("there/1", 0);
+  send("AA.DO WRITE GLOBAL_QUORUM SET k v\r\n");
+  store();
+  client?.closed();
+  assert.equal(host.replica.waits.count, 0);
+  hears("there/1", 1);
 });

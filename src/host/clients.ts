@@ -1,16 +1,18 @@
 /**
  * Clients: parses what clients send, executes it, and gives each its replies in order, none before what it shows is durable.
  *
- *   bytes ─► parse ─► execute ─► replies of this event, one write ─┬─ nothing to wait for ─► socket
- *                                                                  └─ held until `durableSeq` has reached their seq ─► socket
+ *   bytes ─► parse ─► may it run? ─► execute ─► replies of this event, one write ─┬─ nothing to wait for ─► socket
+ *                     no: not read from              held until `durableSeq` has reached their seq ◄─┘
+ *                     until its wait has ended                      └─ and until the wait for other members has ended ─► socket
  *
  * Invariant: replies leave in the order of their commands. The queue of held replies is in order of the seqs they wait for, so
- * what became durable releases from its head.
+ * what became durable releases from its head; what then waits for other members holds up its own client alone.
  */
 import type { Replica } from "../core/replica/replica.ts";
 import { describe } from "../core/commands/client-line.ts";
 import { outputExcess } from "../core/commands/client-limits.ts";
-import { heldUntilMs } from "../core/commands/dispatch.ts";
+import { heldUntilMs, mayRun } from "../core/commands/dispatch.ts";
+import type { Wait } from "../core/replica/waits.ts";
 import { Session } from "../core/commands/session.ts";
 import type { Settings } from "../core/commands/settings.ts";
 import { leaveTransaction } from "../core/commands/transactions.ts";
@@ -43,6 +45,8 @@ interface Held {
   readonly client: NodeClient;
   readonly seq: number;
   readonly bytes: Buffer;
+  /** What it waits for of other members, once it is durable here. */
+  readonly wait: Wait | null;
 }
 
 export class Clients implements ClientService {
@@ -51,6 +55,7 @@ export class Clients implements ClientService {
   readonly parser = new RespParser();
   readonly args = new Args();
   readonly reply = new Reply();
+  readonly #instead = new Reply();
   #held: Held[] = [];
   #heldHead = 0;
   #heldSeq = 0;
@@ -134,6 +139,7 @@ export class Clients implements ClientService {
     this.#waiting.delete(client);
     this.#congested.delete(client);
     run.blocking.leave(client.session);
+    run.waits.leave(client.session.id);
     leaveTransaction(run, client.session);
   }
 
@@ -141,14 +147,31 @@ export class Clients implements ClientService {
   answer(): void {
     const { replica } = this.#host;
     const { blocking } = replica.run;
-    const { answers } = blocking;
-    if (answers.length === 0) return;
-    blocking.answers = [];
-    for (const { session, bytes, seq } of answers) {
-      const client = this.#clients.get(session.id);
-      if (client === undefined) continue;
-      this.deliver(client, bytes, replica.hold(seq));
-      client.output.resume();
+    if (blocking.answers.length > 0) {
+      const { answers } = blocking;
+      blocking.answers = [];
+      for (const { session, bytes, seq, wrote } of answers) {
+        const client = this.#clients.get(session.id);
+        if (client === undefined) continue;
+        const wait = wrote ? replica.wrote(session, seq) : null;
+        if (wait !== null) this.#host.turnEnded();
+        this.deliver(client, bytes, replica.hold(seq), wait);
+        client.output.resume();
+      }
+    }
+    this.#endWaits();
+  }
+
+  /** What was waited for of other members has come, or its time is over. */
+  #endWaits(): void {
+    const { waits } = this.#host.replica;
+    if (waits.ended.length === 0) return;
+    const { ended } = waits;
+    waits.ended = [];
+    for (const wait of ended) {
+      const client = this.#clients.get(wait.client);
+      if (client?.session.pending === wait) client.output.resume();
+      else client?.unblock();
     }
   }
 
@@ -177,7 +200,7 @@ export class Clients implements ClientService {
   /** Sends a client something of its own accord, behind the replies that are held for it. */
   push(id: number, bytes: Buffer, seq: number): void {
     const client = this.#clients.get(id);
-    if (client !== undefined) this.deliver(client, bytes, this.#host.replica.hold(seq), true);
+    if (client !== undefined) this.deliver(client, bytes, this.#host.replica.hold(seq), null, true);
   }
 
   /** Disconnects clients that have been silent for longer than `timeout`, and are not there to listen. */
@@ -252,23 +275,46 @@ export class Clients implements ClientService {
   }
 
   /**
-   * Sends replies now or, when they show what is not durable, once it is. `seq` 0 waits only for earlier replies. Bytes that last
-   * are never changed again, so many clients may share them.
+   * Sends replies now or, when they show what is not durable, once it is, and `wait` has ended. `seq` 0 and no `wait` wait only
+   * for earlier replies. Bytes that last are never changed again, so many clients may share them.
    */
-  deliver(client: NodeClient, bytes: Buffer, seq: number, lasting = false): void {
+  deliver(
+    client: NodeClient,
+    bytes: Buffer,
+    seq: number,
+    wait: Wait | null = null,
+    lasting = false,
+  ): void {
     if (bytes.length === 0) return;
     this.#judgeOutput(client, bytes.length);
     if (client.gone) return;
-    if (seq === 0 && client.heldCount === 0) {
+    if (seq === 0 && wait === null && client.heldCount === 0) {
       client.output.write(bytes, lasting);
       if (client.output.queuedBytes > 0) this.grown(client);
       return;
     }
+    const isNext = seq === 0 && client.heldCount === client.blockedCount;
     this.#heldSeq = Math.max(this.#heldSeq, seq);
     client.heldCount++;
     client.heldBytes += bytes.length;
     this.#heldBytes += bytes.length;
-    this.#held.push({ client, seq: this.#heldSeq, bytes: lasting ? bytes : Buffer.from(bytes) });
+    const kept = lasting ? bytes : Buffer.from(bytes);
+    const held = { client, seq: this.#heldSeq, bytes: kept, wait };
+    if (isNext) client.block(held);
+    else this.#held.push(held);
+  }
+
+  /** Sends a reply that was held. */
+  sendHeld({ client, bytes, wait }: Held): void {
+    client.heldCount--;
+    client.heldBytes -= bytes.length;
+    this.#heldBytes -= bytes.length;
+    const instead = this.#instead;
+    instead.sink.clear();
+    instead.resp = client.session.resp;
+    if (wait !== null) wait.terms.end?.(wait, instead);
+    client.output.write(instead.sink.length > 0 ? instead.sink.copy() : bytes, true);
+    client.released();
   }
 
   /** Releases the replies whose records are durable up to `durableSeq`. */
@@ -276,14 +322,10 @@ export class Clients implements ClientService {
     const held = this.#held;
     let head = this.#heldHead;
     while (head < held.length) {
-      const { client, seq, bytes } = held[head] as Held;
-      if (seq > durableSeq) break;
+      const next = held[head] as Held;
+      if (next.seq > durableSeq) break;
       head++;
-      client.heldCount--;
-      client.heldBytes -= bytes.length;
-      this.#heldBytes -= bytes.length;
-      client.output.write(bytes, true);
-      client.released();
+      next.client.block(next);
     }
     this.#heldHead = head;
     if (head === held.length) {
@@ -308,9 +350,11 @@ class NodeClient implements Client {
   readonly #clients: Clients;
   readonly #host: ClientsHost;
   need = 0;
-  /** Replies in the queue of held ones. */
+  /** Replies that are held. */
   heldCount = 0;
   heldBytes = 0;
+  /** Those of them that are durable here and wait for other members, or behind such. */
+  #blocked: Held[] = [];
   /** What was asked before is still answered, and nothing more. */
   ending = false;
   /** Nothing is sent any more. */
@@ -338,7 +382,7 @@ class NodeClient implements Client {
     const { session } = this;
     const { replica, settings } = this.#host;
     if (this.ending) return end;
-    if (session.waiter !== null) {
+    if (session.waiter !== null || session.pending?.outcome === null) {
       this.output.pause();
       return start;
     }
@@ -369,13 +413,20 @@ class NodeClient implements Client {
         this.#clients.wait(this, untilMs);
         break;
       }
+      if (args.count > 0 && !mayRun(replica.run, session, args)) {
+        this.output.pause();
+        break;
+      }
       const commandAt = at;
       at = next;
       if (args.count === 0) continue;
       session.queryBytes = end - commandAt;
       reply.resp = session.resp;
+      const { mark } = reply;
       const seq = replica.execute(session, args, reply);
-      if (seq > hold) hold = seq;
+      const { replyWait } = replica.run;
+      if (replyWait !== null) hold = this.#deliverWaiting(mark, hold, seq, replyWait);
+      else if (seq > hold) hold = seq;
       replica.run.blocking.serve();
       if (session.waiter !== null) {
         this.output.pause();
@@ -398,6 +449,36 @@ class NodeClient implements Client {
     else this.#clients.slow(this);
     this.#host.turnEnded();
     return at;
+  }
+
+  /** Delivers what was answered so far, and the reply from `mark` on, which waits for other members. Nothing is left to hold. */
+  #deliverWaiting(mark: number, hold: number, seq: number, wait: Wait): number {
+    const { reply } = this.#clients;
+    const bytes = reply.sink.view();
+    this.#clients.deliver(this, bytes.subarray(0, mark), hold);
+    this.#clients.deliver(this, bytes.subarray(mark), seq, wait);
+    reply.sink.clear();
+    return 0;
+  }
+
+  get blockedCount(): number {
+    return this.#blocked.length;
+  }
+
+  /** A reply is durable here: it is sent unless it, or one before it, waits for other members. */
+  block(held: Held): void {
+    this.#blocked.push(held);
+    this.unblock();
+  }
+
+  /** Sends what waits for other members no more. */
+  unblock(): void {
+    let count = 0;
+    for (const held of this.#blocked) {
+      if (held.wait !== null && held.wait.outcome === null) break;
+      count++;
+    }
+    for (const held of this.#blocked.splice(0, count)) this.#clients.sendHeld(held);
   }
 
   /** Closes once everything owed to the client is sent. */

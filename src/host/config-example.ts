@@ -94,6 +94,10 @@ keyspaces: []
 # What readers of streams see: local, all that is here; stable, only what nothing earlier can follow.
 #  - prefix: "events:"
 #    xread: stable
+# How many replicas reads and writes involve unless a client says otherwise (docs/consistency.md).
+#  - prefix: "order:"
+#    readLevel: GLOBAL_QUORUM
+#    writeLevel: GLOBAL_QUORUM
 
 # trace, debug, info, warn, error or fatal.
 logLevel: info

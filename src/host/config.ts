@@ -10,6 +10,7 @@ import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } fro
 import { z } from "zod";
 import { FORMATS } from "../core/crdt/format.ts";
 import { POLICIES, XREADS } from "../core/crdt/policy.ts";
+import { LEVELS } from "../core/replica/levels.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
 import { didYouMean } from "./suggestion.ts";
@@ -68,6 +69,8 @@ const keyspace = group({
     .default("lww"),
   format: oneOf(FORMATS).optional(),
   xread: oneOf(XREADS).optional(),
+  readLevel: oneOf(LEVELS).optional(),
+  writeLevel: oneOf(LEVELS).optional(),
   pop: text(POP_ERROR)
     .refine((mode) => mode === "local", { error: POP_ERROR })
     .optional(),

@@ -83,7 +83,9 @@ export const notes: Readonly<Record<string, Note>> = {
   "object|refcount": different(
     "2147483647 for every integer below 10,000; Redis shares one only if it was written as a whole",
   ),
-  wait: notYet("waiting for other regions; it is refused meanwhile, so nobody believes it"),
+  wait: different(
+    "counts the replicas in other regions that have applied what this connection wrote",
+  ),
 
   // ── geo ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
   georadius: different(STORED_DISTANCE),

@@ -75,6 +75,14 @@ export class Origins {
     return number;
   }
 
+  /** Whether a later incarnation of its member is known. */
+  isSucceeded(number: number): boolean {
+    const { member, incarnation } = this.get(number);
+    return this.#origins.some(
+      (other) => other.member === member && other.incarnation > incarnation,
+    );
+  }
+
   #rank(): void {
     const order = this.#origins.map((_, number) => number);
     order.sort((a, b) => compareOrigins(this.get(a), this.get(b)));

@@ -72,6 +72,8 @@ export interface Answer {
   readonly bytes: Buffer;
   /** It shows records of ours up to here, and is held until they are durable; Infinity for all there are. */
   readonly seq: number;
+  /** Whether the client's command made that record. */
+  readonly wrote: boolean;
 }
 
 const ERROR = 45;
@@ -302,7 +304,7 @@ export class Blocking {
     if (this.#waitsOn) return;
     if (reply.sink.buffer[0] === ERROR) run.stats.failed(reply, 0);
     this.leave(session);
-    this.#answer(waiter, made > 0 ? made : run.holdSeq);
+    this.#answer(waiter, made > 0 ? made : run.holdSeq, made > 0);
   }
 
   /** Answers without having found anything: with an error, or because the time is over. */
@@ -323,9 +325,9 @@ export class Blocking {
     this.#answer(waiter, seq);
   }
 
-  #answer({ session, muted }: Waiter, seq: number): void {
+  #answer({ session, muted }: Waiter, seq: number, wrote = false): void {
     const { sink } = this.#reply;
-    this.answers.push({ session, bytes: muted ? NOTHING : Buffer.from(sink.view()), seq });
+    this.answers.push({ session, bytes: muted ? NOTHING : Buffer.from(sink.view()), seq, wrote });
   }
 }
 

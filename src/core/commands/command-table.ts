@@ -48,6 +48,9 @@ const bitsOfFlags: Partial<Record<Flag, number>> = {
   denyoom: GROWS,
 };
 
+/** Runs another command, which its arguments name. */
+export const WRAPS = 2048;
+
 /** One command or subcommand in the table. */
 export class CommandEntry {
   readonly command: Command;
@@ -70,6 +73,7 @@ export class CommandEntry {
     if (command.glances === true) bits |= GLANCES;
     if (command.subscriberMay === true) bits |= SUBSCRIBER;
     if (command.pushes === true) bits |= PUSHES;
+    if (command.wraps !== undefined) bits |= WRAPS;
     if (command.complexity === "O(1)" && command.keys[0] > 0) bits |= SMALL;
     for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
     this.bits = bits;

@@ -5,7 +5,9 @@
  */
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import type { Consistency } from "./consistency.ts";
 import type { Run } from "./run.ts";
+import type { Session } from "./session.ts";
 
 /** Runs a command whose arity is right: writes one reply, and refuses before it writes. */
 export type Handler = (run: Run, args: Args, reply: Reply) => void;
@@ -85,6 +87,11 @@ export interface Command {
   readonly immediate?: boolean;
   /** When a plain error would not do, as for EXEC, whose refusal ends the transaction. */
   readonly refused?: Refusal;
+  /** Where the command that this one runs begins, and what is said for it; null when there is none. */
+  readonly wraps?: (
+    session: Session,
+    args: Args,
+  ) => { readonly at: number; readonly said: Consistency } | null;
   /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
   readonly keyFlags?: readonly string[];
   /** The same for all keys but the first, when they are used in another way. */

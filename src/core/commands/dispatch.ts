@@ -20,8 +20,10 @@ import {
   PUSHES,
   SUBSCRIBER,
   UNLOGGED,
+  WRAPS,
   WRITES,
 } from "./command-table.ts";
+import { admit, type Called, UNSAID } from "./consistency.ts";
 import { NOAUTH, OOM, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -29,6 +31,8 @@ import { commandTable } from "./table.ts";
 import { enqueue, queueWrites } from "./transactions.ts";
 
 const NOT_IN_MULTI = "ERR Command not allowed inside a transaction";
+const NOT_WITHIN = "ERR one AA.DO says all there is to say: it does not run another one";
+const LEVEL_OF_EXEC = "ERR a transaction has one level: give it to EXEC, as in AA.DO <level> EXEC";
 
 /** Runs one command of a client and writes its reply. */
 export function execute(run: Run, session: Session, args: Args, reply: Reply): void {
@@ -40,10 +44,60 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   if (entry === null) {
     if (isHttp(args)) session.closing = session.unheard = true;
     else refuseUnknown(run, args, reply);
-  } else dispatch(run, entry, args, reply);
+  } else if ((entry.bits & WRAPS) !== 0) dispatchWrapped(run, entry, args, reply);
+  else dispatch(run, entry, args, reply);
   if (session.replies !== "on" && ((entry?.bits ?? 0) & PUSHES) === 0) mute(session, mark, reply);
   if (run.pushes.count > 0) run.pushes.deliver(run, session, reply);
 }
+
+/** Runs the command that another one names, as if the client had sent it. */
+function dispatchWrapped(run: Run, outer: CommandEntry, args: Args, reply: Reply): void {
+  const { session } = run;
+  const called = calledOf(session, args);
+  if (called === null) {
+    // What begins where no option stands is a command, and this one is unknown.
+    const at = outer.command.wraps?.(session, args)?.at ?? 0;
+    return at === 0 ? dispatch(run, outer, args, reply) : refuseUnknown(run, args.from(at), reply);
+  }
+  const { entry } = called;
+  if ((entry.bits & WRAPS) !== 0) return refuse(run, outer, NOT_WITHIN, reply);
+  if (session.queue !== null && (entry.bits & IMMEDIATE) === 0)
+    return refuse(run, outer, LEVEL_OF_EXEC, reply);
+  dispatch(run, entry, called.args, reply);
+}
+
+/** What a client calls: the command itself, or the one that it names. Null when nobody knows it. */
+function calledOf(session: Session, args: Args): Called | null {
+  const entry = commandTable.find(args);
+  if (entry === null || (entry.bits & WRAPS) === 0)
+    return entry === null ? null : { entry, args, said: null };
+  const wrapped = entry.command.wraps?.(session, args) ?? null;
+  if (wrapped === null) return null;
+  const inner = args.from(wrapped.at);
+  const found = commandTable.find(inner);
+  return found === null ? null : { entry: found, args: inner, said: wrapped.said };
+}
+
+/**
+ * Whether the client's next command may run now. False: it waits for other members until `session.pending` has ended; then the host
+ * asks again. Ask once before each command.
+ */
+export function mayRun(run: Run, session: Session, args: Args): boolean {
+  // Only names of our own have a dot there.
+  const isOwn = args.bytes[(args.start[0] as number) + 2] === DOT;
+  if (
+    !isOwn &&
+    session.consistency === UNSAID &&
+    session.behind === null &&
+    !run.keyspace.policies.haveLevels
+  ) {
+    session.writeLevel = "LOCAL_ONE";
+    return true;
+  }
+  return admit(run, session, calledOf(session, args));
+}
+
+const DOT = 46;
 
 function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void {
   const { session } = run;
@@ -55,6 +109,11 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     return refuse(run, entry, NOAUTH, reply);
   if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
     return refuse(run, entry, run.refuseWrites, reply);
+  if (session.objection !== null) {
+    const reason = session.objection;
+    session.objection = null;
+    return refuse(run, entry, reason, reply);
+  }
   if (run.settings.maxMemoryBytes > 0) {
     const room = run.eviction.makeRoom(run.refuseWrites === null);
     if (run.pushes.count > 0) run.pushes.deliver(run, null, null);
@@ -125,9 +184,10 @@ function mute(session: Session, mark: number, reply: Reply): void {
 export function heldUntilMs(run: Run, session: Session, args: Args): number {
   if (session.sleepUntilMs > run.wallMs) return session.sleepUntilMs;
   if (run.pausedUntilMs <= run.wallMs) return 0;
-  const entry = commandTable.find(args);
+  const called = calledOf(session, args);
   // What will be refused is refused at once.
-  if (entry === null || !entry.takes(args.count)) return 0;
+  if (called === null || !called.entry.takes(called.args.count)) return 0;
+  const { entry } = called;
   if (run.paused === "all") return run.pausedUntilMs;
   const writes = (entry.bits & WRITES) !== 0 || entry.command.waitsWithWriters === true;
   const runsQueue = (entry.bits & IMMEDIATE) !== 0 && queueWrites(session);

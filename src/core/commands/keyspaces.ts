@@ -5,11 +5,13 @@
  * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
  */
 import { type Format, FORMATS } from "../crdt/format.ts";
-import { POLICIES, type Policy, policyName, XREADS } from "../crdt/policy.ts";
+import { PLAIN, POLICIES, type Policy, policyName, XREADS } from "../crdt/policy.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import { LEVELS } from "../replica/levels.ts";
 import type { Command } from "./command.ts";
+import { levelOf } from "./consistency.ts";
 import { container } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
 import type { Run } from "./run.ts";
@@ -20,8 +22,8 @@ const HAS_KEYS =
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
   reply.array(keyspaces.length);
-  for (const { prefix, conflict, format, xread } of keyspaces) {
-    reply.map(5);
+  for (const { prefix, conflict, format, xread, readLevel, writeLevel } of keyspaces) {
+    reply.map(7);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
@@ -29,6 +31,10 @@ function list(run: Run, _args: Args, reply: Reply): void {
     replyFormat(format, reply);
     reply.text("xread");
     reply.text(xread);
+    reply.text("readlevel");
+    reply.text(readLevel);
+    reply.text("writelevel");
+    reply.text(writeLevel);
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
   }
@@ -45,7 +51,7 @@ function set(run: Run, args: Args, reply: Reply): void {
   const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
   let policy = before?.conflict ?? "lww";
   let format = before?.format ?? null;
-  let xread = before?.xread ?? "local";
+  let { xread, readLevel, writeLevel } = before ?? PLAIN;
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return reply.error(SYNTAX);
     if (args.is(i, "CONFLICT")) {
@@ -66,10 +72,15 @@ function set(run: Run, args: Args, reply: Reply): void {
       const named = XREADS.find((name) => name === word);
       if (named === undefined) return reply.error(`ERR xread is one of ${XREADS.join(", ")}`);
       xread = named;
+    } else if (args.is(i, "READLEVEL") || args.is(i, "WRITELEVEL")) {
+      const named = levelOf(args.text(i + 1));
+      if (named === null) return reply.error(`ERR a level is one of ${LEVELS.join(", ")}`);
+      if (args.is(i, "READLEVEL")) readLevel = named;
+      else writeLevel = named;
     } else return reply.error(SYNTAX);
   }
   if (format !== (before?.format ?? null) && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  policies.set(prefix, policy, format, xread);
+  policies.set(prefix, policy, format, { xread, readLevel, writeLevel });
   dirty(run, prefix);
   reply.ok();
 }
@@ -162,7 +173,8 @@ export const keyspaceCommands: readonly Command[] = [
         name: "set",
         arity: -5,
         flags: admin,
-        usage: "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)]",
+        usage:
+          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [READLEVEL <level>] [WRITELEVEL <level>]",
         summary: "Sets policy and format of a prefix on this node, until it stops",
         run: set,
       },

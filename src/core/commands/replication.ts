@@ -1,6 +1,6 @@
 /**
  * Replication: the commands by which Redis is made a replica, and those that ask about it: ROLE REPLICAOF SLAVEOF SYNC PSYNC
- * REPLCONF WAIT.
+ * REPLCONF.
  *
  * Invariant: to a client every region is a master without replicas, for each takes writes. Regions replicate through links, which
  * the configuration names and no command changes.
@@ -51,18 +51,6 @@ export const replicationCommands: readonly Command[] = [
     since: "3.0.0",
     summary: "Refused: regions replicate through links",
     run: (_run, _args, reply) => reply.error(throughLinks("REPLCONF")),
-  },
-  {
-    ...common,
-    name: "wait",
-    arity: 3,
-    flags: ["noscript"],
-    categories: ["connection"],
-    group: "generic",
-    since: "3.0.0",
-    summary: "Refused: this version cannot wait for other regions",
-    run: (_run, _args, reply) =>
-      reply.error("ERR WAIT is not supported: this version cannot wait for other regions"),
   },
 ];
 

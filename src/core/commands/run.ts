@@ -14,6 +14,7 @@ import { Place } from "../keyspace/place.ts";
 import { ConflictFeed } from "../replica/conflict-feed.ts";
 import { usedAccess } from "../keyspace/access.ts";
 import { Eviction } from "../replica/eviction.ts";
+import type { Wait, Waits } from "../replica/waits.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { Blocking } from "./blocking.ts";
@@ -113,6 +114,12 @@ export class Run {
   memberCount = 1;
   /** Clients whose command waits for a key. */
   readonly blocking: Blocking;
+  /** What clients wait for of other members; set by the replica. */
+  waits!: Waits;
+  /** The reply of the command that runs waits for this; null for nothing beside its own record. */
+  replyWait: Wait | null = null;
+  /** 16 bytes that all members share and nobody else knows: the mark of tokens. */
+  tokenKey: Buffer = Buffer.alloc(16);
   readonly #places: Place[] = [];
   #chance: number;
 

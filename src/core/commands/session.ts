@@ -5,7 +5,10 @@
  */
 import type { Args } from "../wire/args.ts";
 import type { Waiter } from "./blocking.ts";
+import type { Level } from "../replica/levels.ts";
+import type { Wait } from "../replica/waits.ts";
 import type { CommandEntry } from "./command-table.ts";
+import { type Behind, type Consistency, UNSAID } from "./consistency.ts";
 
 /** A command that waits for EXEC. */
 export interface Queued {
@@ -66,6 +69,20 @@ export class Session {
   outputBytes: () => number = noBytes;
   /** The client's command waits for a key, and those behind it wait for the command. */
   waiter: Waiter | null = null;
+  /** What was said of levels for this connection. */
+  consistency: Consistency = UNSAID;
+  /** What the session has seen elsewhere and this replica may not have yet. */
+  behind: Behind | null = null;
+  /** What the next command waits for before it runs; the client's later ones wait with it. */
+  pending: Wait | null = null;
+  /** Why the next command is refused although nothing is wrong with it. */
+  objection: string | null = null;
+  /** Where the command that runs is to be durable before it is answered, and how long that is waited for. */
+  writeLevel: Level = "LOCAL_ONE";
+  levelTimeoutMs = 0;
+  /** The newest record that this connection made; seq 0 before the first. */
+  wroteOrigin = 0;
+  wroteSeq = 0;
   lastCommand = "";
   lastCommandMs: number;
   /** Nothing is executed for this client before this time (DEBUG SLEEP). */

@@ -23,6 +23,7 @@ import { jsonCommands } from "./json-commands.ts";
 import { keyCommands } from "./keys.ts";
 import { keyspaceCommands } from "./keyspaces.ts";
 import { latencyCommands } from "./latency.ts";
+import { levelCommands } from "./levels.ts";
 import { memoryCommands } from "./memory.ts";
 import { monitorCommands } from "./monitor.ts";
 import { listCommands } from "./lists.ts";
@@ -30,6 +31,7 @@ import { pubsubCommands } from "./pubsub.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
+import { sessionCommands } from "./sessions.ts";
 import { setCommands } from "./sets.ts";
 import { siblingCommands } from "./siblings.ts";
 import { slowLogCommands } from "./slow-log-commands.ts";
@@ -73,5 +75,7 @@ export const commandTable: CommandTable = new CommandTable([
   conflictCommands,
   siblingCommands,
   keyspaceCommands,
+  levelCommands,
+  sessionCommands,
   sortCommands,
 ]);

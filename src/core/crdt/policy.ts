@@ -6,6 +6,7 @@
  */
 import type { Origins } from "../clock/origins.ts";
 import type { Sibling } from "./cell.ts";
+import type { Level } from "../replica/levels.ts";
 import type { Format } from "./format.ts";
 
 /** The policies that need no module. */
@@ -61,14 +62,26 @@ export interface KeyspacePolicy {
   /** Null: as everything is kept that has no format of its own. */
   readonly format: Format | null;
   readonly xread?: XRead;
+  /** The levels of reads and writes for which nothing was said. */
+  readonly readLevel?: Level;
+  readonly writeLevel?: Level;
 }
 
-interface Keyspace {
+/** What a keyspace says beside how conflicts are resolved and how values are kept. */
+export type More = Pick<KeyspacePolicy, "xread" | "readLevel" | "writeLevel">;
+
+/** What holds for keys of no keyspace. */
+export const PLAIN: Required<More> = {
+  xread: "local",
+  readLevel: "LOCAL_ONE",
+  writeLevel: "LOCAL_ONE",
+};
+
+interface Keyspace extends Required<More> {
   readonly prefix: Buffer;
   readonly name: string;
   readonly conflict: Policy;
   readonly format: Format | null;
-  readonly xread: XRead;
 }
 
 /** The policy and the format of each keyspace: the longest matching prefix decides, and `lww` and no format where none does. */
@@ -82,10 +95,18 @@ export class Policies {
 
   /** Prefixes are UTF-8, as they stand in a configuration. */
   constructor(keyspaces: readonly KeyspacePolicy[] = []) {
-    for (const { prefix, conflict, format, xread } of keyspaces) {
+    for (const { prefix, conflict, format, ...more } of keyspaces) {
       if (typeof conflict === "object") this.resolvers.set(conflict.name, conflict);
-      this.set(Buffer.from(prefix).latin1Slice(), conflict, format, xread);
+      this.set(Buffer.from(prefix).latin1Slice(), conflict, format, more);
     }
+  }
+
+  /** Whether any keyspace has a level of its own. */
+  haveLevels = false;
+
+  /** The levels of reads and writes of a key for which nothing was said. */
+  levelsOf(bytes: Uint8Array, start: number, end: number): Required<More> {
+    return this.#find(bytes, start, end) ?? PLAIN;
   }
 
   of(bytes: Uint8Array, start: number, end: number): Policy {
@@ -136,24 +157,28 @@ export class Policies {
 
   /** Every prefix, the longest first. */
   list(): Required<KeyspacePolicy>[] {
-    return this.#keyspaces.map(({ name, conflict, format, xread }) => ({
-      prefix: name,
-      conflict,
-      format,
-      xread,
-    }));
+    return this.#keyspaces.map(({ name, ...rest }) => ({ ...rest, prefix: name }));
   }
 
-  set(name: string, conflict: Policy, format: Format | null = null, xread: XRead = "local"): void {
+  set(name: string, conflict: Policy, format: Format | null = null, more: More = {}): void {
     this.delete(name);
-    this.#keyspaces.push({ prefix: Buffer.from(name, "latin1"), name, conflict, format, xread });
+    const prefix = Buffer.from(name, "latin1");
+    this.#keyspaces.push({ prefix, name, conflict, format, ...PLAIN, ...more });
     this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
+    this.#lookForLevels();
+  }
+
+  #lookForLevels(): void {
+    this.haveLevels = this.#keyspaces.some(
+      ({ readLevel, writeLevel }) => readLevel !== "LOCAL_ONE" || writeLevel !== "LOCAL_ONE",
+    );
   }
 
   /** Whether the prefix was there. */
   delete(prefix: string): boolean {
     const { length } = this.#keyspaces;
     this.#keyspaces = this.#keyspaces.filter(({ name }) => name !== prefix);
+    this.#lookForLevels();
     return this.#keyspaces.length < length;
   }
 }

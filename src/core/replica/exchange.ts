@@ -66,7 +66,19 @@ export class Exchange {
   }
 
   closed(id: number): void {
-    this.links.delete(id);
+    const link = this.links.get(id);
+    if (link !== undefined) this.#forget(link);
+  }
+
+  #forget(link: Link): void {
+    this.links.delete(link.id);
+    if (link.member !== null && this.#linkTo(link.member) === undefined)
+      this.#replica.members.lost(link.member);
+  }
+
+  #linkTo(member: string): Link | undefined {
+    for (const link of this.links.values()) if (link.member === member) return link;
+    return undefined;
   }
 
   /** A frame has come. Throws `Malformed` when it makes no sense: the host closes the link with the reason. */
@@ -173,15 +185,17 @@ export class Exchange {
     }
     for (const report of ack.reports) {
       if (report.member === link.member) link.peerApplied.join(report.applied);
-      this.#onReport(report);
+      this.#onReport(link, report);
     }
     this.#pulls.heard(link, this.#replica.monoMs);
   }
 
-  #onReport(report: Report): void {
-    const { members, origins, delivery } = this.#replica;
-    const before = members.present(report.member);
-    if (!members.report(report) || members.present(report.member) === before) return;
+  #onReport(link: Link, report: Report): void {
+    const { members, origins, delivery, monoMs } = this.#replica;
+    const before = members.latest(report.member);
+    if (!members.report(report, monoMs)) return;
+    this.#pass(link, before, report);
+    if (before?.met[0] === report.met[0]) return;
     // What waits here may have come from the one before: members.ts.
     for (let number = 0; number < origins.count; number++)
       if (origins.get(number).member === report.member) delivery.forget(number);
@@ -191,6 +205,56 @@ export class Exchange {
   #isPast(link: Link): boolean {
     const present = this.#replica.members.present(link.member as string);
     return present >= 0 && present !== link.origin;
+  }
+
+  /** Sees to it that who waits for something hears of it at once. */
+  #pass(link: Link, before: Report | null, report: Report): void {
+    const asks = report.asked > (before?.asked ?? 0);
+    if (asks) this.#hurryTo(report.member);
+    if (this.#owes(report)) this.#hurryTo(report.member);
+    if (!this.#relays) return;
+    // What is asked travels on, and so does what answers.
+    const awaits =
+      report.awaited.seqs.length > 0 && before?.awaited.includes(report.awaited) !== true;
+    if (asks || awaits) this.#hurryAllBut(link);
+    for (const other of this.#replica.members.reports())
+      if (other.member !== report.member && answers(report, before, other))
+        this.#hurryTo(other.member);
+  }
+
+  /** Whether this replica has something durably for which a member waits and of which that was not told yet. */
+  #owes({ member, awaited }: Report): boolean {
+    const { seqs } = awaited;
+    const { durable } = this.#replica;
+    const told = this.#linkTo(member)?.told ?? null;
+    for (let number = 0; number < seqs.length; number++) {
+      const seq = seqs[number] as number;
+      if (seq > 0 && durable.covers(number, seq) && told?.covers(number, seq) !== true) return true;
+    }
+    return false;
+  }
+
+  /** The next ACK to a member leaves when the turn ends: on its own link, or on all when it has none. */
+  #hurryTo(member: string): void {
+    const link = this.#linkTo(member);
+    if (link !== undefined) link.hurry = true;
+    else for (const other of this.links.values()) other.hurry = true;
+  }
+
+  #hurryAllBut(link: Link): void {
+    for (const other of this.links.values()) if (other !== link) other.hurry = true;
+  }
+
+  /** More is durable: whoever waits for that is told when the turn ends. */
+  stored(): void {
+    for (const report of this.#replica.members.reports())
+      if (this.#owes(report)) this.#hurryTo(report.member);
+  }
+
+  /** The turn ends: what is waited for, here or elsewhere, is said now. */
+  endTurn(): void {
+    if (this.#replica.waits.takeUnsaid()) for (const link of this.links.values()) link.hurry = true;
+    for (const link of this.links.values()) if (link.hurry && link.up) this.#sendAck(link);
   }
 
   #onPull(link: Link, wanted: words.Wanted[]): void {
@@ -265,7 +329,7 @@ export class Exchange {
   }
 
   #close(link: Link, reason: string): void {
-    this.links.delete(link.id);
+    this.#forget(link);
     this.#replica.effects.push({ type: "close", link: link.id, reason });
   }
 
@@ -289,7 +353,8 @@ export class Exchange {
     this.#ackSoon = false;
     if (delivery.waiting.size > 0) delivery.retry();
     this.#closeBroken();
-    for (const { link, wanted } of this.#pulls.due(this.links, monoMs)) {
+    const missing = this.#replica.waits.missing();
+    for (const { link, wanted } of this.#pulls.due(this.links, monoMs, missing)) {
       this.#sink.clear();
       words.writePull(this.#sink, link.numbering, wanted);
       this.#send(link, FRAME.PULL, this.#sink.copy());
@@ -320,6 +385,8 @@ export class Exchange {
 
   #sendAck(link: Link): void {
     link.lastAckMs = this.#replica.monoMs;
+    link.hurry = false;
+    link.told.join(this.#replica.durable);
     // Reports travel on: a member whose cable to us is cut still learns, over others, what we have.
     const reports = [this.#replica.report()];
     for (const report of this.#replica.members.reports())
@@ -347,4 +414,27 @@ export class Exchange {
       ms: this.#lag.behindMs(has, made, this.#replica.nowMs),
     };
   }
+}
+
+/** Whether a report says something new that another member waits for. */
+function answers(
+  report: Report,
+  before: Report | null,
+  { member, asked, awaited }: Report,
+): boolean {
+  const heard = ({ heard: all }: Report): number =>
+    all.find((one) => one.member === member)?.asked ?? 0;
+  if (asked > 0 && heard(report) >= asked && (before === null || heard(before) < asked))
+    return true;
+  const { seqs } = awaited;
+  for (let number = 0; number < seqs.length; number++) {
+    const seq = seqs[number] as number;
+    if (
+      seq > 0 &&
+      report.durable.covers(number, seq) &&
+      before?.durable.covers(number, seq) !== true
+    )
+      return true;
+  }
+  return false;
 }

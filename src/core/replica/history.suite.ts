@@ -287,13 +287,14 @@ export class History {
     const at = this.chance.next() < 0.5 ? 0 : this.chance.below(this.#reports.length);
     const [{ to, report }] = this.#reports.splice(at, 1) as [{ to: Site; report: Report }];
     const { members } = to.replica;
-    members.report({
+    const numbered = {
       ...report,
       applied: this.#numbered(to, report.applied),
       durable: this.#numbered(to, report.durable),
       met: report.met.map((origin) => to.replica.origins.introduce(origin)),
       promiseTick: 0xffff,
-    });
+    };
+    members.report({ ...numbered, asked: 0, awaited: new Vector(0), heard: [] }, 0);
     members.promote();
   }
 

@@ -48,6 +48,11 @@ export class Link {
   readonly #source = new Source(Buffer.alloc(0));
   readonly #runs: RunReader;
 
+  /** The peer waits for what the next ACK says: it leaves when the turn ends. */
+  hurry = false;
+  /** What the peer was told, on this connection, that is durable here. */
+  readonly told = new Vector();
+
   readonly openedMs: number;
   lastHeardMs: number;
   lastAckMs = 0;

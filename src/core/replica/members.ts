@@ -27,11 +27,24 @@ export interface Report {
   /** No record it makes from now on has a stamp at or before this. */
   readonly promiseMs: number;
   readonly promiseTick: number;
+  /** The number of its newest question: whoever hears it reports at once. 0 for none. */
+  readonly asked: number;
+  /** What it waits for others to have durably: they report as soon as they do. */
+  readonly awaited: Vector;
+  /** The newest question of each other member that it had heard when it wrote this, of those that have asked. */
+  readonly heard: readonly Heard[];
+}
+
+export interface Heard {
+  readonly member: string;
+  readonly asked: number;
 }
 
 interface Member {
   /** The newest report, whether it counts or not. */
   latest: Report | null;
+  /** When that came, by the monotonic clock. */
+  latestAtMs: number;
   /** Reports that wait until what their member had applied is applied here, oldest first. */
   readonly waiting: Report[];
   /** The newest report that counts. */
@@ -40,8 +53,11 @@ interface Member {
 
 /** Reports that wait for records; of more, the oldest are skipped: a newer one says more. */
 const WAITING_MAX = 64;
+/** A member of whom nothing new was heard for so long, directly or over others, counts as away. */
+const SILENT_MS = 3_000;
 
 export class Members {
+  readonly name: string;
   /** Our own present incarnation. */
   me: number;
   readonly #applied: Vector;
@@ -59,19 +75,22 @@ export class Members {
     applied: Vector,
     durable: Vector,
   ) {
+    this.name = name;
     this.me = me;
     this.names = names.includes(name) ? names : [name, ...names];
     this.#applied = applied;
     this.#durable = durable;
     for (const other of this.names)
-      if (other !== name) this.#members.set(other, { latest: null, waiting: [], counted: null });
+      if (other !== name)
+        this.#members.set(other, { latest: null, latestAtMs: 0, waiting: [], counted: null });
   }
 
   /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */
-  report(report: Report): boolean {
+  report(report: Report, monoMs: number): boolean {
     const member = this.#members.get(report.member);
     if (member === undefined || report.version <= (member.latest?.version ?? -1)) return false;
     member.latest = report;
+    member.latestAtMs = monoMs;
     member.waiting.push(report);
     if (member.waiting.length > WAITING_MAX) member.waiting.shift();
     return true;
@@ -133,6 +152,40 @@ export class Members {
     for (const { counted } of this.#members.values())
       watermark = Math.min(watermark, counted?.promiseMs ?? 0);
     return watermark;
+  }
+
+  /** Whether a member can be reached, as far as is known: it has reported lately, directly or over others. */
+  isUp(name: string, monoMs: number): boolean {
+    if (name === this.name) return true;
+    const member = this.#members.get(name);
+    if (member === undefined || member.latest === null) return false;
+    return monoMs - member.latestAtMs < SILENT_MS;
+  }
+
+  /** Whether a member's newest report came after `monoMs`. */
+  reportedSince(name: string, monoMs: number): boolean {
+    return (this.#members.get(name)?.latestAtMs ?? -Infinity) > monoMs;
+  }
+
+  /** The link to a member has closed: it counts as away until a report comes over others. */
+  lost(name: string): void {
+    const member = this.#members.get(name);
+    if (member !== undefined) member.latestAtMs = -Infinity;
+  }
+
+  /** The newest question of ours that a member had heard when it last reported; 0 for none. */
+  heard(name: string): number {
+    for (const { member, asked } of this.#members.get(name)?.latest?.heard ?? [])
+      if (member === this.name) return asked;
+    return 0;
+  }
+
+  /** The newest questions of others, as reports say what was heard. */
+  questions(): Heard[] {
+    const heard: Heard[] = [];
+    for (const [member, { latest }] of this.#members)
+      if (latest !== null && latest.asked > 0) heard.push({ member, asked: latest.asked });
+    return heard;
   }
 
   /** The newest report of a member, or null. */

@@ -67,6 +67,7 @@ export class Member {
     const block = this.replica.takeBlock();
     if (block !== null) this.replica.appended(this.#append(block));
     if (this.prompt) this.sync();
+    this.replica.endTurn();
     this.carryOut();
   }
 

@@ -68,9 +68,18 @@ export class Pulls {
     }
   }
 
-  /** What is to be asked for now, and of whom. */
-  due(links: ReadonlyMap<number, Link>, nowMs: number): { link: Link; wanted: Wanted[] }[] {
+  /** What is to be asked for now, and of whom; `missing` is waited for by clients. */
+  due(
+    links: ReadonlyMap<number, Link>,
+    nowMs: number,
+    missing: Vector | null,
+  ): { link: Link; wanted: Wanted[] }[] {
     const pulls: { link: Link; wanted: Wanted[] }[] = [];
+    for (let number = 0; number < (missing?.seqs.length ?? 0); number++) {
+      const seq = this.#applied.get(number);
+      if (missing !== null && missing.get(number) > seq && !this.#delivery.waiting.has(number))
+        this.#ask(pulls, links, number, seq + 1, nowMs);
+    }
     for (const [number, seq] of this.#delivery.gaps) {
       this.#delivery.gaps.delete(number);
       this.#ask(pulls, links, number, seq, nowMs);

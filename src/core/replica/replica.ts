@@ -15,6 +15,7 @@ import { type Origin, originName, Origins } from "../clock/origins.ts";
 import { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
 import { execute } from "../commands/dispatch.ts";
+import { incomplete } from "../commands/levels.ts";
 import { type NodePort, Run } from "../commands/run.ts";
 import type { Session } from "../commands/session.ts";
 import type { Settings } from "../commands/settings.ts";
@@ -37,6 +38,7 @@ import { Garbage } from "./garbage.ts";
 import { LogIndex } from "./log-index.ts";
 import { Members, type Report } from "./members.ts";
 import { BLOCK_CEILING, BLOCK_RUNS, RecordSink } from "./record.ts";
+import { type Wait, Waits } from "./waits.ts";
 import { Writer } from "./writer.ts";
 
 /** What the host is to do. Bodies are valid until the turn's effects are carried out. */
@@ -51,6 +53,8 @@ export type Effect =
   | { readonly type: "close"; readonly link: number; readonly reason: string }
   | { readonly type: "ceiling"; readonly block: Buffer }
   | { readonly type: "renew" }
+  /** What was appended is to be durable soon: somebody waits for it. */
+  | { readonly type: "sync" }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {
@@ -66,6 +70,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly conflicts?: ConflictBounds;
   readonly settings: Settings;
   readonly node: NodePort;
+  /** 16 bytes that all members share and nobody else knows: the mark of tokens. */
+  readonly tokenKey?: Buffer;
   /** 96 bits of chance. */
   readonly chance: readonly [number, number, number];
 }
@@ -90,6 +96,7 @@ export class Replica {
   readonly index = new LogIndex();
   readonly expiry: Expiry;
   readonly exchange: Exchange;
+  readonly waits: Waits;
   readonly effects: Effect[] = [];
   readonly region: string;
   readonly member: string;
@@ -102,6 +109,8 @@ export class Replica {
   #reportVersion = 0;
   readonly #ceiling = new Ceiling(this.clock);
   #sweptMs = 0;
+  /** Up to where a sync was asked for. */
+  #syncTo = 0;
 
   constructor(options: ReplicaOptions) {
     const [k0, k1, chance] = options.chance;
@@ -123,6 +132,9 @@ export class Replica {
     this.run.blocking.owners = new OwnerRegions(options.members, options.region);
     this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
+    this.waits = new Waits(this);
+    this.run.waits = this.waits;
+    if (options.tokenKey !== undefined) this.run.tokenKey = options.tokenKey;
     this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
     this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
@@ -156,9 +168,29 @@ export class Replica {
   execute(session: Session, args: Args, reply: Reply): number {
     const before = this.applied.get(this.me);
     this.run.holdSeq = this.writer.everywhereSeq;
+    this.run.replyWait = null;
     execute(this.run, session, args, reply);
+    const made = this.applied.get(this.me);
+    if (made > before) this.run.replyWait = this.wrote(session, made);
     // What it wrote, or else the newest of our records that may show in what it read.
-    return this.hold(this.applied.get(this.me) > before ? Infinity : this.run.holdSeq);
+    return this.hold(made > before ? Infinity : this.run.holdSeq);
+  }
+
+  /** A session has made our record `seq`: what its reply waits for to reach the level of the command. */
+  wrote(session: Session, seq: number): Wait | null {
+    session.wroteOrigin = this.me;
+    session.wroteSeq = seq;
+    if (session.writeLevel === "LOCAL_ONE") return null;
+    const vector = new Vector(0);
+    vector.raise(this.me, seq);
+    return this.waits.begin(session.id, {
+      vector,
+      at: session.writeLevel,
+      timeoutMs: session.levelTimeoutMs,
+      end: (wait, reply) => {
+        if (wait.outcome === "late") reply.error(incomplete(this.run, wait));
+      },
+    });
   }
 
   /** What must be durable before records of ours up to `seq` (Infinity: all) are shown; 0 for nothing. */
@@ -213,6 +245,27 @@ export class Replica {
     this.index.stored(position, this.durable);
     this.#ceiling.stored(position);
     this.exchange.pump();
+    this.exchange.stored();
+    this.endTurn();
+  }
+
+  /** The turn ends, its records are appended: whoever waits for what has come is answered, and peers hear what is waited for here. */
+  endTurn(): void {
+    this.waits.look();
+    if (this.#durability === "relaxed" && this.#awaitsSync()) this.effects.push({ type: "sync" });
+    this.exchange.endTurn();
+  }
+
+  /** Whether somebody, here or elsewhere, waits until what lies in the log is durable here. */
+  #awaitsSync(): boolean {
+    if (this.index.end <= Math.max(this.#syncTo, this.index.durableTo)) return false;
+    const { applied, durable } = this;
+    const needs = ({ seqs }: Vector): boolean =>
+      seqs.some((seq, number) => applied.covers(number, seq) && !durable.covers(number, seq));
+    let needed = needs(this.waits.awaited);
+    for (const report of this.members.reports()) needed ||= needs(report.awaited);
+    if (needed) this.#syncTo = this.index.end;
+    return needed;
   }
 
   /**
@@ -264,6 +317,7 @@ export class Replica {
   /** Time has passed: acks, silence, pulls, expiry, collection. Call it every 10 to 20 ms. */
   tick(): void {
     this.members.promote();
+    this.waits.look();
     this.run.eviction.look();
     this.exchange.tick();
     this.run.blocking.tick();
@@ -317,6 +371,9 @@ export class Replica {
       met: this.members.met(),
       promiseMs: this.#ceiling.promise(this.nowMs),
       promiseTick: 0xffff,
+      asked: this.waits.asked,
+      awaited: this.waits.awaited,
+      heard: this.members.questions(),
     };
   }
 

@@ -81,6 +81,9 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
         met: [i % 3, 2 - (i % 3)],
         promiseMs: 2 ** 47 + i,
         promiseTick: 0xffff,
+        asked: i * 2 ** 41,
+        awaited: vectorOf(durable),
+        heard: vectors.slice(0, i).map((_, of) => ({ member: `m${of}`, asked: of * 2 ** 42 })),
       }));
       const said = { wallMs: 2 ** 47, sentMs: 1.25, echoMs: 0.5, heldMs: 3, reports };
       const lengths: number[] = [];
@@ -108,6 +111,8 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
             incarnations,
             met.map((number) => here.get(number).incarnation),
           );
+          assert.deepEqual(named(there, report.awaited), named(here, durable));
+          assert.deepEqual([report.asked, report.heard], [reports[i]?.asked, reports[i]?.heard]);
         });
       }
       assert.ok((lengths[1] as number) < (lengths[0] as number));
@@ -150,6 +155,9 @@ test("mutated words are malformed or make sense; nothing else can come of them",
     met: [1, 0],
     promiseMs: 5,
     promiseTick: 1,
+    asked: 7,
+    awaited: applied,
+    heard: [{ member: "c/1", asked: 3 }],
   };
   words.writeAck(ack, new words.Numbering(sides().here), {
     wallMs: 1,

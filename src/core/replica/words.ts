@@ -5,7 +5,8 @@
  *           u48 wall ms
  *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report
  *   PULL  = origins | varint n, n × (varint origin, varint from, varint to)
- *   report = text member | varint version | vector applied | vector durable | varint n, n × varint met | u48 ms, u16 tick
+ *   report = text member | varint version | vector applied | vector durable | varint n, n × varint met | u48 ms, u16 tick |
+ *            varint asked | vector awaited | varint n, n × (text member, varint asked)
  *   origins = varint n, n × origin        those not yet introduced on this connection; from then on they go by number
  *   vector = varint n, n × (varint growth of the number, varint seq)        ascending numbers, the first absolute
  *
@@ -15,7 +16,7 @@ import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 import { type Origin, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
-import type { Report } from "./members.ts";
+import type { Heard, Report } from "./members.ts";
 
 /** The version this code speaks; a change of any format above raises it. */
 export const PROTOCOL = 2;
@@ -143,6 +144,13 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
     for (const origin of report.met) sink.varint(origin);
     sink.u48(report.promiseMs);
     sink.u16(report.promiseTick);
+    sink.varint(report.asked);
+    numbering.writeVector(sink, report.awaited);
+    sink.varint(report.heard.length);
+    for (const { member, asked } of report.heard) {
+      sink.text(member);
+      sink.varint(asked);
+    }
   }
 }
 
@@ -162,6 +170,9 @@ export function readAck(source: Source, numbering: Numbering): Ack {
       met: readMet(source, numbering),
       promiseMs: source.u48(),
       promiseTick: source.u16(),
+      asked: source.varint(),
+      awaited: numbering.readVector(source),
+      heard: readHeard(source),
     });
   return { wallMs, sentMs, echoMs, heldMs, reports };
 }
@@ -171,6 +182,13 @@ function readMet(source: Source, numbering: Numbering): number[] {
   for (let left = source.varint(); left > 0; left--) met.push(numbering.heard(source.varint()));
   if (met.length === 0) throw new Malformed("a report names no incarnation that wrote it");
   return met;
+}
+
+function readHeard(source: Source): Heard[] {
+  const heard: Heard[] = [];
+  for (let left = source.varint(); left > 0; left--)
+    heard.push({ member: source.text(), asked: source.varint() });
+  return heard;
 }
 
 export function writePull(sink: Sink, numbering: Numbering, wanted: readonly Wanted[]): void {

@@ -62,6 +62,16 @@ export class Args {
     return true;
   }
 
+  /** The words from argument `i` on, in the same bytes: valid as long as these. */
+  from(i: number): Args {
+    const rest = new Args();
+    rest.bytes = this.bytes;
+    rest.count = this.count - i;
+    rest.start = this.start.slice(i, this.count);
+    rest.end = this.end.slice(i, this.count);
+    return rest;
+  }
+
   /** A command of its own memory, as `MULTI` queues them. */
   keep(): Args {
     const kept = new Args();
