@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { pino } from "pino";
 import manifest from "../package.json" with { type: "json" };
+import { aclFileAt } from "./adapters/acl-file/acl-file.ts";
 import { startHttpApi } from "./adapters/http-api/http-api.ts";
 import { startTcpTransport } from "./adapters/replication-tcp/tcp-transport.ts";
 import { startRespServer } from "./adapters/resp-server/resp-server.ts";
@@ -42,6 +43,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       pid: process.pid,
       wallMs: () => Date.now() + offsetMs,
       monoMs: () => performance.now(),
+      ...(config.aclFile === "" ? {} : { aclFile: aclFileAt(config.aclFile) }),
       random: () => randomBytes(4).readUInt32BE(),
       memory: () => {
         const { rss, heapUsed } = process.memoryUsage();
@@ -103,6 +105,7 @@ function settingsOf(config: Config): Settings {
   return {
     ...defaultSettings,
     requirepass: config.requirepass,
+    aclFile: config.aclFile,
     protectedMode: config.protectedMode,
     databases: config.databases,
     maxClients: config.resp.maxClients,

@@ -162,6 +162,8 @@ class World {
         checkpointMs: () => 0,
         shutdown: () => {},
         micros: () => 0,
+        secret: (bytes) => Buffer.alloc(bytes),
+        aclFile: null,
         push: (id, bytes, seq) => {
           this.replica.replies++;
           this.clients.push(id, bytes, seq);

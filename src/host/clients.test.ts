@@ -68,6 +68,8 @@ function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/
       shutdown: () => {},
       micros: () => 0,
       push: () => {},
+      secret: (bytes) => Buffer.alloc(bytes),
+      aclFile: null,
     },
     chance: [1, 2, 3],
   });

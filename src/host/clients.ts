@@ -104,7 +104,7 @@ export class Clients implements ClientService {
       output.address,
       output.localAddress,
       replica.run.wallMs,
-      settings.requirepass === "",
+      replica.run.users.isOpen,
     );
     session.fd = output.fd;
     const client = new NodeClient(this, this.#host, session, output);
@@ -118,7 +118,8 @@ export class Clients implements ClientService {
     const { settings } = this.#host;
     if (this.#closing) return "ERR the node is stopping";
     if (this.#clients.size >= settings.maxClients) return "ERR max number of clients reached";
-    if (settings.protectedMode && settings.requirepass === "" && !isLocal(output.address))
+    const { isOpen } = this.#host.replica.run.users;
+    if (settings.protectedMode && isOpen && !isLocal(output.address))
       return "DENIED Atoll is in protected mode because no password is set: only clients on the same machine are served. Set `requirepass` in the node's configuration and connect again, or, if the network itself is protected, set `protectedMode: false`.";
     return null;
   }

@@ -27,6 +27,9 @@ resp:
 
 # The password clients give with AUTH; "" asks for none. Without one, protectedMode serves only clients of this machine.
 requirepass: ""
+
+# A file with users and what they may do, in the words of ACL SETUSER, one a line; ACL SAVE writes it. "" for none.
+aclFile: ""
 protectedMode: true
 
 # The longest value a client may send, and the number of databases SELECT knows.

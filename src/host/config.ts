@@ -105,6 +105,7 @@ const schema = group({
     links: z.array(link, { error: "must be a list of links" }).default([]),
   }).prefault({}),
   requirepass: text("must be text, in quotes if it looks like a number").default(""),
+  aclFile: text("must be the path of a file").default(""),
   protectedMode: z.boolean({ error: "must be true or false" }).default(true),
   protoMaxBulkLen: quantity(
     parseBytes,

@@ -4,6 +4,7 @@
  * Invariant: the caller's own connection is closed only after its reply.
  */
 import { parseInteger } from "../crdt/amount.ts";
+import type { AclUser } from "./acl-user.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { isOfType, isType, UNKNOWN_TYPE } from "./client-line.ts";
@@ -16,7 +17,7 @@ interface Filter {
   id: number | null;
   address: string | null;
   localAddress: string | null;
-  user: string | null;
+  user: AclUser | null;
   /** The argument that names a type of client. */
   type: number;
   skipMe: boolean;
@@ -34,7 +35,7 @@ export function clientKill(run: Run, args: Args, reply: Reply): void {
   };
   if (args.count === 3) filter.address = args.text(2);
   else {
-    const wrong = readFilter(args, filter);
+    const wrong = readFilter(run, args, filter);
     if (wrong !== null) return reply.error(wrong);
   }
   const victims = [...run.sessions.values()].filter((session) =>
@@ -50,7 +51,7 @@ export function clientKill(run: Run, args: Args, reply: Reply): void {
 }
 
 /** Reads pairs of option and value; returns what is wrong with them, or null. */
-function readFilter(args: Args, filter: Filter): string | null {
+function readFilter(run: Run, args: Args, filter: Filter): string | null {
   for (let i = 2; i < args.count; i += 2) {
     if (i + 1 === args.count) return SYNTAX;
     const value = i + 1;
@@ -65,8 +66,8 @@ function readFilter(args: Args, filter: Filter): string | null {
     } else if (args.is(i, "ADDR")) filter.address = args.text(value);
     else if (args.is(i, "LADDR")) filter.localAddress = args.text(value);
     else if (args.is(i, "USER")) {
-      filter.user = args.text(value);
-      if (filter.user !== "default") return `ERR No such user '${quote(args, value, 128)}'`;
+      filter.user = run.users.named(args.text(value));
+      if (filter.user === null) return `ERR No such user '${quote(args, value, 128)}'`;
     } else if (args.is(i, "SKIPME")) {
       filter.skipMe = args.is(value, "YES");
       if (!filter.skipMe && !args.is(value, "NO")) return SYNTAX;
@@ -82,6 +83,6 @@ function matches(run: Run, args: Args, filter: Filter, session: Session): boolea
     (filter.id === null || filter.id === session.id) &&
     (filter.address === null || filter.address === session.address) &&
     (filter.localAddress === null || filter.localAddress === session.localAddress) &&
-    (filter.user === null || filter.user === session.user)
+    (filter.user === null || filter.user === run.users.of(session))
   );
 }

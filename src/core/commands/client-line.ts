@@ -56,7 +56,7 @@ export function describe(run: Run, session: Session): string {
     `tot-mem=${bytesOf(session)}`,
     "events=r",
     `cmd=${session.lastCommand === "" ? "NULL" : session.lastCommand}`,
-    `user=${session.user}`,
+    `user=${run.users.of(session).name}`,
     "redir=-1",
     `resp=${session.resp}`,
     `watch=${watched === null ? 0 : watched.size}`,

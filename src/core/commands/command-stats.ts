@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 import type { Reply } from "../wire/reply.ts";
 
 /** More than there are commands and subcommands. */
-const CAPACITY = 1024;
+export const ENTRIES_MAX = 1024;
 /** Error codes that are told apart; more of them are an attempt to fill the memory. */
 const CODES_MAX = 128;
 /** Four classes of time a doubling of nanoseconds, so that a percentile is never more than a fifth off. */
@@ -18,15 +18,15 @@ const NANOS_MAX = 0x7fffffff;
 
 export class CommandStats {
   /** Commands that ran, inside of transactions too. */
-  readonly calls = new Float64Array(CAPACITY);
+  readonly calls = new Float64Array(ENTRIES_MAX);
   /** Those of them whose reply was an error. */
-  readonly failures = new Float64Array(CAPACITY);
+  readonly failures = new Float64Array(ENTRIES_MAX);
   /** Commands that did not get to run: wrong arity, no password given, writes refused. */
-  readonly rejections = new Float64Array(CAPACITY);
+  readonly rejections = new Float64Array(ENTRIES_MAX);
   /** Microseconds they ran in total. */
-  readonly micros = new Float64Array(CAPACITY);
+  readonly micros = new Float64Array(ENTRIES_MAX);
   /** How many calls took how long; null for commands of which nothing is known. */
-  readonly times: (Float64Array | null)[] = Array.from({ length: CAPACITY }, () => null);
+  readonly times: (Float64Array | null)[] = Array.from({ length: ENTRIES_MAX }, () => null);
   /** Errors answered, by their code. */
   readonly errors = new Map<string, number>();
 
@@ -108,5 +108,5 @@ export function cumulated(times: Float64Array): { micros: number; calls: number 
 
 /** Asserts that a table of this many commands can be counted. */
 export function assertCountable(commands: number): void {
-  assert(commands <= CAPACITY, "the statistics have room for every command");
+  assert(commands < ENTRIES_MAX, "the statistics have room for every command");
 }

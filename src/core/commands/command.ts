@@ -83,6 +83,8 @@ export interface Command {
   readonly subscriberMay?: boolean;
   /** What it answers is a push, which also those get who want no replies. */
   readonly pushes?: boolean;
+  /** Which arguments are channels to be used: the first, all of them, or all of them as patterns. */
+  readonly channels?: "one" | "all" | "patterns";
   /** Runs at once inside of MULTI, where others are queued. */
   readonly immediate?: boolean;
   /** When a plain error would not do, as for EXEC, whose refusal ends the transaction. */
@@ -99,4 +101,6 @@ export interface Command {
   /** The arguments as HELP of the container shows them. */
   readonly usage?: string;
   readonly subcommands?: readonly Command[];
+  /** Whether Redis knows more subcommands than are there: rules of users may name any. */
+  readonly openEnded?: boolean;
 }

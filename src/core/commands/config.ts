@@ -134,6 +134,8 @@ function set(run: Run, args: Args, reply: Reply): void {
     Object.assign(run.settings, before);
     return reply.error(failed(name, wrong));
   }
+  if (changes.some(({ parameter }) => parameter.name === "requirepass"))
+    run.users.usePassword(run.settings.requirepass);
   run.listen();
   reply.ok();
 }

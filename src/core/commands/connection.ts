@@ -1,7 +1,7 @@
 /**
  * Connection: who the client is and how it is spoken to: AUTH HELLO PING ECHO SELECT QUIT RESET.
  *
- * Invariant: how long a comparison of passwords takes tells nothing about the password but its length.
+ * Invariant: who a client is, is decided by a password alone, and noted when it was wrong.
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Args } from "../wire/args.ts";
@@ -106,7 +106,7 @@ export const connectionCommands: readonly Command[] = [
 
 function auth(run: Run, args: Args, reply: Reply): void {
   if (args.count > 3) return reply.error(SYNTAX);
-  if (args.count === 2 && run.settings.requirepass === "") return reply.error(NO_PASSWORD);
+  if (args.count === 2 && run.users.default.noPass) return reply.error(NO_PASSWORD);
   const named = args.count === 3;
   if (!admits(run, args, named ? 1 : -1, named ? 2 : 1)) return reply.error(WRONGPASS);
   reply.ok();
@@ -114,22 +114,8 @@ function auth(run: Run, args: Args, reply: Reply): void {
 
 /** Authenticates the session with the user in argument `user` (−1: the default one) and the password in argument `password`. */
 function admits(run: Run, args: Args, user: number, password: number): boolean {
-  // There is one user, and like every name in Redis its own is told apart by case.
-  const known = user < 0 || args.text(user) === "default";
-  const { requirepass } = run.settings;
-  const right = requirepass === "" || sameSecret(Buffer.from(requirepass), args, password);
-  if (known && right) run.session.authenticated = true;
-  return known && right;
-}
-
-/** Compares without stopping at the first difference. */
-function sameSecret(secret: Buffer, args: Args, i: number): boolean {
-  const from = args.start[i] as number;
-  const length = args.length(i);
-  let difference = length ^ secret.length;
-  for (let k = 0; k < length; k++)
-    difference |= (args.bytes[from + k] as number) ^ (secret[k % secret.length] as number);
-  return difference === 0;
+  const name = user < 0 ? "default" : args.text(user);
+  return run.users.authenticate(run, name, args.view(password), args.text(0));
 }
 
 function hello(run: Run, args: Args, reply: Reply): void {
@@ -154,7 +140,7 @@ function hello(run: Run, args: Args, reply: Reply): void {
     } else
       return reply.error(`ERR Syntax error in HELLO option '${quote(args, i, QUOTE_MAX_BYTES)}'`);
   }
-  if (!session.authenticated && run.settings.requirepass !== "") return reply.error(HELLO_NOAUTH);
+  if (!session.authenticated && !run.users.isOpen) return reply.error(HELLO_NOAUTH);
   if (name >= 0) session.name = args.text(name);
   session.resp = version;
   reply.resp = version;
@@ -206,7 +192,8 @@ function reset(run: Run, _args: Args, reply: Reply): void {
   session.db = 0;
   session.resp = 2;
   session.name = "";
-  session.authenticated = run.settings.requirepass === "";
+  session.user = null;
+  session.authenticated = run.users.isOpen;
   session.replies = "on";
   session.noTouch = false;
   run.monitors.delete(session);

@@ -18,11 +18,13 @@ export interface ContainerOptions {
   readonly helpSince?: string;
   /** Of the container itself; none by default. */
   readonly flags?: readonly Flag[];
+  readonly openEnded?: boolean;
 }
 
 /** A command whose first argument names one of `subcommands`, or HELP. */
 export function container(options: ContainerOptions, subcommands: readonly Command[]): Command {
   const { name, group, since, summary, categories = [], helpSince = since, flags = [] } = options;
+  const { openEnded = false } = options;
   const help: Command = {
     name: "help",
     arity: 2,
@@ -46,6 +48,7 @@ export function container(options: ContainerOptions, subcommands: readonly Comma
     complexity: "Depends on the subcommand",
     summary,
     subcommands: [...subcommands, help],
+    openEnded,
     run: () => assert(false, "a container never runs: its arity asks for a subcommand"),
   };
 }

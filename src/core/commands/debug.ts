@@ -58,6 +58,7 @@ export const debugCommands: readonly Command[] = [
       since: "1.0.0",
       summary: "Commands for finding faults and testing clients",
       flags: admin,
+      openEnded: true,
     },
     [
       row("digest", 2, "", "Shows a digest of all keys with their values", digest),

@@ -24,7 +24,14 @@ import {
   WRITES,
 } from "./command-table.ts";
 import { admit, type Called, UNSAID } from "./consistency.ts";
-import { NOAUTH, OOM, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import {
+  NOAUTH,
+  noPermission,
+  OOM,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 import { commandTable } from "./table.ts";
@@ -105,8 +112,12 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
   session.lastCommand = entry.name;
   session.lastCommandMs = run.wallMs;
   if (!entry.takes(args.count)) return refuse(run, entry, wrongArity(entry.name), reply);
-  if (!session.authenticated && (bits & OPEN) === 0 && run.settings.requirepass !== "")
+  if (!session.authenticated && (bits & OPEN) === 0 && !run.users.isOpen)
     return refuse(run, entry, NOAUTH, reply);
+  if ((session.user ?? run.users.default).isLimited) {
+    const denial = run.users.denial(run, entry, args, null);
+    if (denial !== null) return refuse(run, entry, noPermission(denial, entry.name), reply);
+  }
   if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
     return refuse(run, entry, run.refuseWrites, reply);
   if (session.objection !== null) {

@@ -159,7 +159,10 @@ function distinct(names: Strings, hasher: Hasher): boolean {
 /** The keys of MIGRATE: the one in argument 3, or when that is empty all that follow KEYS. */
 function migrateKeys(args: Args): number[] {
   for (let i = 6; i < args.count; i++) {
-    if (!args.is(i, "KEYS")) continue;
+    // A password may be any word.
+    if (args.is(i, "AUTH")) i++;
+    else if (args.is(i, "AUTH2")) i += 2;
+    if (i >= args.count || !args.is(i, "KEYS")) continue;
     const rest = Array.from({ length: args.count - i - 1 }, (_, k) => i + 1 + k);
     return args.length(3) === 0 ? rest : [];
   }

@@ -3,6 +3,7 @@
  *
  * Invariant: each begins with its code, and names nothing that a client sent without cutting it to a length.
  */
+import type { Denial } from "./acl-selector.ts";
 import type { Args } from "../wire/args.ts";
 
 export const WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -39,6 +40,12 @@ export function noSuchGroupToRead(args: Args, key: number, group: number): strin
 export function noSuchGroupOf(args: Args, i: number): string {
   const key = quote(args, i - 1, QUOTE_MAX_BYTES);
   return `NOGROUP No such consumer group '${quote(args, i, QUOTE_MAX_BYTES)}' for key name '${key}'`;
+}
+
+/** The refusal of a command, by its full name, that its client's user may not run. */
+export function noPermission({ kind }: Denial, name: string): string {
+  if (kind === "command") return `NOPERM this user has no permissions to run the '${name}' command`;
+  return `NOPERM this user has no permissions to access one of the ${kind}s used as arguments`;
 }
 
 /** The refusal of a command, by its full name such as `client|setname`, that has too few or too many arguments. */

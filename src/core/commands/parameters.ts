@@ -137,6 +137,7 @@ export const parameters: readonly Parameter[] = [
     get: (settings) => Buffer.from(settings.dir).latin1Slice(),
     guarded: true,
   },
+  fromSettings("aclfile", (settings) => Buffer.from(settings.aclFile).latin1Slice()),
   fromSettings("databases", (settings) => String(settings.databases)),
   fromSettings("appendfsync", ({ durability }) => (durability === "local" ? "always" : "everysec")),
   ...fixed({
@@ -156,7 +157,6 @@ export const parameters: readonly Parameter[] = [
     appenddirname: "appendonlydir",
     "cluster-config-file": "nodes.conf",
     "cluster-port": "0",
-    aclfile: "",
     unixsocket: "",
     unixsocketperm: "0",
     "socket-mark-id": "0",

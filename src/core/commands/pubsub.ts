@@ -52,6 +52,7 @@ export const pubsubCommands: readonly Command[] = [
     complexity: "O(N+M) for N subscribers of the channel and M patterns in all",
     summary: "Sends a message to whoever listens to a channel now",
     waitsWithWriters: true,
+    channels: "one",
     run: (run, args, reply) => reply.int(run.publish(args.copy(1), args.copy(2))),
   },
   {
@@ -65,6 +66,7 @@ export const pubsubCommands: readonly Command[] = [
     complexity: "O(N) for N subscribers of the shard channel",
     summary: "Sends a message to whoever listens to a shard channel now",
     waitsWithWriters: true,
+    channels: "one",
     run: (run, args, reply) =>
       reply.int(run.subscriptions.publishShard(args.copy(1), args.copy(2))),
   },
@@ -130,6 +132,7 @@ function listens(name: string, since: string, summary: string, run: Handler): Co
     name,
     arity: name.includes("unsub") ? -1 : -2,
     flags: listening,
+    ...(name.includes("unsub") ? {} : { channels: name === "psubscribe" ? "patterns" : "all" }),
     ...(shard ? { keys: [1, -1, 1], keyFlags: shardKeyFlags } : {}),
     since,
     complexity: "O(N) for N names",

@@ -17,6 +17,7 @@ import { Eviction } from "../replica/eviction.ts";
 import type { Wait, Waits } from "../replica/waits.ts";
 import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
+import { AclUsers } from "./acl-users.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
 import { keyName } from "../keyspace/key-name.ts";
@@ -29,6 +30,13 @@ import { Subscriptions } from "./subscriptions.ts";
 import { eventClass } from "./event-classes.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
+
+/** A file of users, of one byte a character. */
+export interface AclFile {
+  read(): { readonly text: string } | { readonly problem: string };
+  /** Replaces it as a whole; returns what stood against it, or null. */
+  write(text: string): string | null;
+}
 
 /** What commands ask of the node around the core. */
 export interface NodePort {
@@ -44,6 +52,10 @@ export interface NodePort {
   checkpointMs(): number;
   /** Stops the node: what was answered is stored, connections are closed (SHUTDOWN). */
   shutdown(): void;
+  /** Bytes that nobody can guess. */
+  secret(bytes: number): Buffer;
+  /** Where users are kept; null when nowhere. */
+  readonly aclFile: AclFile | null;
   /** A stopwatch in microseconds. What it measures is told, and decides nothing. */
   micros(): number;
   /**
@@ -64,6 +76,7 @@ export class Run {
   readonly conflicts: ConflictFeed;
   /** Every client, by id. */
   readonly sessions = new Map<number, Session>();
+  readonly users: AclUsers;
   /** Who watches a key: the name as `keyName` gives it. */
   readonly watchers = new Map<string, Set<Session>>();
   readonly #watched = new Place();
@@ -133,6 +146,7 @@ export class Run {
     this.keyspace = keyspace;
     this.write = write;
     this.settings = settings;
+    this.users = new AclUsers(settings);
     this.node = node;
     this.conflicts = new ConflictFeed(keyspace, write);
     this.stopwatch = new Stopwatch(this.stats, () => node.micros());

@@ -78,19 +78,6 @@ test("LOLWUT draws another atoll every time and names the version", () => {
   assert.notEqual(store.raw("lolwut", "version", "5", "1"), first);
 });
 
-test("ACL shows the one user, and never its password", () => {
-  const open = new Standalone();
-  assert.equal(open.raw("acl", "whoami"), "$7\r\ndefault\r\n");
-  assert.equal(open.raw("acl", "users"), "*1\r\n$7\r\ndefault\r\n");
-  assert.equal(open.raw("acl", "list"), "*1\r\n$34\r\nuser default on nopass ~* &* +@all\r\n");
-  assert.equal(open.raw("acl", "getuser", "x"), "$-1\r\n");
-  assert.match(open.raw("acl", "getuser", "default"), /nopass.*passwords\r\n\*0\r\n/s);
-  const closed = new Standalone({ requirepass: "secret" });
-  closed.raw("auth", "secret");
-  for (const words of [["list"], ["getuser", "default"]])
-    assert.doesNotMatch(closed.raw("acl", ...words), /secret|nopass/);
-});
-
 test("ACL CAT names the categories, and the commands in one", () => {
   const store = new Standalone();
   assert.match(store.raw("acl", "cat"), /^\*21\r\n\$8\r\nkeyspace\r\n/);

@@ -3,6 +3,7 @@
  *
  * Invariant: it holds no socket and no reply; a transaction's queue and watched keys live and die with it.
  */
+import type { AclUser } from "./acl-user.ts";
 import type { Args } from "../wire/args.ts";
 import type { Waiter } from "./blocking.ts";
 import type { Level } from "../replica/levels.ts";
@@ -36,7 +37,8 @@ export class Session {
   name = "";
   libraryName = "";
   libraryVersion = "";
-  user = "default";
+  /** Whom the client has said to be; null: nobody, so the default user. */
+  user: AclUser | null = null;
   authenticated: boolean;
   /** Whether commands after QUIT are still taken: no. The host closes once replies are sent. */
   closing = false;

@@ -9,6 +9,8 @@ import { REMEMBERED } from "./parameters-remembered.ts";
 
 export interface Settings {
   requirepass: string;
+  /** The path of the file of users; empty for none. */
+  aclFile: string;
   protectedMode: boolean;
   databases: number;
   maxClients: number;
@@ -57,6 +59,7 @@ export interface Settings {
 
 export const defaultSettings: Settings = {
   requirepass: "",
+  aclFile: "",
   protectedMode: true,
   databases: 16,
   maxClients: 10_000,

@@ -11,6 +11,7 @@ import { NONE } from "../crdt/key.ts";
 import type { Value } from "../rdb/value.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import type { CommandTable } from "./command-table.ts";
 import type { Command, Handler } from "./command.ts";
 import { NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
@@ -36,7 +37,13 @@ interface SortOptions {
 }
 
 /** Reads the words from argument 2 on; null after the refusal was answered. */
-function optionsOf(args: Args, mayStore: boolean, reply: Reply): SortOptions | null {
+function optionsOf(
+  run: Run,
+  args: Args,
+  mayStore: boolean,
+  table: CommandTable,
+  reply: Reply,
+): SortOptions | null {
   const options: SortOptions = {
     by: null,
     unsorted: false,
@@ -60,10 +67,13 @@ function optionsOf(args: Args, mayStore: boolean, reply: Reply): SortOptions | n
         return null;
       }
     } else if (left >= 1 && mayStore && args.is(i, "STORE")) options.store = ++i;
-    else if (left >= 1 && args.is(i, "GET")) options.gets.push(patternOf(args.view(++i)));
-    else if (left >= 1 && args.is(i, "BY")) {
+    else if (left >= 1 && args.is(i, "GET")) {
+      if (!mayFollow(run, args, table, "GET", reply)) return null;
+      options.gets.push(patternOf(args.view(++i)));
+    } else if (left >= 1 && args.is(i, "BY")) {
       options.by = patternOf(args.view(++i));
       if (options.by.kind !== "key") options.unsorted = true;
+      else if (!mayFollow(run, args, table, "BY", reply)) return null;
     } else {
       reply.error(SYNTAX);
       return null;
@@ -72,9 +82,25 @@ function optionsOf(args: Args, mayStore: boolean, reply: Reply): SortOptions | n
   return options;
 }
 
-function sorting(mayStore: boolean): Handler {
+/** Whether the client may read keys that it does not name; false after the refusal was answered. */
+function mayFollow(
+  { users, session }: Run,
+  args: Args,
+  table: CommandTable,
+  option: string,
+  reply: Reply,
+): boolean {
+  const user = users.of(session);
+  if (!user.isLimited) return true;
+  const entry = table.find(args);
+  if (entry !== null && user.mayReadEverything(entry, args)) return true;
+  reply.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
+  return false;
+}
+
+function sorting(table: () => CommandTable, mayStore: boolean): Handler {
   return (run, args, reply) => {
-    const options = optionsOf(args, mayStore, reply);
+    const options = optionsOf(run, args, mayStore, table(), reply);
     if (options === null) return;
     const place = run.look(args, 1);
     const value = place.type === NONE ? null : readWhole(run, place);
@@ -172,26 +198,29 @@ const common = {
 /** What BY and GET lead to, which depends on what is sorted. */
 const byAndGet = { keyFlags: ["RO", "access"] } as const;
 
-export const sortCommands: readonly Command[] = [
-  {
-    ...common,
-    name: "sort",
-    flags: ["write", "denyoom", "movablekeys"],
-    keyFlags: ["RO", "access"],
-    findKeys: sortKeys,
-    looseKeys: [byAndGet, { keyFlags: ["OW", "update"] }],
-    since: "1.0.0",
-    summary: "Sorts members or items, and answers or stores them",
-    run: sorting(true),
-  },
-  {
-    ...common,
-    name: "sort_ro",
-    flags: ["readonly", "movablekeys"],
-    findKeys: () => [1],
-    looseKeys: [byAndGet],
-    since: "7.0.0",
-    summary: "Sorts members or items, and answers them",
-    run: sorting(false),
-  },
-];
+/** SORT and SORT_RO; `table` is asked when a command runs, for it lists them too. */
+export function sortCommands(table: () => CommandTable): readonly Command[] {
+  return [
+    {
+      ...common,
+      name: "sort",
+      flags: ["write", "denyoom", "movablekeys"],
+      keyFlags: ["RO", "access"],
+      findKeys: sortKeys,
+      looseKeys: [byAndGet, { keyFlags: ["OW", "update"] }],
+      since: "1.0.0",
+      summary: "Sorts members or items, and answers or stores them",
+      run: sorting(table, true),
+    },
+    {
+      ...common,
+      name: "sort_ro",
+      flags: ["readonly", "movablekeys"],
+      findKeys: () => [1],
+      looseKeys: [byAndGet],
+      since: "7.0.0",
+      summary: "Sorts members or items, and answers them",
+      run: sorting(table, false),
+    },
+  ];
+}

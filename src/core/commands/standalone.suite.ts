@@ -49,6 +49,8 @@ export class Standalone {
       shutdown: () => {},
       micros: () => 0,
       push: () => {},
+      secret: (bytes) => Buffer.alloc(bytes, 0x5a),
+      aclFile: null,
       ...node,
     };
     this.run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
@@ -61,7 +63,7 @@ export class Standalone {
       "127.0.0.1:50000",
       "127.0.0.1:6379",
       this.nowMs,
-      this.run.settings.requirepass === "",
+      this.run.users.isOpen,
     );
     this.run.sessions.set(session.id, session);
     return session;

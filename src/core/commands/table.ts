@@ -77,5 +77,5 @@ export const commandTable: CommandTable = new CommandTable([
   keyspaceCommands,
   levelCommands,
   sessionCommands,
-  sortCommands,
+  sortCommands(() => commandTable),
 ]);

@@ -9,6 +9,7 @@
 import { NONE } from "../crdt/key.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import type { Denial } from "./acl-selector.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, WRITES } from "./command-table.ts";
 import type { Command } from "./command.ts";
@@ -128,8 +129,22 @@ function exec(run: Run, _args: Args, reply: Reply): void {
   }
   reply.array(queue.length);
   run.inTransaction = true;
-  for (const { entry, args } of queue) call(run, entry, args, reply);
+  for (const { entry, args } of queue) {
+    // Rules may have changed since the command was queued.
+    const denial = run.users.denial(run, entry, args, "multi");
+    if (denial === null) call(run, entry, args, reply);
+    else reply.error(noLonger(denial));
+  }
   run.inTransaction = false;
+}
+
+function noLonger({ kind }: Denial): string {
+  const reason = {
+    command: "no permission to execute the command or subcommand",
+    key: "no permission to touch the specified keys",
+    channel: "no permission to access one of the channels used as arguments",
+  }[kind];
+  return `NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ${reason}`;
 }
 
 /** EXEC itself was refused: the transaction is over, and the reason says why. */

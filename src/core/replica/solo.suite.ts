@@ -28,6 +28,8 @@ export function replicaWith(origin: Origin, more: Partial<ReplicaOptions> = {}):
       shutdown: () => {},
       micros: () => 0,
       push: () => {},
+      secret: (bytes) => Buffer.alloc(bytes),
+      aclFile: null,
     },
     chance: [7, origin.member.charCodeAt(0), 1],
     ...more,
