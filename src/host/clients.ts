@@ -97,7 +97,7 @@ export class Clients implements ClientService {
       return null;
     }
     this.received++;
-    const { replica, settings } = this.#host;
+    const { replica } = this.#host;
     this.#host.beginTurn();
     const session = new Session(
       ++this.#ids,

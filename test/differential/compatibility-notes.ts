@@ -15,14 +15,13 @@ export interface Note {
 
 const different = (text: string): Note => ({ stand: "different", text });
 const refused = (text: string): Note => ({ stand: "refused", text });
-const notYet = (text: string): Note => ({ stand: "not yet", text });
 const full = (text: string): Note => ({ stand: "full", text });
 
 const CLUSTER = "as Redis does while cluster mode is off";
 const LINKS = "regions replicate through links, not as masters and replicas";
 const OWN_WORDS = "lists the subcommands there are, in its own words";
 const SLOTS = "cluster mode spreads keys over servers; here every region holds all of them";
-const USERS = "there is one user, `default`; users with rights of their own may come";
+const RULES = "rules are told in the commands and subcommands that are here";
 
 const HERE = "of this replica";
 
@@ -93,16 +92,14 @@ export const notes: Readonly<Record<string, Note>> = {
   geosearchstore: different(STORED_DISTANCE),
 
   // ── server ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-  "acl|deluser": notYet(USERS),
-  "acl|dryrun": notYet(USERS),
-  "acl|genpass": notYet(USERS),
-  "acl|getuser": different("the one user; its password is shown as `hidden`, not as a hash"),
+  "acl|getuser": different(RULES),
   "acl|help": different(OWN_WORDS),
-  "acl|list": different("the one user; its password is shown as `hidden`, not as a hash"),
-  "acl|load": notYet(USERS),
-  "acl|log": notYet(USERS),
-  "acl|save": notYet(USERS),
-  "acl|setuser": notYet(USERS),
+  "acl|list": different(RULES),
+  "acl|load": different(
+    "the file is `aclFile` of the configuration; what is wrong with it is told in other words",
+  ),
+  "acl|save": different("the file is `aclFile` of the configuration"),
+  "acl|setuser": different("a user is this node's alone; give every node the same"),
   "acl|cat": different("lists the commands that are here"),
   bgrewriteaof: different("a checkpoint is written, behind which the log may be cut"),
   bgsave: different("a checkpoint is written, in a format of its own"),

@@ -14,7 +14,7 @@ import { globMatches } from "./glob.ts";
 import { hasKeys, keyFlagsOf, keyPositions } from "./key-positions.ts";
 import { OPEN } from "./command-table.ts";
 
-export const UNKNOWN_COMMAND = "Unknown command or category name in ACL";
+const UNKNOWN_COMMAND = "Unknown command or category name in ACL";
 export const SYNTAX_ERROR = "Syntax error";
 const KEYS_AFTER_ALL =
   "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns";
