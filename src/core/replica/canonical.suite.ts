@@ -30,7 +30,7 @@ import { Entry, OBJECT } from "../keyspace/table.ts";
 export function canonical(keyspace: Keyspace): string {
   const lines: string[] = [];
   for (const { db, name } of names(keyspace)) {
-    const place = locate(keyspace, db, name);
+    const place = locate(keyspace, db, name, glance);
     const key = keyspace.open(place);
     const by = (origin: number): string => originName(keyspace.origins.get(origin));
     const deadlines = key.deadlines
@@ -115,16 +115,23 @@ export function names(keyspace: Keyspace): { db: number; name: Buffer }[] {
   return found;
 }
 
-/** Locates a key with a place of its own. */
-export function locate(keyspace: Keyspace, db: number, name: Buffer): Place {
-  const place = new Place();
+/** What `view` and `canonical` look at. */
+const glance = new Place();
+
+/** Locates a key, with a place of its own unless it is given one. */
+export function locate(
+  keyspace: Keyspace,
+  db: number,
+  name: Buffer,
+  place: Place = new Place(),
+): Place {
   keyspace.locate(place, db, name, 0, name.length);
   return place;
 }
 
 /** What a reader sees of a key at `nowMs`, in the oracle's words. */
 export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number): string {
-  const place = locate(keyspace, db, name);
+  const place = locate(keyspace, db, name, glance);
   place.look(keyspace, nowMs);
   if (place.type === NONE) return "none";
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);

@@ -1,89 +1,160 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LIST, NEVER_MS } from "../crdt/key.ts";
 import { GREATER, LESS } from "../crdt/score.ts";
-import { type Enumerated, enumerate } from "./enumeration.suite.ts";
-import type { Solo } from "./solo.suite.ts";
+import { allPlans, type Deed, type Operation } from "./enumeration.suite.ts";
+import {
+  check,
+  checkMeetings,
+  command,
+  counted,
+  formatted,
+  plain,
+  there,
+} from "./enumeration-operations.suite.ts";
 
-/** An operation that adds to no counter. */
-function plain(name: string, make: (solo: Solo, key: string) => void): Enumerated {
-  return {
-    name,
-    make: (solo, key) => {
-      make(solo, key);
-      return [];
-    },
-  };
-}
+const set = plain("SET", (solo, key, nth) => solo.set(key, `${10 * nth}`));
+const del = there("DEL", (solo, key) => solo.del(key));
 
-const del = plain("DEL", (solo, key) => {
-  if (solo.view(key) !== "none") solo.del(key);
+const incrby = counted("INCRBY", (solo, key, delta) => solo.count(key, delta));
+
+test("four operations on three replicas can have seen each other in 156 ways", () => {
+  const names = new Set(allPlans().map((plan) => JSON.stringify(plan)));
+  assert.equal(names.size, 156);
 });
-
-function check(operations: readonly Enumerated[]): void {
-  const count = operations.length;
-  assert.equal(enumerate(operations), (count + 1) * count ** 3 * 5);
-}
 
 test("strings: however four writes meet, every region shows the same", () => {
-  check([
-    plain("SET", (solo, key) => solo.set(key, "7")),
-    {
-      name: "INCRBY",
-      make: (solo, key) => {
-        solo.count(key, 2);
-        return [2];
-      },
-    },
-    del,
-  ]);
+  check([set, incrby, del]);
 });
+
+test("strings with deadlines: however four writes meet, the longer one holds", () => {
+  const looksMs = [50, 300];
+  const soon = there("PEXPIRE 15", (solo, key) => solo.expire(key, solo.replica.run.nowMs + 15));
+  const persist = there("PERSIST", (solo, key) => solo.expire(key, NEVER_MS));
+  check([set, soon, persist], { looksMs });
+  const px = plain("SET PX 200", (solo, key) => solo.set(key, "8", solo.replica.run.nowMs + 200));
+  checkMeetings([px, soon, persist, del], { looksMs });
+});
+
+test("strict strings: however four writes meet, no value is shown that is older than another write", () => {
+  const [strictSet, strictDel] = [formatted("lww-strict", set), formatted("lww-strict", del)];
+  check([strictSet, strictDel, incrby]);
+  checkMeetings([strictSet, strictDel, incrby, set, del]);
+});
+
+const sadd = plain("SADD", (solo, key) => solo.sadd(key, "m"));
+const srem = there("SREM", (solo, key) => solo.srem(key, "m"));
 
 test("sets: however four writes meet, every region shows the same", () => {
-  check([
-    plain("SADD", (solo, key) => solo.sadd(key, "m")),
-    plain("SREM", (solo, key) => {
-      if (solo.view(key) !== "none") solo.srem(key, "m");
-    }),
-    del,
-  ]);
+  check([sadd, srem, del]);
 });
+
+test("sets in which the last writer wins: however four writes meet, every region shows the same", () => {
+  const last = formatted("lww-set", srem);
+  check([sadd, last, del]);
+  checkMeetings([sadd, last, srem, del]);
+});
+
+const hset = plain("HSET", (solo, key, nth) => solo.hset(key, "f", `${10 * nth}`));
+const hincrby = counted("HINCRBY", (solo, key, delta) => solo.hcount(key, "f", delta));
+const hdel = there("HDEL", (solo, key) => solo.hdel(key, "f"));
 
 test("hashes: however four writes meet, every region shows the same", () => {
-  check([
-    plain("HSET", (solo, key) => solo.hset(key, "f", "7")),
-    {
-      name: "HINCRBY",
-      make: (solo, key) => {
-        solo.hcount(key, "f", 2);
-        return [2];
-      },
-    },
-    plain("HDEL", (solo, key) => {
-      if (solo.view(key) !== "none") solo.hdel(key, "f");
-    }),
-    del,
-  ]);
+  check([hset, hincrby, hdel]);
+  checkMeetings([hset, hincrby, hdel, del]);
 });
 
+test("fields with deadlines: however four writes meet, every region shows the same for as long", () => {
+  const looksMs = [50, 300];
+  const soon = there("HPEXPIRE 15", (solo, key) =>
+    solo.hexpire(key, "f", solo.replica.run.nowMs + 15),
+  );
+  check([hset, soon, hincrby], { looksMs });
+  const persist = there("HPERSIST", (solo, key) => solo.hexpire(key, "f", NEVER_MS));
+  checkMeetings([hset, soon, persist, hincrby, hdel], { looksMs });
+});
+
+const zincrby = counted("ZINCRBY", (solo, key, delta) => solo.zincrby(key, "m", delta));
+const zadd = plain("ZADD", (solo, key, nth) => solo.zadd(key, "m", 3 + nth));
+const zrem = there("ZREM", (solo, key) => solo.zrem(key, "m"));
+
 test("sorted sets: however four writes meet, every region shows the same", () => {
-  check([
-    plain("ZADD", (solo, key) => solo.zadd(key, "m", 5)),
+  check([zadd, zincrby, zrem]);
+  checkMeetings([
+    zadd,
     plain("ZADD GT", (solo, key) => {
-      if (!(solo.score(key, "m") >= 4)) solo.zadd(key, "m", 4, GREATER);
+      if (!(solo.score(key, "m") >= 5)) solo.zadd(key, "m", 5, GREATER);
     }),
     plain("ZADD LT", (solo, key) => {
       if (!(solo.score(key, "m") <= 6)) solo.zadd(key, "m", 6, LESS);
     }),
-    {
-      name: "ZINCRBY",
-      make: (solo, key) => {
-        solo.zincrby(key, "m", 2);
-        return [2];
-      },
-    },
-    plain("ZREM", (solo, key) => {
-      if (solo.view(key) !== "none") solo.zrem(key, "m");
-    }),
+    zincrby,
+    zrem,
     del,
   ]);
 });
+
+test("bitmaps: however four writes meet, every region shows each bit that a write of its chunk has set unseen", () => {
+  const on = formatted("bitmap", command("SETBIT", "1", "1"));
+  const off = formatted("bitmap", command("SETBIT", "1", "0"));
+  check([on, off, del]);
+  checkMeetings([on, off, formatted("bitmap", command("SETBIT", "%00", "1")), set, del]);
+});
+
+test("HyperLogLogs: however four writes meet, every region counts what was added to those that live", () => {
+  const pfadd = command("PFADD", "element %");
+  check([pfadd, del]);
+  checkMeetings([pfadd, command("PFADD", "element"), set, del]);
+});
+
+/** `x y z`. */
+const xyz = command("RPUSH", "x", "y", "z");
+const linsert = (where: string, pivot: string): Operation =>
+  command("LINSERT", where, pivot, `${where} ${pivot} %`);
+
+test("lists: however four writes meet, every region shows the same elements in the same order", () => {
+  const lset = there("LSET 0", (solo, key, nth) => solo.command("LSET", key, "0", `set ${nth}`));
+  check([command("RPUSH", "%"), lset, command("LPOP")], { meaning: inOrder });
+  checkMeetings([command("LPUSH", "%"), lset, command("RPOP"), command("LTRIM", "1", "-1"), del]);
+  const pushes = [command("RPUSH", "%"), command("LPUSH", "%"), command("LPOP")];
+  const inserts = [linsert("BEFORE", "y"), linsert("AFTER", "y")];
+  checkMeetings([...pushes, ...inserts], { setting: xyz, meaning: inOrder });
+});
+
+/** What was pushed stands beyond all that its maker had seen, and in the order of time; what was inserted, beside its pivot. */
+function inOrder(deeds: readonly Deed[]): void {
+  const [setting] = deeds;
+  const pivot = setting?.name === xyz.name ? (positions(setting)[1] as Buffer) : null;
+  deeds.forEach((deed, i) => {
+    const [made] = positions(deed);
+    if (made === undefined || deed.name.startsWith("LSET")) return;
+    const before = deeds.slice(0, i);
+    if (deed.name.includes("PUSH")) {
+      const beyond = deed.name.startsWith("RPUSH") ? 1 : -1;
+      const passed = before.filter((of) => deed.seen.includes(of) || of.name.includes("PUSH"));
+      for (const other of passed.flatMap(positions))
+        assert.equal(made.compare(other), beyond, `${deed.name} stands beyond`);
+      return;
+    }
+    assert.ok(pivot !== null);
+    const side = deed.name.includes("AFTER") ? 1 : -1;
+    assert.equal(made.compare(pivot), side, "an insertion is on its side of the pivot");
+    const gone = deed.seen.flatMap(removed);
+    for (const other of deed.seen.flatMap(positions))
+      if (other.compare(pivot) === side && !gone.includes(other.latin1Slice()))
+        assert.equal(made.compare(other), -side, "nothing that was seen lies between");
+  });
+}
+
+/** Where the elements stand that were written. */
+function positions({ record }: Deed): Buffer[] {
+  return record.effects
+    .filter(({ op, tag }) => op === "PUT_CELL" && tag === LIST)
+    .map(({ name }) => Buffer.from(name as string, "latin1"));
+}
+
+function removed({ record }: Deed): string[] {
+  return record.effects
+    .filter(({ op, tag }) => op === "REMOVE_CELL" && tag === LIST)
+    .map(({ name }) => name as string);
+}

@@ -4,9 +4,11 @@
  * Invariant: nothing here knows of replicas, states, orders of arrival or collection. An entry lives unless a record that had
  * seen it removed it, or it was born under a floor or before a flush; the rest is how the living are read.
  */
+import assert from "node:assert/strict";
 import type { DocumentKind } from "../crdt/document.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
+import { CHANGES, CHANGES_DENSE, HyperLogLog } from "../hll/hyperloglog.ts";
 import { documentText } from "./canonical.suite.ts";
 import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 
@@ -333,15 +335,33 @@ function joined(
   const births = creations.map((fact) => ({ ...birthOf(fact), fact }));
   const { effect: newest } = births.reduce((a, b) => (isAfter(a, b) ? a : b)).fact;
   const kind = kinds.get(newest.kind as number) as GenerationKind;
-  const state = kind.create();
   const ofKind = creations.filter(({ effect }) => effect.kind === newest.kind);
   const seen = new Set(ofKind.map(({ effect }) => effect.generation));
-  for (const fact of [...ofKind, ...living.joins])
-    if (fact.effect.kind === newest.kind && seen.has(fact.effect.generation))
-      state.join(Buffer.from(fact.effect.value as string, "latin1"));
-  if (kind.type === STRING) return `string ${state.text().latin1Slice()}`;
+  const payloads = [...ofKind, ...living.joins]
+    .filter(({ effect }) => effect.kind === newest.kind && seen.has(effect.generation))
+    .map(({ effect }) => Buffer.from(effect.value as string, "latin1"));
+  if (kind.type === STRING) return `string ${raised(payloads)}`;
+  const state = kind.create();
+  for (const payload of payloads) state.join(payload);
   const alone = { kind, origin: 0, seq: 1, ms: 0, tick: 0, state };
   return `document ${documentText((kind as DocumentKind).open([alone]))}`;
+}
+
+/** A HyperLogLog that was raised register by register to the greatest of each. */
+function raised(payloads: readonly Buffer[]): string {
+  const greatest = new Map<number, number>();
+  const hll = new HyperLogLog();
+  for (const payload of payloads) {
+    assert.ok(payload[0] === CHANGES || payload[0] === CHANGES_DENSE, "commands join changes");
+    if (payload[0] === CHANGES_DENSE) hll.makeDense();
+    for (let at = 1; at < payload.length; at += 3) {
+      const change = payload.readUIntBE(at, 3);
+      const [value, index] = [change >> 14, change & 0x3fff];
+      greatest.set(index, Math.max(value, greatest.get(index) ?? 0));
+    }
+  }
+  for (const [index, value] of greatest) hll.raise(index, value);
+  return hll.text().latin1Slice();
 }
 
 function named(facts: readonly Fact[]): Map<string, Fact[]> {

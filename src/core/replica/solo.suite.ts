@@ -2,8 +2,12 @@
 import { newIncarnation, type Origin } from "../clock/origins.ts";
 import { HASH, ZSET } from "../crdt/key.ts";
 import { type Mode, PLAIN, writeScore } from "../crdt/score.ts";
+import { execute } from "../commands/dispatch.ts";
+import { Session } from "../commands/session.ts";
 import { defaultSettings } from "../commands/settings.ts";
 import type { Place } from "../keyspace/place.ts";
+import { argsOf } from "../wire/args.ts";
+import { Reply } from "../wire/reply.ts";
 import { locate, view } from "./canonical.suite.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
 import type { Writer } from "./writer.ts";
@@ -53,8 +57,10 @@ export class Solo {
   readonly replica: Replica;
   readonly blocks: Buffer[] = [];
 
-  constructor(member: string, number = 1) {
-    this.replica = replicaOf(member, number);
+  readonly #session = new Session(1, "", "", 0, true);
+
+  constructor(member: string, number = 1, more: Partial<ReplicaOptions> = {}) {
+    this.replica = replicaOf(member, number, more);
   }
 
   get writer(): Writer {
@@ -63,6 +69,13 @@ export class Solo {
 
   at(nowMs: number): void {
     this.replica.begin(nowMs, nowMs, nowMs);
+  }
+
+  /** Runs one command; its reply as it goes over the wire. */
+  command(...words: readonly string[]): string {
+    const reply = new Reply();
+    execute(this.replica.run, this.#session, argsOf(...words), reply);
+    return reply.sink.view().latin1Slice();
   }
 
   /** Makes one record. */
