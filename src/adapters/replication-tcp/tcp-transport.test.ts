@@ -124,14 +124,14 @@ test("two nodes that share a secret exchange frames in both directions, in order
   toB.send(FRAME.BATCH, body);
   body.write("two"); // the first must have been copied
   toB.send(FRAME.ACK, body);
-  toA.send(FRAME.HEARTBEAT, Buffer.alloc(0));
+  toA.send(FRAME.ACK, Buffer.alloc(0));
   await b.until(() => b.frames.length === 2);
   await a.until(() => a.frames.length === 1);
   assert.deepEqual(b.frames, [
     { type: FRAME.BATCH, body: Buffer.from("one") },
     { type: FRAME.ACK, body: Buffer.from("two") },
   ]);
-  assert.deepEqual(a.frames, [{ type: FRAME.HEARTBEAT, body: Buffer.alloc(0) }]);
+  assert.deepEqual(a.frames, [{ type: FRAME.ACK, body: Buffer.alloc(0) }]);
 });
 
 test("a node with another secret is refused, and both sides say so", async (t) => {
@@ -229,9 +229,9 @@ test("a message larger than a frame arrives whole", async (t) => {
   const { b, toB } = await linked(t, { compressAbove: Number.POSITIVE_INFINITY });
   const body = Buffer.alloc(40 * 1024 * 1024);
   for (let i = 0; i < body.length; i += 4096) body.writeUInt32BE(i, i);
-  toB.send(FRAME.SNAP_CHUNK, body);
+  toB.send(FRAME.SNAP_SECTION, body);
   await b.until(() => b.frames.length === 1);
-  assert.equal(b.frames[0]?.type, FRAME.SNAP_CHUNK);
+  assert.equal(b.frames[0]?.type, FRAME.SNAP_SECTION);
   assert.ok(b.frames[0]?.body.equals(body));
 });
 

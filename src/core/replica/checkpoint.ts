@@ -42,9 +42,12 @@ import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
 
-const VERSION = 3;
-/** Entries in a slice: what is written between two turns. */
+export const CHECKPOINT_VERSION = 3;
+/** Entries in a slice: what is written between two turns. Once it has so many bytes, it ends sooner. */
 const SLICE_ENTRIES = 1024;
+const SLICE_BYTES = 64 * 1024;
+/** Entries between two looks at how many bytes there are. */
+const STEP_ENTRIES = 32;
 const NEVER = 2 ** 48 - 1;
 
 /** Instead of a key's parts: more cells of a body. */
@@ -64,6 +67,16 @@ interface LargeBody {
   readonly tag: Collection;
 }
 
+/** Between two sections: where the next one begins. */
+export interface CheckpointPlace {
+  readonly told: number;
+  readonly cursor: number;
+  readonly walked: boolean;
+  readonly bodies: readonly LargeBody[];
+  readonly hash: number;
+  readonly entries: number;
+}
+
 /** Writes a checkpoint; call `next` once a turn until it returns null. */
 export class CheckpointWriter {
   readonly #origins: Origins;
@@ -77,9 +90,11 @@ export class CheckpointWriter {
   /** The walk through the keyspace is over. */
   #walked = false;
   /** Large bodies whose cells are yet to come, and the hash up to which those of the first have. */
-  readonly #bodies: LargeBody[] = [];
+  #bodies: LargeBody[] = [];
   #hash = 0;
   readonly #place = new Place();
+  /** Keys in the sections so far. */
+  entries = 0;
   /** The position from which the log is replayed after loading. */
   readonly position: number;
 
@@ -114,9 +129,40 @@ export class CheckpointWriter {
     return sink.view();
   }
 
+  /** Where the next section begins, for `resume`. */
+  get place(): CheckpointPlace {
+    return {
+      told: this.#told,
+      cursor: this.#cursor,
+      walked: this.#walked,
+      bodies: [...this.#bodies],
+      hash: this.#hash,
+      entries: this.entries,
+    };
+  }
+
+  /** Goes on behind a section that was written before: what follows is written again, as it is by now. */
+  resume(place: CheckpointPlace): void {
+    this.#told = place.told;
+    this.#cursor = place.cursor;
+    this.#walked = place.walked;
+    this.#bodies = [...place.bodies];
+    this.#hash = place.hash;
+    this.entries = place.entries;
+  }
+
   #writeEntries(): void {
+    let left = this.#sliceEntries;
+    do {
+      this.#writeStep(Math.min(left, STEP_ENTRIES));
+      left -= STEP_ENTRIES;
+    } while (!this.#walked && left > 0 && this.#sink.length < SLICE_BYTES);
+  }
+
+  #writeStep(count: number): void {
     const entry = new Entry();
-    this.#cursor = this.#keyspace.walk(this.#cursor, this.#sliceEntries, (table, at) => {
+    this.#cursor = this.#keyspace.walk(this.#cursor, count, (table, at) => {
+      this.entries++;
       table.load(at, entry);
       const key = entry.kind === OBJECT ? table.object(entry) : null;
       const isLarge = (body: Cells): boolean => body.table.size > this.#keyspace.large;
@@ -138,16 +184,12 @@ export class CheckpointWriter {
     const { at, table } = this.#place;
     const body = at < 0 ? null : (table.objectAt(at)?.cells(tag) ?? null);
     const cells: number[] = [];
-    if (body !== null)
-      this.#hash = body.table.walk(this.#hash, this.#sliceEntries, (cell) => cells.push(cell));
-    if (body !== null && cells.length > 0) {
-      sink.varint(db);
-      sink.bytes(name, 0, name.length);
-      sink.u8(MORE);
-      sink.varint(tag);
-      sink.varint(cells.length);
-      const entry = new Entry();
-      for (const cell of cells) writeNamedCell(sink, body, cell, entry);
+    for (let left = this.#sliceEntries; body !== null && left > 0; left -= STEP_ENTRIES) {
+      cells.length = 0;
+      const count = Math.min(left, STEP_ENTRIES);
+      this.#hash = body.table.walk(this.#hash, count, (cell) => cells.push(cell));
+      if (cells.length > 0) writeMore(sink, this.#bodies[0] as LargeBody, body, cells);
+      if (this.#hash >= WALK_END || sink.length >= SLICE_BYTES) break;
     }
     if (body !== null && this.#hash < WALK_END) return;
     this.#bodies.shift();
@@ -196,9 +238,9 @@ export class CheckpointLoader {
     const replica = this.#replica;
     const version = source.u8();
     // Format 1 had nothing but strings, sets and hashes; format 2 no bitmaps and floors of members.
-    if (version === 0 || version > VERSION)
+    if (version === 0 || version > CHECKPOINT_VERSION)
       throw new Malformed(
-        `the checkpoint has format ${version}, this version reads 1 to ${VERSION}`,
+        `the checkpoint has format ${version}, this version reads 1 to ${CHECKPOINT_VERSION}`,
       );
     this.#readOrigins(source);
     this.position = source.varint();
@@ -409,7 +451,7 @@ function writeHeader(sink: Sink, replica: Replica): void {
   const writeVector = (vector: Vector): void => {
     for (let number = 0; number < origins.count; number++) sink.varint(vector.get(number));
   };
-  sink.u8(VERSION);
+  sink.u8(CHECKPOINT_VERSION);
   sink.varint(origins.count);
   for (let number = 0; number < origins.count; number++) writeOrigin(sink, origins.get(number));
   sink.varint(index.end);
@@ -462,6 +504,22 @@ function writeHeader(sink: Sink, replica: Replica): void {
       writeAmount(sink, reset.sum);
     }
   }
+}
+
+/** Some cells of a large body. */
+function writeMore(
+  sink: Sink,
+  { db, name, tag }: LargeBody,
+  body: Cells,
+  cells: readonly number[],
+): void {
+  sink.varint(db);
+  sink.bytes(name, 0, name.length);
+  sink.u8(MORE);
+  sink.varint(tag);
+  sink.varint(cells.length);
+  const entry = new Entry();
+  for (const cell of cells) writeNamedCell(sink, body, cell, entry);
 }
 
 /** A member, or the string itself. */

@@ -10,12 +10,15 @@ import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { Vector } from "../clock/vector.ts";
 import { FRAME } from "../wire/frame.ts";
+import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
 import { Link, type Passage } from "./link.ts";
 import type { Report } from "./members.ts";
 import { Pulls } from "./pulls.ts";
 import { BLOCK_RUNS } from "./record.ts";
 import type { Replica } from "./replica.ts";
+import * as copies from "./snapshot-words.ts";
+import { Snapshots } from "./snapshots.ts";
 import * as words from "./words.ts";
 
 const ACK_EVERY_MS = 20;
@@ -34,6 +37,8 @@ export class Exchange {
   readonly #cluster: string;
   readonly #relays: boolean;
   readonly links = new Map<number, Link>();
+  readonly joining: Joining;
+  readonly snapshots: Snapshots;
   readonly #pulls: Pulls;
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
@@ -44,6 +49,8 @@ export class Exchange {
     this.#cluster = options.cluster;
     this.#relays = options.relays;
     this.#pulls = new Pulls(replica.origins, replica.applied, replica.delivery);
+    this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
+    this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
   }
 
   /** A connection to a peer is open and proven. */
@@ -103,6 +110,18 @@ export class Exchange {
         return this.#onAck(link, words.readAck(new Source(body), link.numbering));
       case FRAME.PULL:
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
+      case FRAME.STANDING:
+        return this.joining.heard(link, copies.readStanding(new Source(body), link.numbering));
+      case FRAME.SNAP_ASK:
+        // What is not whole itself has nothing to give.
+        if (this.joining.whole) this.snapshots.asked(link, copies.readAsk(new Source(body)));
+        return;
+      case FRAME.SNAP_BEGIN:
+        return this.joining.begins(link, copies.readBegin(new Source(body)));
+      case FRAME.SNAP_SECTION:
+        return this.joining.section(link, copies.readSection(new Source(body)));
+      case FRAME.SNAP_END:
+        return this.joining.end(link, copies.readEnd(new Source(body), link.numbering));
       default:
         // A later version may say more; what we do not know we may not need.
         return;
@@ -150,16 +169,44 @@ export class Exchange {
     this.#note("info", `link to ${hello.member} is up (${link.address})`);
     this.#startBacklog(link);
     this.#sendAck(link);
+    this.#sendStanding(link);
+  }
+
+  /** What it can give has changed: it is whole now, or its log has forgotten more. */
+  standingChanged(): void {
+    for (const link of this.links.values()) if (link.up) this.#sendStanding(link);
+  }
+
+  #sendStanding(link: Link): void {
+    const { durable, index } = this.#replica;
+    const { state } = this.joining.state;
+    this.#sink.clear();
+    copies.writeStanding(this.#sink, link.numbering, {
+      whole: state === "whole",
+      filling: state === "catching up",
+      durable,
+      base: index.baseVector,
+    });
+    this.#send(link, FRAME.STANDING, this.#sink.copy());
+  }
+
+  /** A turn to go on with a snapshot that a peer has asked for (0: a new one). */
+  give(id: number, snapshot: number): void {
+    const link = this.links.get(id);
+    if (link?.up) this.snapshots.give(link, snapshot);
   }
 
   #startBacklog(link: Link): void {
     const lacks = (vector: Vector): boolean =>
       this.#everyShipped((number) => link.peerApplied.covers(number, vector.get(number)));
-    if (!lacks(this.#replica.index.baseVector))
+    const isBehind = !lacks(this.#replica.index.baseVector);
+    if (isBehind && !link.isBehind)
       this.#note(
         "warn",
-        `${link.member} lacks records that this replica's log no longer holds: it can only be filled from another peer`,
+        `${link.member} lacks records that this replica's log no longer holds: it needs a snapshot, or another peer's log`,
       );
+    link.isBehind = isBehind;
+    if (isBehind) return;
     link.backlog.cursor = this.#replica.index.startFor(lacks);
     this.#pump(link);
   }
@@ -187,6 +234,7 @@ export class Exchange {
       if (report.member === link.member) link.peerApplied.join(report.applied);
       this.#onReport(link, report);
     }
+    if (link.isBehind) this.#startBacklog(link);
     this.#pulls.heard(link, this.#replica.monoMs);
   }
 
@@ -270,12 +318,14 @@ export class Exchange {
   /** More of the log may be shipped. */
   pump(): void {
     for (const link of this.links.values()) if (link.up) this.#pump(link);
+    this.snapshots.pump();
   }
 
   /** The network has taken what waited for this link. */
   writable(id: number): void {
     const link = this.links.get(id);
     if (link?.up) this.#pump(link);
+    this.snapshots.pump();
   }
 
   /** Whether peers' records are applied; the host says no while they could not be stored. */
@@ -286,7 +336,7 @@ export class Exchange {
 
   #pump(link: Link): void {
     if (!this.isWritable(link.id)) return;
-    this.#pumpPassage(link, link.backlog);
+    if (!link.isBehind) this.#pumpPassage(link, link.backlog);
     for (const errand of link.errands) this.#pumpPassage(link, errand);
   }
 
@@ -353,6 +403,8 @@ export class Exchange {
     this.#ackSoon = false;
     if (delivery.waiting.size > 0) delivery.retry();
     this.#closeBroken();
+    this.joining.tick();
+    this.snapshots.tick();
     const missing = this.#replica.waits.missing();
     for (const { link, wanted } of this.#pulls.due(this.links, monoMs, missing)) {
       this.#sink.clear();

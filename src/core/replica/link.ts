@@ -13,6 +13,7 @@ import { Source } from "../bytes/source.ts";
 import type { Origins } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
 import { RunReader } from "./record.ts";
+import type { Standing } from "./snapshot-words.ts";
 import { Numbering, type Wanted } from "./words.ts";
 
 /** One way through the log: the peer's backlog, or what it pulled. */
@@ -38,6 +39,10 @@ export class Link {
   origin = -1;
   /** What the peer is known to have applied. */
   readonly peerApplied = new Vector();
+  /** What the peer says it can give; null while it has not, and always of one that is older than this word. */
+  standing: Standing | null = null;
+  /** Our log no longer holds what the peer needs: nothing is sent until it has that from elsewhere. */
+  isBehind = false;
   /** What was sent on this connection, so that a pull does not send it again. */
   readonly backlog: Passage = { id: 0, cursor: 0, reading: false, wanted: null };
   readonly errands: Passage[] = [];

@@ -118,7 +118,11 @@ export class Pulls {
       this.#isComing(origin, asked, nowMs)
     )
       return;
-    const has = (link: Link): boolean => link.up && link.peerApplied.covers(origin, from);
+    // A log that begins behind what is asked for would leave the gap as it is.
+    const has = (link: Link): boolean =>
+      link.up &&
+      link.peerApplied.covers(origin, from) &&
+      (link.standing === null || link.standing.base.get(origin) < from);
     const first = links.get(preferred);
     const able = [...links.values()].filter(has);
     // After a pull that came to nothing, another neighbour is tried.

@@ -35,6 +35,7 @@ import { Delivery } from "./delivery.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
 import { Garbage } from "./garbage.ts";
+import type { SnapshotStep } from "./joining.ts";
 import { LogIndex } from "./log-index.ts";
 import { Members, type Report } from "./members.ts";
 import { BLOCK_CEILING, BLOCK_RUNS, RecordSink } from "./record.ts";
@@ -55,6 +56,11 @@ export type Effect =
   | { readonly type: "renew" }
   /** What was appended is to be durable soon: somebody waits for it. */
   | { readonly type: "sync" }
+  /** In a turn of its own, between blocks, `exchange.give` is called. */
+  | { readonly type: "give"; readonly link: number; readonly snapshot: number }
+  | { readonly type: "snapshot"; readonly step: SnapshotStep }
+  /** Whether it is whole, or what it needs to be, is another: to be kept, and told. */
+  | { readonly type: "joining" }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {

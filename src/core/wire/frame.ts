@@ -18,14 +18,13 @@ import { Malformed } from "../bytes/source.ts";
 /** What a frame holds. The transport hands over every type and keeps ERROR, the reason of a close, for itself. */
 export const FRAME = {
   HELLO: 0x01,
-  HELLO_ACK: 0x02,
+  STANDING: 0x02,
   BATCH: 0x03,
   ACK: 0x04,
-  HEARTBEAT: 0x05,
   PULL: 0x06,
-  PULL_FAIL: 0x07,
+  SNAP_ASK: 0x07,
   SNAP_BEGIN: 0x08,
-  SNAP_CHUNK: 0x09,
+  SNAP_SECTION: 0x09,
   SNAP_END: 0x0a,
   ERROR: 0x3f,
 } as const;

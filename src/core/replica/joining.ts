@@ -1,0 +1,309 @@
+/**
+ * Joining: whether this replica has all that the others count on it to have, and how it comes by what it lacks.
+ *
+ *   waiting ── a whole neighbour says what it has ─► catching up ── all of that applied ─► whole
+ *                                                        │ ▲
+ *                          no neighbour's log has it ────┘ └── restarted on it
+ *                                     └─► receiving a snapshot: SNAP_ASK ─► sections, to disk ─► SNAP_END
+ *
+ * What is stable anywhere is durable at every member. So whoever covers what one whole replica has, covers what any member may have
+ * let go of on the word of this one's earlier life. Until then it serves nothing and writes nothing: what it wrote without having
+ * seen that would be concurrent with what nothing can be concurrent with any more.
+ *
+ * Invariant: a snapshot is taken only if it includes everything that our own log has forgotten, so that the log behind it keeps what we
+ * alone have. It counts only once it has come to its end, which its giver says when all it shows is durable.
+ */
+import { Sink } from "../bytes/sink.ts";
+import { Malformed } from "../bytes/source.ts";
+import { Vector } from "../clock/vector.ts";
+import { FRAME } from "../wire/frame.ts";
+import { ForeignHeader } from "./foreign-header.ts";
+import type { Link } from "./link.ts";
+import type { Replica } from "./replica.ts";
+import * as words from "./snapshot-words.ts";
+
+/** How long no neighbour's log has what we need before a snapshot is asked for: another neighbour may come. */
+const BEHIND_AFTER_MS = 1_000;
+/** Nothing came for so long: another giver is asked. */
+const STALLED_AFTER_MS = 10_000;
+/** A giver whose snapshot did not serve is not asked again for so long. */
+const AVOID_MS = 5_000;
+/** A link that broke may come back for so long before another giver is asked. */
+const RETURN_WITHIN_MS = 5_000;
+/** Sections stored before the giver hears of it. */
+const TELL_EVERY = 8;
+
+/** What the host does with a snapshot: it keeps sections as a checkpoint in the making, and restarts on it when it is whole. */
+export type SnapshotStep =
+  | { readonly step: "begin"; readonly header: Buffer }
+  | { readonly step: "section"; readonly bytes: Buffer }
+  | { readonly step: "end"; readonly until: Vector }
+  | { readonly step: "abandon"; readonly reason: string };
+
+export type JoiningState =
+  | { readonly state: "whole" }
+  /** Of nobody who is whole was heard yet. Alone it begins after `aloneAfterMs`. */
+  | { readonly state: "waiting"; readonly sinceMs: number; readonly aloneAfterMs: number }
+  | { readonly state: "catching up"; readonly until: Vector };
+
+interface Receiving {
+  readonly member: string;
+  link: number;
+  /** 0 until it has begun. */
+  id: number;
+  keysTotal: number;
+  keys: number;
+  bytes: number;
+  /** Sections that came, and those that are stored. */
+  came: number;
+  stored: number;
+  told: number;
+  readonly sinceMs: number;
+  heardMs: number;
+  /** Since when its link is gone; null while it is there. */
+  goneMs: number | null;
+  ended: boolean;
+}
+
+/** How far a snapshot has come, for status. */
+export interface ReceivingStatus {
+  readonly from: string;
+  readonly keys: number;
+  readonly keysTotal: number;
+  readonly bytes: number;
+  readonly sinceMs: number;
+  readonly heardMs: number;
+  readonly installing: boolean;
+}
+
+export class Joining {
+  readonly #replica: Replica;
+  readonly #send: (link: Link, type: number, body: Buffer) => void;
+  readonly #sink = new Sink(16);
+  #state: JoiningState = { state: "whole" };
+  #receiving: Receiving | null = null;
+  /** Since when no log of a neighbour has what we need; null while one has. */
+  #behindSinceMs: number | null = null;
+  readonly #avoid = new Map<string, number>();
+
+  constructor(replica: Replica, send: (link: Link, type: number, body: Buffer) => void) {
+    this.#replica = replica;
+    this.#send = send;
+  }
+
+  get state(): JoiningState {
+    return this.#state;
+  }
+
+  get whole(): boolean {
+    return this.#state.state === "whole";
+  }
+
+  /** Begins a life in which it has to catch up with what its earlier ones had told the others. */
+  begin(state: JoiningState): void {
+    this.#state = state;
+  }
+
+  // ── what neighbours say ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A neighbour has said what it can give. */
+  heard(link: Link, standing: words.Standing): void {
+    link.standing = standing;
+    if (this.#state.state === "waiting" && standing.whole) this.#catchUp(standing.durable);
+  }
+
+  #catchUp(until: Vector): void {
+    this.#state = { state: "catching up", until };
+    this.#replica.effects.push({ type: "joining" });
+  }
+
+  /** Whether anybody has more of an origin than we, and none of those has it in its log. */
+  #isBehind(): boolean {
+    const { exchange, origins, applied } = this.#replica;
+    const links = [...exchange.links.values()].filter((link) => link.up && link.standing !== null);
+    for (let number = 0; number < origins.count; number++) {
+      const has = links.filter((link) => !applied.covers(number, link.peerApplied.get(number)));
+      const gives = (link: Link): boolean =>
+        applied.covers(number, (link.standing as words.Standing).base.get(number));
+      if (has.length > 0 && !has.some(gives)) return true;
+    }
+    return false;
+  }
+
+  tick(): void {
+    this.#judge();
+    this.#judgeSnapshot();
+    const { monoMs } = this.#replica;
+    if (!this.#isBehind()) this.#behindSinceMs = null;
+    else this.#behindSinceMs ??= monoMs;
+    if (this.#receiving !== null || this.#behindSinceMs === null) return;
+    if (monoMs - this.#behindSinceMs >= BEHIND_AFTER_MS) this.#askSomebody();
+  }
+
+  /** Whether it is whole by now. */
+  #judge(): void {
+    const { applied, exchange, members, monoMs } = this.#replica;
+    if (this.#state.state === "waiting") {
+      const standings: words.Standing[] = [];
+      for (const link of exchange.links.values())
+        if (link.up && link.standing !== null) standings.push(link.standing);
+      const { sinceMs, aloneAfterMs } = this.#state;
+      const isLate = monoMs - sinceMs >= aloneAfterMs && !standings.some((s) => s.filling);
+      // Nobody is whole, and everybody says so: then all of us together have what there is.
+      if (standings.length === members.names.length - 1 || isLate) {
+        const until = new Vector();
+        for (const { durable } of standings) until.join(durable);
+        this.#catchUp(until);
+      }
+    }
+    if (this.#state.state !== "catching up" || !applied.includes(this.#state.until)) return;
+    this.#state = { state: "whole" };
+    this.#replica.effects.push({ type: "joining" });
+  }
+
+  // ── a snapshot ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks for a snapshot, of the nearest neighbour that can give one. */
+  #askSomebody(): void {
+    const { exchange, monoMs } = this.#replica;
+    const able = [...exchange.links.values()].filter(
+      ({ member, standing }) =>
+        member !== null && standing?.whole === true && (this.#avoid.get(member) ?? 0) <= monoMs,
+    );
+    able.sort((a, b) => (a.rttMs ?? Infinity) - (b.rttMs ?? Infinity));
+    const [link] = able;
+    if (link === undefined) return;
+    this.#receiving = {
+      member: link.member as string,
+      link: link.id,
+      id: 0,
+      keysTotal: 0,
+      keys: 0,
+      bytes: 0,
+      came: 0,
+      stored: 0,
+      told: 0,
+      sinceMs: monoMs,
+      heardMs: monoMs,
+      goneMs: null,
+      ended: false,
+    };
+    this.#note(`the logs of this node's neighbours no longer hold what it needs: ${link.member} is asked for a snapshot`);
+    this.#tell(link, { id: 0, have: 0 });
+  }
+
+  #tell(link: Link, ask: words.SnapshotAsk): void {
+    this.#sink.clear();
+    words.writeAsk(this.#sink, ask);
+    this.#send(link, FRAME.SNAP_ASK, this.#sink.copy());
+  }
+
+  #judgeSnapshot(): void {
+    const receiving = this.#receiving;
+    if (receiving === null || receiving.ended) return;
+    const { exchange, monoMs } = this.#replica;
+    if (!exchange.links.has(receiving.link)) {
+      receiving.goneMs ??= monoMs;
+      const again = [...exchange.links.values()].find(
+        ({ member, standing }) => member === receiving.member && standing?.whole === true,
+      );
+      if (again !== undefined && receiving.id > 0) {
+        receiving.link = again.id;
+        receiving.goneMs = null;
+        receiving.heardMs = monoMs;
+        this.#goOn(again, receiving);
+      } else if (monoMs - receiving.goneMs > RETURN_WITHIN_MS) this.#abandon("its giver has gone");
+      return;
+    }
+    if (monoMs - receiving.heardMs > STALLED_AFTER_MS) this.#abandon("nothing came of it any more");
+  }
+
+  /** What came is what is stored soon: the giver goes on behind it. */
+  #goOn(link: Link, receiving: Receiving): void {
+    receiving.told = receiving.came;
+    this.#tell(link, { id: receiving.id, have: receiving.came });
+  }
+
+  #abandon(reason: string, avoidMs = AVOID_MS): void {
+    const receiving = this.#receiving as Receiving;
+    this.#receiving = null;
+    this.#avoid.set(receiving.member, this.#replica.monoMs + avoidMs);
+    this.#note(`the snapshot of ${receiving.member} is given up: ${reason}`);
+    this.#replica.effects.push({ type: "snapshot", step: { step: "abandon", reason } });
+  }
+
+  #from(link: Link, id: number): Receiving | null {
+    const receiving = this.#receiving;
+    if (receiving === null || receiving.link !== link.id || receiving.ended) return null;
+    if (receiving.id !== id) return null;
+    receiving.heardMs = this.#replica.monoMs;
+    return receiving;
+  }
+
+  /** Throws `Malformed`. */
+  begins(link: Link, { id, keys, header }: { id: number; keys: number; header: Buffer }): void {
+    const receiving = this.#receiving;
+    if (receiving === null || receiving.link !== link.id || receiving.ended) return;
+    receiving.heardMs = this.#replica.monoMs;
+    // The one that was under way is not known there any more, as after a restart.
+    if (receiving.id !== 0) return this.#abandon("its giver has begun another", 0);
+    const { index, origins, clock, ceilingMs } = this.#replica;
+    const foreign = new ForeignHeader(header, origins);
+    if (!foreign.vector.includes(index.baseVector))
+      return this.#abandon("it lacks what this node's own log no longer holds");
+    receiving.id = id;
+    receiving.keysTotal = keys;
+    receiving.came = 1;
+    const position = index.startFor((vector) => foreign.vector.includes(vector));
+    const rewritten = foreign.rewritten(position, Math.max(clock.ms, ceilingMs));
+    this.#replica.effects.push({ type: "snapshot", step: { step: "begin", header: rewritten } });
+  }
+
+  section(link: Link, { id, index, keys, bytes }: words.SnapshotSection): void {
+    const receiving = this.#from(link, id);
+    if (receiving === null || index < receiving.came) return;
+    if (index > receiving.came) throw new Malformed("a section of the snapshot is missing");
+    receiving.came++;
+    receiving.keys = keys;
+    receiving.bytes += bytes.length;
+    this.#replica.effects.push({ type: "snapshot", step: { step: "section", bytes } });
+  }
+
+  end(link: Link, { id, sections, durable }: words.SnapshotEnd): void {
+    const receiving = this.#from(link, id);
+    if (receiving === null) return;
+    if (sections !== receiving.came) throw new Malformed("the snapshot ends where it should not");
+    receiving.ended = true;
+    this.#replica.effects.push({ type: "snapshot", step: { step: "end", until: durable } });
+  }
+
+  // ── what the host says ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The host has stored one more section. */
+  stored(): void {
+    const receiving = this.#receiving;
+    if (receiving === null) return;
+    receiving.stored++;
+    receiving.heardMs = this.#replica.monoMs;
+    const link = this.#replica.exchange.links.get(receiving.link);
+    if (link === undefined || receiving.stored - receiving.told < TELL_EVERY) return;
+    receiving.told = receiving.stored;
+    this.#tell(link, { id: receiving.id, have: receiving.stored });
+  }
+
+  /** The host could not store it. */
+  failed(): void {
+    if (this.#receiving !== null) this.#abandon("it could not be stored");
+  }
+
+  /** How far a snapshot has come; null while there is none. */
+  status(): ReceivingStatus | null {
+    if (this.#receiving === null) return null;
+    const { member: from, keys, keysTotal, bytes, sinceMs, heardMs, ended } = this.#receiving;
+    return { from, keys, keysTotal, bytes, sinceMs, heardMs, installing: ended };
+  }
+
+  #note(text: string): void {
+    this.#replica.effects.push({ type: "note", level: "warn", text });
+  }
+}
