@@ -227,6 +227,18 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["slow-wire"],
     fixed: { shape: "mesh", regions: 3, keys: 2, padding: 2_000, rate: 60, meanMs: 60 },
   },
+  /** A member that lost its disk, and logs that no longer reach back to the beginning. */
+  snapshots: {
+    faults: ["empty-disk", "older-disk", "cut", "crash", "reset", "slow-wire"],
+    fixed: {
+      durability: "local",
+      checkpointBytes: 4_000,
+      segmentBytes: 8 << 10,
+      minRetainMs: 500,
+      meanMs: 30,
+      keys: 50,
+    },
+  },
   links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
   checkpoints: {
     kinds: ["set", "total", "sadd", "srem", "incr", "hset"],

@@ -43,6 +43,8 @@ export interface Verdict {
 
 /** Virtual time within which everyone must agree once the world has healed. */
 const CONVERGE_MS = 30_000;
+/** Before the first disk is lost nothing can be missing. */
+const ALONE_AFTER_MS = 500;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
 const WHOLE_EVERY = 10;
@@ -298,6 +300,7 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
       ...defaults.replication,
       topology: plan.shape === "mesh" ? "mesh" : "links",
     },
+    join: { waitMs: ALONE_AFTER_MS },
     checkpoint: { everyBytes: plan.checkpointBytes, everyMs: 5_000 },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs },
     keyspaces: [...FORMATS],

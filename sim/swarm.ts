@@ -92,8 +92,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     syncUs: chance.magnitude(100, 10_000),
     segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
-    // A replica that lost its disk is filled from its peers' logs alone, so those must keep everything.
-    minRetainMs: replaces ? 3_600_000 : chance.pick([500, 5_000, 3_600_000]),
+    minRetainMs: chance.pick([500, 5_000, 3_600_000]),
     skewMs: chance.pick([0, 10, 100]),
     faults,
     restMs: [0, 0],

@@ -20,6 +20,7 @@ import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
 import { DOCUMENTS } from "./engines/documents/documents.ts";
 import type { Config } from "./host/config.ts";
+import { Lives } from "./host/lives.ts";
 import { Node } from "./host/node.ts";
 
 /**
@@ -35,8 +36,8 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
   let offsetMs = clockOffsetMs;
   const settings = settingsOf(config);
   const storage = stack.use(await openFileStorage(config.dir));
-  const node = stack.use(
-    await Node.start(config, settings, {
+  const start = (): Promise<Node> =>
+    Node.start(config, settings, {
       storage,
       log,
       version: manifest.version,
@@ -56,47 +57,54 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
         const timer = setInterval(callback, ms);
         return () => clearInterval(timer);
       },
+    });
+  let ports = { resp: 0, http: 0, replication: 0 };
+  const lives = stack.use(
+    await Lives.begin(start, (node) => {
+      node.ports = ports;
+      node.stopRequested = () => process.kill(process.pid, "SIGTERM");
+      settings.runId = originName(node.replica.origins.get(node.replica.me)).slice(-40);
     }),
   );
-  settings.runId = originName(node.replica.origins.get(node.replica.me)).slice(-40);
   const transport = stack.use(
     await startTcpTransport({
       host: config.replication.host,
       port: config.replication.port,
       secret: config.replication.secret,
-      events: node.peers,
-      onFailure: (link, address, reason) => node.peers.dialFailed(link, address, reason),
+      events: lives,
+      onFailure: (link, address, reason) => lives.node.peers.dialFailed(link, address, reason),
       log,
     }),
   );
   for (const { to, address } of config.replication.links) transport.dial({ name: to, address });
-  const telemetry = createTelemetry(() => node.status());
+  const telemetry = createTelemetry(() => lives.node.status());
   const http = stack.use(
     await startHttpApi({
       host: config.http.host,
       port: config.http.port,
       names: config.http.names,
-      status: () => node.status(),
+      status: () => lives.node.status(),
       metrics: () => telemetry.metrics(),
-      ready: () => node.ready(),
+      ready: () => lives.node.ready(),
     }),
   );
   const resp = stack.use(
     await startRespServer({
       host: config.resp.host,
       port: config.resp.port,
-      service: node.clients,
+      service: lives,
       onAcceptError: (error) => log.warn({ error }, "a client could not be accepted"),
     }),
   );
-  node.ports = { resp: resp.port, http: http.port, replication: transport.port };
+  ports = { resp: resp.port, http: http.port, replication: transport.port };
+  lives.node.ports = ports;
   settings.port = resp.port;
-  node.stopRequested = () => process.kill(process.pid, "SIGTERM");
   const opened = stack.move();
   return {
-    ports: node.ports,
+    ports,
+    serving: lives.serving,
     setClockOffset: (ms) => (offsetMs = ms),
-    failed: node.failed,
+    failed: lives.failed,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -69,6 +69,8 @@ export interface MachineView {
   clockMs: number;
   clockTick: number;
   origin: HistoryOrigin | null;
+  /** Where its log began when it came up. */
+  beganAt: number;
 }
 
 /** Five seconds from a peer that is ahead, three that a process may be when it starts, one of the durable ceiling, some for skew. */
@@ -117,6 +119,7 @@ export class Judge implements MachineEvents {
       clockMs: 0,
       clockTick: 0,
       origin: null,
+      beganAt: -1,
     });
     this.#intents.set(machine, new Map());
   }
@@ -144,6 +147,10 @@ export class Judge implements MachineEvents {
       machine,
       error instanceof Error ? (error.stack ?? error.message) : String(error),
     );
+  }
+
+  superseded(): void {
+    this.marks.sometimes("a node started anew on a snapshot");
   }
 
   appended(machine: Machine, block: Uint8Array, to: number): void {
@@ -364,6 +371,7 @@ export class Judge implements MachineEvents {
     this.#forgetTail(view, me, applied[me.index] ?? 0);
     view.origin = me;
     view.replaced = false;
+    view.beganAt = replica.index.marks()[0]?.position ?? -1;
     view.applied = applied;
     view.durable = [...applied];
     view.pending = [];
@@ -437,6 +445,11 @@ export class Judge implements MachineEvents {
         whole = false;
         continue;
       }
+      // What it holds is a snapshot in part, or less than it is to have; nobody is shown any of it.
+      if (!replica.exchange.joining.whole) {
+        this.marks.sometimes("a node served nothing because it lacked something");
+        continue;
+      }
       this.#checkClock(view);
       this.#checkLog(view);
       this.marks.look(machine);
@@ -499,6 +512,8 @@ export class Judge implements MachineEvents {
     const { replica } = machine.node as NonNullable<Machine["node"]>;
     const [first] = replica.index.marks();
     if (first === undefined) return;
+    // A log behind a snapshot begins where that does: others have what it never had.
+    if (first.position === this.view(machine).beganAt) return;
     for (const other of this.views.values()) {
       if (other.machine === machine || this.lostDisks.has(other.machine)) continue;
       const durable = this.durableOf(other.machine);
@@ -531,6 +546,7 @@ export class Judge implements MachineEvents {
     const vectors = new Set<string>();
     for (const { machine, applied } of this.views.values()) {
       if (machine.state !== "up" || machine.node?.replica.records.empty === false) return false;
+      if (machine.node?.replica.exchange.joining.whole === false) return false;
       vectors.add(vectorText(applied));
     }
     return vectors.size === 1;

@@ -32,6 +32,9 @@ export const MARKS = [
   "a damaged checkpoint was passed over",
   "damage was found while the log was read for a peer",
   "a record came twice",
+  "a node served nothing because it lacked something",
+  "a snapshot was given",
+  "a node started anew on a snapshot",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];
@@ -57,6 +60,7 @@ export class Marks {
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
+    if (replica.exchange.snapshots.status().length > 0) this.sometimes("a snapshot was given");
     if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
     if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp")))
       this.sometimes("a checkpoint was installed");

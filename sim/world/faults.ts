@@ -104,6 +104,7 @@ export class Faults {
     machine.kill();
     machine.disk = disk;
     machine.damages.clear();
+    machine.waitsForPeers = true;
     this.#judge.lostDisks.add(machine);
     this.#judge.view(machine).replaced = true;
     machine.start();

@@ -46,6 +46,8 @@ export interface MachineEvents {
   /** A bug: an assertion, or any error that was not caught. */
   broke(machine: Machine, error: unknown): void;
   appended(machine: Machine, block: Uint8Array, to: number): void;
+  /** A snapshot has taken the place of what a machine had. */
+  superseded(): void;
 }
 
 /** The beginning of virtual time, in milliseconds since 1970. */
@@ -89,6 +91,8 @@ export class Machine implements Owner {
   readonly damages = new Harms();
   /** Called when the process says so and goes on. */
   onDamage: (message: string) => void = () => {};
+  /** Its disk is not the first: what the cluster has, others have. */
+  waitsForPeers = false;
   life = 0;
   paused = false;
   state: "off" | "starting" | "up" = "off";
@@ -172,6 +176,13 @@ export class Machine implements Owner {
           this.node = node;
           this.state = "up";
           this.healthySinceUs = this.timeline.now;
+          void node.superseded.then(() => {
+            if (this.life !== life) return;
+            this.say("starts anew on a snapshot");
+            this.#events.superseded();
+            this.end("killed", null);
+            this.start();
+          });
           node.failed.catch((error: unknown) => {
             if (this.life === life) this.end("failed", error);
           });
@@ -215,7 +226,10 @@ export class Machine implements Owner {
     this.storage = storage;
     const { durability, member, region } = this.config;
     const settings = { ...defaultSettings, durability, member, region, protectedMode: false };
-    return Node.start(this.config, settings, this.#world(storage));
+    const config = this.waitsForPeers
+      ? { ...this.config, join: { waitMs: Infinity } }
+      : this.config;
+    return Node.start(config, settings, this.#world(storage));
   }
 
   #hear(facts: object, message: string): void {

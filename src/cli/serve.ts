@@ -14,6 +14,8 @@ import { withWholePaths } from "./modules.ts";
 export interface RunningNode extends AsyncDisposable {
   /** The ports it listens on. */
   readonly ports: { resp: number; http: number; replication: number };
+  /** Resolves when it serves clients: before, it may have to be filled by others. */
+  readonly serving: Promise<void>;
   /** Moves the node's clock: what it reads is the machine's plus this. */
   setClockOffset(offsetMs: number): void;
   /** Rejects when the node cannot go on (its disk failed); never resolves before it is disposed. */
@@ -51,10 +53,10 @@ export function serveCommand(deps: ServeDeps): Command {
         node.setClockOffset(message.offsetMs);
         process.send?.({ type: "clock", offsetMs: message.offsetMs });
       });
-      process.send?.({ type: "ready", ...node.ports });
       const { resp, http, replication } = node.ports;
+      void node.serving.then(() => process.send?.({ type: "ready", ...node.ports }));
       process.stderr.write(
-        `${config.member} serves: redis://${config.resp.host}:${resp} http://${config.http.host}:${http} replication ${config.replication.host}:${replication}\n`,
+        `${config.member} listens: redis://${config.resp.host}:${resp} http://${config.http.host}:${http} replication ${config.replication.host}:${replication}\n`,
       );
       try {
         await Promise.race([stop, node.failed]);

@@ -120,6 +120,7 @@ export class CheckpointJob {
     if (cut === null || cut <= storage.log.begin) return;
     storage.log.truncate(cut);
     replica.index.truncated(cut);
+    replica.exchange.standingChanged();
     this.#history = this.#history.filter(({ atMs }) => atMs >= old.atMs);
   }
 }

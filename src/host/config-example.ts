@@ -72,6 +72,11 @@ log:
   minRetainMs: 10m
   maxBytes: 8GiB
 
+# A node on an empty directory serves nothing before another member has said what there is. It begins alone, as the first of a
+# new cluster, when it could reach none for so long.
+join:
+  waitMs: 10s
+
 # When a new checkpoint is written: after this much log, and after this time.
 checkpoint:
   everyBytes: 256MiB

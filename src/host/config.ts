@@ -129,6 +129,9 @@ const schema = group({
       256 * MIB,
     ).default(8 * 1024 * MIB),
   }).prefault({}),
+  join: group({
+    waitMs: quantity(parseMs, "must be a duration such as 10s, or milliseconds", 0).default(10_000),
+  }).prefault({}),
   checkpoint: group({
     everyBytes: quantity(parseBytes, "must be bytes, 1MiB or more, such as 256MiB", MIB).default(
       256 * MIB,

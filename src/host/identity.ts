@@ -32,10 +32,12 @@ export interface Chance {
   readonly random: number;
 }
 
-/** The origin to write under, and why it is a new one (null when the old one goes on). */
+/** The origin to write under, and why it is a new one (null when the old one goes on, or there was none). */
 export interface Chosen {
   readonly origin: Origin;
   readonly renewed: string | null;
+  /** What the directory is: this replica's, an empty one, or one that may be older than what the others have heard of it. */
+  readonly directory: "own" | "new" | "older";
 }
 
 /** Why the saved identity cannot go on; null when it can. */
@@ -58,15 +60,17 @@ export async function chooseOrigin(
     member,
     incarnation: newIncarnation(chance.nowMs, chance.random),
   };
-  if (saved === null) return { origin: fresh, renewed: null };
+  if (saved === null) return { origin: fresh, renewed: null, directory: "new" };
   if (saved.member !== member)
     throw new Error(
       `the data directory belongs to ${saved.member}, this node is ${member}: use another directory, or set region and replica as they were`,
     );
-  const renewed = reasonToRenew(saved, await identity.fingerprint());
-  if (renewed !== null) return { origin: fresh, renewed };
+  const fingerprint = await identity.fingerprint();
+  const renewed = reasonToRenew(saved, fingerprint);
+  const directory = saved.fingerprint === fingerprint ? "own" : "older";
+  if (renewed !== null) return { origin: fresh, renewed, directory };
   const incarnation = Buffer.from(saved.incarnation, "hex").latin1Slice();
-  return { origin: { member, incarnation }, renewed: null };
+  return { origin: { member, incarnation }, renewed: null, directory };
 }
 
 /** Makes the origin durable before it is used; `clean` at an orderly stop. */

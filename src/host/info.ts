@@ -54,7 +54,7 @@ const sections: Record<string, Section> = {
     ["lazyfreed_objects", 0],
   ],
   persistence: (s) => [
-    ["loading", s.state === "starting" ? 1 : 0],
+    ["loading", s.state === "starting" || s.state === "joining" ? 1 : 0],
     ["async_loading", 0],
     ["rdb_changes_since_last_save", s.records.made],
     ["rdb_bgsave_in_progress", Number(s.log.checkpointRunning)],

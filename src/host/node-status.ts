@@ -34,6 +34,7 @@ export interface StatusSources {
   readonly ports: { resp: number; http: number; replication: number };
   readonly memory: { rssBytes: number; heapBytes: number };
   readonly state: NodeStatus["state"];
+  readonly joining: NodeStatus["joining"];
   readonly reason: string | null;
   readonly operationsPerSecond: number;
   readonly startedMs: number;
@@ -98,6 +99,8 @@ export function statusOf(sources: StatusSources): NodeStatus {
       policy: settings.maxMemoryPolicy,
     },
     log: logStatus(sources),
+    joining: sources.joining,
+    giving: replica.exchange.snapshots.status(),
     clock: { nowMs: replica.nowMs, suspect: clock.suspect, offsetMs: clock.offsetMs },
     records: {
       made: replica.applied.get(replica.me),

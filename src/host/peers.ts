@@ -38,6 +38,10 @@ export class Peers implements TransportEvents {
     this.#connections.get(link)?.close(reason);
   }
 
+  closeAll(reason: string): void {
+    for (const connection of this.#connections.values()) connection.close(reason);
+  }
+
   /** How often links to a member have opened. */
   openedTo(member: string): number {
     return this.#opened.get(member) ?? 0;

@@ -26,6 +26,23 @@ export interface LinkStatus {
   connects: number;
 }
 
+/** How a node comes by what it lacks. */
+export interface JoiningStatus {
+  phase: "waiting" | "catching up" | "receiving" | "installing";
+  /** Who gives a snapshot; null in the other phases. */
+  from: string | null;
+  keys: number | null;
+  /** As many as its giver had when it began. */
+  keysTotal: number | null;
+  bytes: number | null;
+  bytesPerSecond: number | null;
+  /** Records that are missing, of those it waits for; null while that is not known. */
+  records: number | null;
+  etaMs: number | null;
+  /** For how long nothing has come. */
+  stalledForMs: number;
+}
+
 export interface NodeStatus {
   version: string;
   region: string;
@@ -33,7 +50,7 @@ export interface NodeStatus {
   origin: string;
   pid: number;
   /** `reason` says why when the state is not `ready`. */
-  state: "starting" | "ready" | "read-only" | "stopping";
+  state: "starting" | "joining" | "ready" | "read-only" | "stopping";
   reason: string | null;
   uptimeMs: number;
   durability: "local" | "relaxed";
@@ -95,6 +112,10 @@ export interface NodeStatus {
     checkpointRunning: boolean;
     checkpointAgeMs: number | null;
   };
+  /** Null while it lacks nothing. */
+  joining: JoiningStatus | null;
+  /** Whom it gives a snapshot, and how many keys of it are sent. */
+  giving: { to: string; keys: number }[];
   clock: { nowMs: number; suspect: string | null; offsetMs: number };
   records: { made: number; applied: number; pending: number; duplicates: number };
   /** What was lost against concurrent writes. */

@@ -33,7 +33,7 @@ export type MetricDefinition = {
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
 const flag = (value: boolean): number => (value ? 1 : 0);
-const STATES: NodeStatus["state"][] = ["starting", "ready", "read-only", "stopping"];
+const STATES: NodeStatus["state"][] = ["starting", "joining", "ready", "read-only", "stopping"];
 
 /** A metric of the whole node. */
 function one(
@@ -100,7 +100,7 @@ export const METRICS: readonly MetricDefinition[] = [
     type: "gauge",
     unit: "1",
     labels: ["state"],
-    help: "1 for the state the node is in: starting, ready, read-only or stopping.",
+    help: "1 for the state the node is in: starting, joining, ready, read-only or stopping.",
     read: ({ status }) =>
       STATES.map((state) => ({ labels: { state }, value: flag(status.state === state) })),
   },
@@ -421,6 +421,60 @@ export const METRICS: readonly MetricDefinition[] = [
     "Bytes of the log still to be sent to the peer.",
     (link) => link.backlogBytes,
   ),
+
+  // Filling, and being filled.
+  {
+    name: "atoll_joining",
+    type: "gauge",
+    unit: "1",
+    labels: ["phase"],
+    help: "1 for how the node comes by what it lacks: waiting, catching up, receiving or installing a snapshot; absent when it lacks nothing.",
+    read: ({ status: { joining } }) =>
+      joining === null ? [] : [{ labels: { phase: joining.phase }, value: 1 }],
+  },
+  one(
+    "atoll_joining_keys",
+    "gauge",
+    "1",
+    "Keys of the snapshot that have come.",
+    ({ joining }) => joining?.keys ?? null,
+  ),
+  one(
+    "atoll_joining_keys_expected",
+    "gauge",
+    "1",
+    "Keys its giver had when it began.",
+    ({ joining }) => joining?.keysTotal ?? null,
+  ),
+  one(
+    "atoll_joining_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of the snapshot that have come.",
+    ({ joining }) => joining?.bytes ?? null,
+  ),
+  one(
+    "atoll_joining_missing_records",
+    "gauge",
+    "records",
+    "Records to go before the node serves.",
+    ({ joining }) => joining?.records ?? null,
+  ),
+  one(
+    "atoll_joining_stalled_seconds",
+    "gauge",
+    "seconds",
+    "For how long nothing has come of what the node waits for.",
+    ({ joining }) => seconds(joining?.stalledForMs ?? null),
+  ),
+  {
+    name: "atoll_snapshot_given_keys",
+    type: "gauge",
+    unit: "1",
+    labels: ["to"],
+    help: "Keys sent of a snapshot that a peer is given.",
+    read: ({ status }) => status.giving.map(({ to, keys }) => ({ labels: { to }, value: keys })),
+  },
 
   // Clocks.
   {

@@ -85,6 +85,8 @@ const STATUS: NodeStatus = {
     entries: 5,
     resolverFailures: 1,
   },
+  joining: null,
+  giving: [],
   stability: { waitingResets: 2, waitingFloors: 8 },
   applied: {},
   durable: {},

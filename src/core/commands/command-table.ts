@@ -37,6 +37,9 @@ export const SUBSCRIBER = 2048;
 /** Answered by pushes, which CLIENT REPLY does not silence. */
 export const PUSHES = 4096;
 
+/** Answered while the node has no data to answer from. */
+export const LOADING = 2048;
+
 const bitsOfFlags: Partial<Record<Flag, number>> = {
   write: WRITES,
   readonly: READS,
@@ -46,6 +49,7 @@ const bitsOfFlags: Partial<Record<Flag, number>> = {
   admin: UNSEEN,
   fast: FAST,
   denyoom: GROWS,
+  loading: LOADING,
 };
 
 /** Runs another command, which its arguments name. */

@@ -1,7 +1,7 @@
 /**
  * Dispatch: from the words of a client to the command they name, and everything that may stand against running it.
  *
- *   known? ─► arity ─► authenticated? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
+ *   known? ─► arity ─► authenticated? ─► anything to serve? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
  *
  * Invariant: every command gets exactly one reply, later if it waits (`session.waiter`), except where CLIENT REPLY says otherwise,
  * a waiting client goes, SHUTDOWN ends everything, and one confirmation a name answers SUBSCRIBE and its kin; one
@@ -15,6 +15,7 @@ import {
   type CommandEntry,
   GROWS,
   IMMEDIATE,
+  LOADING,
   NEVER_QUEUED,
   OPEN,
   PUSHES,
@@ -118,6 +119,7 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     const denial = run.users.denial(run, entry, args, null);
     if (denial !== null) return refuse(run, entry, noPermission(denial, entry.name), reply);
   }
+  if (run.loading !== null && (bits & LOADING) === 0) return refuse(run, entry, run.loading, reply);
   if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
     return refuse(run, entry, run.refuseWrites, reply);
   if (session.objection !== null) {

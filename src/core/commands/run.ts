@@ -103,6 +103,8 @@ export class Run {
   waitedMicros = 0;
   /** Why no command may write now, as an error with its code (a full disk, a node that joins); null when all may. */
   refuseWrites: string | null = null;
+  /** Why nothing that needs data is answered, as an error with its code; null when everything is. */
+  loading: string | null = null;
   /** CLIENT PAUSE: clients wait until then (by `wallMs`). The host keeps to it by asking `heldUntilMs`. */
   pausedUntilMs = 0;
   /** Which commands wait: all, or those that may write. */

@@ -34,7 +34,9 @@ export class ForeignHeader {
     const source = new Source(bytes);
     const version = source.u8();
     if (version !== CHECKPOINT_VERSION)
-      throw new Malformed(`a snapshot has format ${version}, this version takes ${CHECKPOINT_VERSION}`);
+      throw new Malformed(
+        `a snapshot has format ${version}, this version takes ${CHECKPOINT_VERSION}`,
+      );
     const numbers: number[] = [];
     for (let left = source.varint(); left > 0; left--)
       numbers.push(origins.introduce(readOrigin(source)));

@@ -188,7 +188,9 @@ export class Joining {
       goneMs: null,
       ended: false,
     };
-    this.#note(`the logs of this node's neighbours no longer hold what it needs: ${link.member} is asked for a snapshot`);
+    this.#note(
+      `the logs of this node's neighbours no longer hold what it needs: ${link.member} is asked for a snapshot`,
+    );
     this.#tell(link, { id: 0, have: 0 });
   }
 

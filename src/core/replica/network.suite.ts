@@ -3,9 +3,12 @@
  *
  * Invariant: nothing happens but what a script asks for; frames travel when `run` is called, and disks sync when `sync` is.
  */
+import { Vector } from "../clock/vector.ts";
 import { argsOf } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { Session } from "../commands/session.ts";
+import { CheckpointLoader } from "./checkpoint.ts";
+import type { SnapshotStep } from "./joining.ts";
 import type { Effect, Replica, ReplicaOptions } from "./replica.ts";
 import { originOf, replicaOf } from "./solo.suite.ts";
 
@@ -20,10 +23,15 @@ export class Member {
   readonly name: string;
   replica: Replica;
   readonly network: Network;
+  readonly more: Partial<ReplicaOptions>;
   readonly log: { readonly block: Buffer; readonly to: number }[] = [];
   /** Syncs after every turn. */
   prompt = true;
   readonly wires = new Map<number, Wire>();
+  /** Sections of snapshots that peers wait for. */
+  readonly gives: { readonly link: number; readonly snapshot: number }[] = [];
+  /** The snapshot that is being kept. */
+  sections: Buffer[] = [];
   /** Effects that were carried out, newest last. */
   readonly seen: Effect[] = [];
   #session: Session;
@@ -31,6 +39,7 @@ export class Member {
   constructor(network: Network, name: string, more: Partial<ReplicaOptions>) {
     this.name = name;
     this.network = network;
+    this.more = more;
     this.replica = replicaOf(name, 1, more);
     this.#session = new Session(1, "127.0.0.1:1", "127.0.0.1:2", 0, true);
   }
@@ -102,12 +111,42 @@ export class Member {
         replica.ceilingAppended(this.#append(effect.block), effect.block);
         if (this.prompt) replica.stored(this.log.at(-1)?.to ?? 0);
         return;
+      case "give":
+        this.gives.push(effect);
+        return;
+      case "joining":
+        return replica.exchange.standingChanged();
+      case "snapshot":
+        return this.#keep(effect.step);
       case "close":
         this.network.close(this, effect.link);
         return;
       default:
         return;
     }
+  }
+
+  #keep(step: SnapshotStep): void {
+    if (step.step === "begin") this.sections = [step.header];
+    if (step.step === "section") this.sections.push(step.bytes);
+    if (step.step === "begin" || step.step === "section") this.replica.exchange.joining.stored();
+    if (step.step === "end") this.#startAnew(step.until);
+  }
+
+  /** Recovers from the snapshot and the log behind it, as a node does. */
+  #startAnew(until: Vector): void {
+    for (const id of [...this.wires.keys()]) this.network.close(this, id);
+    const before = this.replica;
+    const replica = replicaOf(this.name, 1, this.more);
+    const loader = new CheckpointLoader(replica);
+    this.sections.forEach((section, index) => loader.section(section, index));
+    for (const { block, to } of this.log) if (to > loader.position) replica.replay(block, to);
+    replica.replayed();
+    const renumbered = new Vector();
+    for (let number = 0; number < before.origins.count; number++)
+      renumbered.raise(replica.origins.introduce(before.origins.get(number)), until.get(number));
+    replica.exchange.joining.begin({ state: "catching up", until: renumbered });
+    this.replica = replica;
   }
 
   /** Everything on this disk is gone; the replica keeps its name and incarnation. */
@@ -177,7 +216,15 @@ export class Network {
   run(): void {
     for (let busy = true; busy;) {
       busy = false;
-      for (const member of this.members)
+      for (const member of this.members) {
+        const give = member.gives.shift();
+        if (give !== undefined) {
+          busy = true;
+          this.between();
+          member.begin();
+          member.replica.exchange.give(give.link, give.snapshot);
+          member.turn();
+        }
         for (const wire of [...member.wires.values()])
           while (wire.frames.length > 0) {
             const { type, body } = wire.frames.shift() as Wire["frames"][number];
@@ -187,8 +234,12 @@ export class Network {
             wire.peer.replica.exchange.receive(wire.id, type, body);
             wire.peer.turn();
           }
+      }
     }
   }
+
+  /** Called before each section of a snapshot. */
+  between: () => void = () => {};
 
   /** Time passes in ticks of 20 ms; everything under way arrives in between. */
   pass(ms: number): void {
