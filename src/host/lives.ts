@@ -52,7 +52,8 @@ export class Lives implements ClientService, TransportEvents, AsyncDisposable {
     void node.serving.then(this.#serve);
     node.failed.catch((error: unknown) => this.#failed(error));
     void node.superseded.then(() => {
-      if (!this.#stopping) this.#change = this.#next().catch((error: unknown) => this.#failed(error));
+      if (!this.#stopping)
+        this.#change = this.#next().catch((error: unknown) => this.#failed(error));
     });
   }
 

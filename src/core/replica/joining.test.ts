@@ -19,7 +19,11 @@ function cutAndWiped(): { network: Network; giver: Member; lost: Member } {
   network.pass(500);
   assert.equal(lost.get("k7"), "$2\r\nv7\r\n");
   lost.wipe(lost.more);
-  lost.replica.exchange.joining.begin({ state: "waiting", sinceMs: network.nowMs, aloneAfterMs: Infinity });
+  lost.replica.exchange.joining.begin({
+    state: "waiting",
+    sinceMs: network.nowMs,
+    aloneAfterMs: Infinity,
+  });
   const { index, applied } = giver.replica;
   index.begin(index.end, applied);
   return { network, giver, lost };
@@ -51,7 +55,11 @@ test("a replica serves on what its neighbours' logs still hold, and asks for no 
   network.connect(a, b);
   network.pass(500);
   a.replica.index.begin(a.replica.index.end, a.replica.applied);
-  c.replica.exchange.joining.begin({ state: "waiting", sinceMs: network.nowMs, aloneAfterMs: Infinity });
+  c.replica.exchange.joining.begin({
+    state: "waiting",
+    sinceMs: network.nowMs,
+    aloneAfterMs: Infinity,
+  });
   network.connect(a, c);
   network.connect(b, c);
   network.pass(3_000);
@@ -146,7 +154,11 @@ test("new members begin together once each has said that it is new", () => {
   const network = new Network(["a/1", "b/1", "c/1"]);
   const [a, b, c] = network.members as [Member, Member, Member];
   for (const { replica } of network.members)
-    replica.exchange.joining.begin({ state: "waiting", sinceMs: network.nowMs, aloneAfterMs: Infinity });
+    replica.exchange.joining.begin({
+      state: "waiting",
+      sinceMs: network.nowMs,
+      aloneAfterMs: Infinity,
+    });
   network.connect(a, b);
   network.pass(1_000);
   assert.deepEqual(
@@ -162,7 +174,11 @@ test("new members begin together once each has said that it is new", () => {
 test("a new member that can reach nobody begins alone when it has waited long enough", () => {
   const network = new Network(["a/1", "b/1"]);
   const [a] = network.members as [Member];
-  a.replica.exchange.joining.begin({ state: "waiting", sinceMs: network.nowMs, aloneAfterMs: 5_000 });
+  a.replica.exchange.joining.begin({
+    state: "waiting",
+    sinceMs: network.nowMs,
+    aloneAfterMs: 5_000,
+  });
   network.pass(4_900);
   assert.equal(a.replica.exchange.joining.whole, false);
   network.pass(200);
