@@ -16,16 +16,16 @@ export interface SnapshotHost {
   readonly replica: Replica;
   readonly storage: Storage;
   /** Resolves when no checkpoint of our own is being taken. */
-  idle(): Promise<void>;
+  readonly idle: () => Promise<void>;
   /** Resolves when everyone else has had a turn. */
-  turn(): Promise<void>;
+  readonly turn: () => Promise<void>;
   /** Resolves when everything before `position` is durable. */
-  durable(position: number): Promise<void>;
-  beginTurn(): void;
-  turnEnded(): void;
+  readonly durable: (position: number) => Promise<void>;
+  readonly beginTurn: () => void;
+  readonly turnEnded: () => void;
   /** It is installed: nothing of this life may be written over it. */
-  installed(): void;
-  failed(error: unknown): void;
+  readonly installed: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export class SnapshotJob {
