@@ -38,7 +38,7 @@ export const SUBSCRIBER = 2048;
 export const PUSHES = 4096;
 
 /** Answered while the node has no data to answer from. */
-export const LOADING = 2048;
+export const LOADING = 8192;
 
 const bitsOfFlags: Partial<Record<Flag, number>> = {
   write: WRITES,
@@ -53,7 +53,7 @@ const bitsOfFlags: Partial<Record<Flag, number>> = {
 };
 
 /** Runs another command, which its arguments name. */
-export const WRAPS = 2048;
+export const WRAPS = 16384;
 
 /** One command or subcommand in the table. */
 export class CommandEntry {
