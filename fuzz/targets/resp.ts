@@ -70,7 +70,7 @@ function wordsOf(): string[] {
       "EX PX EXAT PXAT NX XX GT LT GET KEEPTTL PERSIST MATCH COUNT TYPE STRING HASH SET LIMIT REPLACE DB WITHVALUES LEN IDX " +
       "WITHMATCHLEN MINMATCHLEN ON OFF SKIP YES NO ASYNC SYNC ALL WRITE ID ADDR LADDR USER SKIPME TIMEOUT ERROR AUTH SETNAME " +
       "default FILTERBY ACLCAT PATTERN MODULE RESETSTAT maxmemory requirepass timeout proto-max-bulk-len save appendonly ENCODING " +
-      "FREQ IDLETIME REFCOUNT HELP BYTE BIT AND OR XOR NOT u8 i16 SAMPLES 2 3 lib-name lib-ver normal master pubsub replica " +
+      "BCAST PREFIX OPTIN OPTOUT NOLOOP REDIRECT notify-keyspace-events AnmKE FREQ IDLETIME REFCOUNT HELP BYTE BIT AND OR XOR NOT u8 i16 SAMPLES 2 3 lib-name lib-ver normal master pubsub replica " +
       "server clients memory stats replication cpu commandstats keyspace everything"
     ).split(" "),
   );
@@ -108,8 +108,13 @@ class WatchedReplica extends Replica {
 
   /** Who listens is told of what it does itself as well, and each name it begins or stops to listen to is confirmed. */
   listens(session: Session): boolean {
-    const { subscriptions, lastCommand } = session;
-    return subscriptions > 0 || this.run.monitors.has(session) || lastCommand.endsWith("subscribe");
+    const { subscriptions, tracking, lastCommand } = session;
+    return (
+      subscriptions > 0 ||
+      tracking !== null ||
+      this.run.monitors.has(session) ||
+      lastCommand.endsWith("subscribe")
+    );
   }
 }
 
@@ -193,6 +198,7 @@ class World {
     this.nowMs += ms;
     this.replica.begin(this.nowMs, this.nowMs, this.nowMs);
     this.replica.tick();
+    this.replica.deliverPushes();
     this.store();
   }
 
@@ -241,6 +247,7 @@ export class RespTarget implements Target {
     replica.replies = 0;
     replica.unsure = false;
     send(client, output, input, () => world.wake());
+    replica.deliverPushes();
     world.store();
     must(!replica.unsure || output.closed, "an unheard client is still there");
     if (!replica.unsure) {

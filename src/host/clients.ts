@@ -131,6 +131,7 @@ export class Clients implements ClientService {
     this.#memory.left(session);
     run.monitors.delete(session);
     run.subscriptions.leave(session);
+    run.tracking.end(session);
   }
 
   closed(client: NodeClient): void {
@@ -200,6 +201,8 @@ export class Clients implements ClientService {
 
   /** Sends a client something of its own accord, behind the replies that are held for it. */
   push(id: number, bytes: Buffer, seq: number): void {
+    // Who waited and was granted its wish hears first of that, then of what it changed.
+    this.answer();
     const client = this.#clients.get(id);
     if (client !== undefined) this.deliver(client, bytes, this.#host.replica.hold(seq), null, true);
   }

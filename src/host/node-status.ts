@@ -68,6 +68,21 @@ export function statusOf(sources: StatusSources): NodeStatus {
       maximum: settings.maxClients,
       blocked: clients.waitingCount + run.blocking.count,
     },
+    messages: {
+      subscribers: run.subscriptions.clients,
+      channels: run.subscriptions.count("channel"),
+      patterns: run.subscriptions.count("pattern"),
+      shardChannels: run.subscriptions.count("shard"),
+      published: run.subscriptions.published,
+      delivered: run.subscriptions.delivered,
+    },
+    tracking: {
+      clients: run.tracking.clients,
+      keys: run.tracking.keyCount,
+      items: run.tracking.items,
+      prefixes: run.tracking.prefixCount,
+      sent: run.tracking.sent,
+    },
     commands: commandStats(run).map(({ times, ...stat }) => ({
       ...stat,
       percentiles:

@@ -69,6 +69,17 @@ export interface NodeStatus {
     maximum: number;
     blocked: number;
   };
+  /** Channels, patterns and shard channels that are listened to; messages published here, and handed to a subscriber. */
+  messages: {
+    subscribers: number;
+    channels: number;
+    patterns: number;
+    shardChannels: number;
+    published: number;
+    delivered: number;
+  };
+  /** Clients that track, what is remembered for them, and what they were told. */
+  tracking: { clients: number; keys: number; items: number; prefixes: number; sent: number };
   /** Calls, failures and time per command name in lower case. */
   commands: {
     name: string;

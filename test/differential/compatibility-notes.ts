@@ -32,14 +32,15 @@ const STORED_DISTANCE =
 export const notes: Readonly<Record<string, Note>> = {
   // ── connection ─────────────────────────────────────────────────────────────────────────────────────────────────────
   auth: full("one user, `default`"),
-  "client|caching": full("always the refusal of a connection without tracking"),
   "client|help": different(OWN_WORDS),
   "client|info": different("as `CLIENT LIST`"),
   "client|list": different(
     "there are no buffers of a fixed size, so `rbs`, `obl` and their kin are 0 and `omem` is all that waits; `lib-name` and `lib-ver` are there as in Redis 7.2",
   ),
   "client|reply": different("`OFF` and `SKIP` are refused inside of a transaction"),
-  "client|tracking": different("`OFF` alone: invalidation messages are not sent yet"),
+  "client|tracking": full(
+    "changes from other regions invalidate too, and so does a deadline in the moment when it comes",
+  ),
 
   // ── publish and subscribe ──────────────────────────────────────────────────────────────────────────────────────────
   publish: full("reaches and counts the subscribers of this replica"),

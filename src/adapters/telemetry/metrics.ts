@@ -194,6 +194,62 @@ export const METRICS: readonly MetricDefinition[] = [
     "What clients hold: requests, queued commands, replies.",
     (status) => status.clients.bytes,
   ),
+  // Messages.
+  {
+    name: "atoll_subscriptions",
+    type: "gauge",
+    unit: "1",
+    labels: ["kind"],
+    help: "Names that somebody listens to.",
+    read: ({ status: { messages } }) =>
+      byLabel("kind", {
+        channel: messages.channels,
+        pattern: messages.patterns,
+        shard: messages.shardChannels,
+      }),
+  },
+  one(
+    "atoll_subscribers",
+    "gauge",
+    "1",
+    "Clients that listen to channels.",
+    (s) => s.messages.subscribers,
+  ),
+  one(
+    "atoll_messages_published_total",
+    "counter",
+    "1",
+    "Messages published to clients of this replica.",
+    (s) => s.messages.published,
+  ),
+  one(
+    "atoll_messages_delivered_total",
+    "counter",
+    "1",
+    "Messages handed to a subscriber, once for each.",
+    (s) => s.messages.delivered,
+  ),
+  one(
+    "atoll_tracking_clients",
+    "gauge",
+    "1",
+    "Clients that are told when a key changes (CLIENT TRACKING).",
+    (s) => s.tracking.clients,
+  ),
+  one(
+    "atoll_tracked_keys",
+    "gauge",
+    "1",
+    "Keys that are remembered for them.",
+    (s) => s.tracking.keys,
+  ),
+  one(
+    "atoll_invalidations_total",
+    "counter",
+    "1",
+    "Invalidations sent to them.",
+    (s) => s.tracking.sent,
+  ),
   perCommand("atoll_ops_total", "1", "Commands executed.", (command) => command.calls),
   perCommand(
     "atoll_op_failures_total",

@@ -45,6 +45,15 @@ const STATUS: NodeStatus = {
     maximum: 10_000,
     blocked: 0,
   },
+  messages: {
+    subscribers: 2,
+    channels: 3,
+    patterns: 1,
+    shardChannels: 0,
+    published: 8,
+    delivered: 16,
+  },
+  tracking: { clients: 1, keys: 5, items: 6, prefixes: 2, sent: 7 },
   commands: [
     { name: "set", calls: 100, failures: 2, micros: 1_500_000, rejections: 0, percentiles: null },
     { name: "get", calls: 50, failures: 0, micros: 0, rejections: 0, percentiles: null },

@@ -34,6 +34,9 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   run.executing = true;
   entry.run(run, args, reply);
   run.executing = false;
+  const { tracking } = run.session;
+  if (tracking !== null && (entry.bits & READS) !== 0)
+    run.tracking.read(run.session, tracking, entry.command, args);
   if (run.events.pending) run.events.settle(entry.name, entry.command.group, args);
   run.counting = false;
   run.touching = false;

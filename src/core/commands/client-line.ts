@@ -8,6 +8,7 @@ import { bytesOf } from "./client-limits.ts";
 import { quote } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
+import type { Tracked } from "./tracking.ts";
 
 /** The types of clients that may be asked for; ours are normal or listen to channels. */
 const types = ["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"] as const;
@@ -57,7 +58,7 @@ export function describe(run: Run, session: Session): string {
     "events=r",
     `cmd=${session.lastCommand === "" ? "NULL" : session.lastCommand}`,
     `user=${run.users.of(session).name}`,
-    "redir=-1",
+    `redir=${session.tracking?.redirect ?? -1}`,
     `resp=${session.resp}`,
     `watch=${watched === null ? 0 : watched.size}`,
     `lib-name=${session.libraryName}`,
@@ -65,11 +66,16 @@ export function describe(run: Run, session: Session): string {
   ].join(" ");
 }
 
-/** Monitoring, listening, in transaction, waiting, dirty, closing, spared from eviction, not touching; N for none of them. */
+function trackingFlags({ broken, mode }: Tracked): string {
+  return `t${broken ? "R" : ""}${mode === "broadcast" ? "B" : ""}`;
+}
+
+/** Monitoring, listening, tracking, in transaction, waiting, dirty, closing, spared from eviction, not touching; N for none of them. */
 function flagsOf(session: Session, monitors: boolean): string {
   const flags =
     (monitors ? "O" : "") +
     (session.subscriptions > 0 ? "P" : "") +
+    (session.tracking === null ? "" : trackingFlags(session.tracking)) +
     (session.queue === null ? "" : "x") +
     (session.waiter === null ? "" : "b") +
     (session.dirty ? "d" : "") +

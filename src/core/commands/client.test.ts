@@ -92,18 +92,6 @@ test("what is wrong with a filter of CLIENT KILL is said before anybody is close
   assert.deepEqual(closed, []);
 });
 
-test("what this server does not do about tracking is refused or shown as off", () => {
-  const store = new Standalone();
-  assert.match(store.raw("client", "tracking", "on"), /^-ERR CLIENT TRACKING ON is not supported/);
-  assert.equal(store.raw("client", "tracking", "off"), "+OK\r\n");
-  assert.equal(
-    store.raw("client", "trackinginfo"),
-    "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n",
-  );
-  assert.equal(store.raw("client", "getredir"), ":-1\r\n");
-  assert.match(store.raw("client", "caching", "yes"), /^-ERR CLIENT CACHING can be called only/);
-});
-
 test("CLIENT SETINFO takes a library's name and version, and nothing else", () => {
   const store = new Standalone();
   assert.equal(store.raw("client", "setinfo", "lib-ver", "1.2"), "+OK\r\n");

@@ -8,16 +8,12 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { clientKill } from "./client-kill.ts";
 import { describe, isOfType, isType, UNKNOWN_TYPE } from "./client-line.ts";
+import { trackingSubcommands } from "./client-tracking.ts";
 import type { Command } from "./command.ts";
 import { isName, setName } from "./connection.ts";
 import { container } from "./container.ts";
 import { NOT_AN_INTEGER, quote, SYNTAX, wrongUse } from "./errors.ts";
 import type { Run } from "./run.ts";
-
-const TRACKING_OFF =
-  "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
-const NO_TRACKING =
-  "ERR CLIENT TRACKING ON is not supported: this server does not send invalidation messages";
 
 const anyone = ["noscript", "loading", "stale"] as const;
 const admin = ["admin", ...anyone] as const;
@@ -30,17 +26,7 @@ const common = {
 const ofClients = "O(N) for N clients";
 
 const subcommands: readonly Command[] = [
-  {
-    ...common,
-    name: "caching",
-    arity: 3,
-    flags: anyone,
-    since: "6.0.0",
-    usage: "(YES|NO)",
-    summary:
-      "Says whether the next command's keys are tracked, in a tracking mode that asks for it",
-    run: (_run, _args, reply) => reply.error(TRACKING_OFF),
-  },
+  ...trackingSubcommands,
   {
     ...common,
     name: "getname",
@@ -50,15 +36,6 @@ const subcommands: readonly Command[] = [
     summary: "Returns the name of the connection",
     run: ({ session }, _args, reply) =>
       session.name === "" ? reply.nil() : reply.text(session.name),
-  },
-  {
-    ...common,
-    name: "getredir",
-    arity: 2,
-    flags: anyone,
-    since: "6.0.0",
-    summary: "Returns the client that gets the connection's invalidation messages: none",
-    run: (_run, _args, reply) => reply.int(-1),
   },
   {
     ...common,
@@ -172,29 +149,6 @@ const subcommands: readonly Command[] = [
   },
   {
     ...common,
-    name: "tracking",
-    arity: -3,
-    flags: anyone,
-    since: "6.0.0",
-    usage: "(ON|OFF)",
-    summary: "Controls messages about keys the client may have cached: they are always off",
-    run: (_run, args, reply) => {
-      if (args.is(2, "ON")) reply.error(NO_TRACKING);
-      else if (args.is(2, "OFF") && args.count === 3) reply.ok();
-      else reply.error(SYNTAX);
-    },
-  },
-  {
-    ...common,
-    name: "trackinginfo",
-    arity: 2,
-    flags: anyone,
-    since: "6.2.0",
-    summary: "Describes the connection's tracking",
-    run: trackingInfo,
-  },
-  {
-    ...common,
     name: "unblock",
     arity: -3,
     flags: admin,
@@ -302,17 +256,6 @@ function setInfo(run: Run, args: Args, reply: Reply): void {
   if (name) run.session.libraryName = args.text(3);
   else run.session.libraryVersion = args.text(3);
   reply.ok();
-}
-
-function trackingInfo(_run: Run, _args: Args, reply: Reply): void {
-  reply.map(3);
-  reply.text("flags");
-  reply.set(1);
-  reply.text("off");
-  reply.text("redirect");
-  reply.int(-1);
-  reply.text("prefixes");
-  reply.array(0);
 }
 
 function unblock(run: Run, args: Args, reply: Reply): void {

@@ -189,6 +189,7 @@ function reset(run: Run, _args: Args, reply: Reply): void {
   const { session } = run;
   leaveTransaction(run, session);
   run.subscriptions.leave(session);
+  run.tracking.end(session);
   session.db = 0;
   session.resp = 2;
   session.name = "";

@@ -55,6 +55,7 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   } else if ((entry.bits & WRAPS) !== 0) dispatchWrapped(run, entry, args, reply);
   else dispatch(run, entry, args, reply);
   if (session.replies !== "on" && ((entry?.bits ?? 0) & PUSHES) === 0) mute(session, mark, reply);
+  if (session.tracking !== null) run.tracking.ended(session, session.tracking, session.lastCommand);
   if (run.pushes.count > 0) run.pushes.deliver(run, session, reply);
 }
 

@@ -154,7 +154,6 @@ export const rememberedParameters: readonly Remembered[] = [
   integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "hash-max-ziplist-entries"),
   integer("set-max-intset-entries", 512, 0, LONG_MAX),
   integer("zset-max-listpack-entries", 128, 0, LONG_MAX, "zset-max-ziplist-entries"),
-  integer("tracking-table-max-keys", 1_000_000, 0, LONG_MAX),
   integer("repl-backlog-ttl", 3600, 0, LONG_MAX),
   integer("tls-session-cache-size", 20_480, 0, INT_MAX),
   integer("tls-session-cache-timeout", 300, 0, INT_MAX),

@@ -119,6 +119,9 @@ export const parameters: readonly Parameter[] = [
       return null;
     },
   },
+  parameter("tracking-table-max-keys", "trackingTableMaxKeys", (value) =>
+    readInteger(value, 0, Number.MAX_SAFE_INTEGER),
+  ),
   {
     name: "notify-keyspace-events",
     get: (settings) => eventClassesText(settings.notifyEvents),

@@ -28,6 +28,7 @@ import { Stopwatch } from "./stopwatch.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { eventClass } from "./event-classes.ts";
+import { Tracking } from "./tracking.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -98,6 +99,7 @@ export class Run {
   readonly pushes = new Pushes();
   readonly subscriptions = new Subscriptions(this.pushes);
   readonly events: KeyspaceEvents;
+  readonly tracking: Tracking;
   readonly stopwatch: Stopwatch;
   /** How long the client of this command is made to wait beside it (DEBUG SLEEP): that counts as its time. */
   waitedMicros = 0;
@@ -155,6 +157,7 @@ export class Run {
     this.#chance = chance | 1;
     this.blocking = new Blocking(this);
     this.events = new KeyspaceEvents(this);
+    this.tracking = new Tracking(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
     this.eviction.onEvicted = (place) => this.events.removed("eevicted", place);
@@ -220,13 +223,18 @@ export class Run {
   /** Hears of changed keys as long as somebody wants to know of one, so that writes pay nothing otherwise. */
   listen(): void {
     const needed =
-      this.watchers.size > 0 || this.blocking.count > 0 || this.settings.notifyEvents !== 0;
+      this.watchers.size > 0 ||
+      this.blocking.count > 0 ||
+      this.tracking.clients > 0 ||
+      this.settings.notifyEvents !== 0;
+    this.keyspace.onFlushed = this.tracking.clients > 0 ? () => this.tracking.flushed() : null;
     this.keyspace.onTouch = needed ? this.#onTouch : null;
   }
 
   readonly #onTouch = (place: Place): void => {
     if (this.watchers.size > 0) this.#markWatchers(place);
     if (this.blocking.count > 0) this.blocking.touch(place);
+    if (this.tracking.clients > 0) this.tracking.touch(place);
     if (this.executing && this.settings.notifyEvents !== 0) this.events.touch(place);
   };
 

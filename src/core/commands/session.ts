@@ -10,6 +10,7 @@ import type { Level } from "../replica/levels.ts";
 import type { Wait } from "../replica/waits.ts";
 import type { CommandEntry } from "./command-table.ts";
 import { type Behind, type Consistency, UNSAID } from "./consistency.ts";
+import type { Tracked } from "./tracking.ts";
 
 /** A command that waits for EXEC. */
 export interface Queued {
@@ -69,6 +70,8 @@ export class Session {
   softLimitSinceMs: number | null = null;
   /** Bytes owed to the client: held for the disk, or not taken by the network yet. */
   outputBytes: () => number = noBytes;
+  /** How the client tracks what it reads; null when it does not. */
+  tracking: Tracked | null = null;
   /** The client's command waits for a key, and those behind it wait for the command. */
   waiter: Waiter | null = null;
   /** What was said of levels for this connection. */

@@ -49,6 +49,8 @@ export interface Settings {
   outputLimits: OutputLimits;
   /** What all clients together may hold before the largest is cut off. */
   maxMemoryClients: ClientsMemory;
+  /** Keys that are remembered for clients that track; 0 for no bound. */
+  trackingTableMaxKeys: number;
   /** Of which classes keyspace events are told, and in which channels, as bits; 0: none. */
   notifyEvents: number;
   /** A client that is silent for so long is disconnected; 0: never. */
@@ -87,6 +89,7 @@ export const defaultSettings: Settings = {
   latencyPercentiles: [50, 99, 99.9],
   outputLimits: DEFAULT_OUTPUT_LIMITS,
   maxMemoryClients: 0,
+  trackingTableMaxKeys: 1_000_000,
   notifyEvents: 0,
   timeoutSeconds: 0,
   remembered: REMEMBERED,

@@ -72,6 +72,9 @@ export class Keyspace {
   accessSeconds = 0;
   /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
   onTouch: ((place: Place) => void) | null = null;
+  /** Called when a database was emptied; and whether that is being done, key by key. */
+  onFlushed: (() => void) | null = null;
+  flushing = false;
   readonly #entry = new Entry();
 
   constructor(origins: Origins, hasher: Hasher) {
@@ -343,6 +346,7 @@ export class Keyspace {
       this.flushes.push(flush);
       this.heap.undo?.other(() => void this.flushes.pop());
     }
+    this.flushing = true;
     for (const table of this.shards) {
       if (table === this.internal) continue;
       const names: { db: number; name: Buffer }[] = [];
@@ -359,6 +363,8 @@ export class Keyspace {
         this.close(place, key);
       }
     }
+    this.flushing = false;
+    this.onFlushed?.();
   }
 
   /**

@@ -327,6 +327,7 @@ export class Replica {
     this.run.eviction.look();
     this.exchange.tick();
     this.run.blocking.tick();
+    this.run.tracking.tick();
     this.run.blocking.settle();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
@@ -361,6 +362,7 @@ export class Replica {
 
   /** Hands on what was told outside of commands: by expiry, eviction and peers' records. The host calls it at the end of a turn. */
   deliverPushes(): void {
+    this.run.tracking.broadcast();
     if (this.run.pushes.count > 0) this.run.pushes.deliver(this.run, null, null);
   }
 
