@@ -19,6 +19,7 @@ import { originName } from "./core/clock/origins.ts";
 import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
 import { DOCUMENTS } from "./engines/documents/documents.ts";
+import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import { Lives } from "./host/lives.ts";
 import { Node } from "./host/node.ts";
@@ -52,6 +53,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       },
       resolver: loadResolver,
       engines: [DOCUMENTS],
+      scripting: luaScripting,
       soon: (callback) => void setImmediate(callback),
       every: (ms, callback) => {
         const timer = setInterval(callback, ms);

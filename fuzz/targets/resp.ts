@@ -166,6 +166,7 @@ class World {
         checkpoint: () => {},
         checkpointMs: () => 0,
         shutdown: () => {},
+        log: () => {},
         micros: () => 0,
         secret: (bytes) => Buffer.alloc(bytes),
         aclFile: null,

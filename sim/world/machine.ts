@@ -12,6 +12,7 @@ import type { Config } from "../../src/host/config.ts";
 import { Node, type NodeWorld } from "../../src/host/node.ts";
 import { defaultSettings } from "../../src/core/commands/settings.ts";
 import { DOCUMENTS } from "../../src/engines/documents/documents.ts";
+import { luaScripting } from "../../src/engines/lua/scripting/lua-scripting.ts";
 import type { Storage } from "../../src/host/ports/storage.ts";
 import type { Chance } from "./chance.ts";
 import { Disk, type Loss } from "./disk.ts";
@@ -365,6 +366,7 @@ export class Machine implements Owner {
       random: () => chance.u32(),
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
       engines: [DOCUMENTS],
+      scripting: luaScripting,
       resolver: (name) => {
         throw new Error(`${name}: nothing is loaded here`);
       },

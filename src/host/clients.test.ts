@@ -66,6 +66,7 @@ function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/
       checkpoint: () => {},
       checkpointMs: () => 0,
       shutdown: () => {},
+      log: () => {},
       micros: () => 0,
       push: () => {},
       secret: (bytes) => Buffer.alloc(bytes),

@@ -24,6 +24,9 @@ const SLOTS = "cluster mode spreads keys over servers; here every region holds a
 const RULES = "rules are told in the commands and subcommands that are here";
 
 const HERE = "of this replica";
+const SCRIPTS =
+  "one record; one that runs beyond `busy-reply-threshold` is stopped and leaves nothing behind; `redis.set_repl` changes nothing";
+const EVERYWHERE = "in every region";
 
 const STORED_DISTANCE =
   "`STOREDIST` may store another last digit: sine and cosine of two machines differ";
@@ -51,6 +54,27 @@ export const notes: Readonly<Record<string, Note>> = {
   "pubsub|numsub": full(HERE),
   "pubsub|shardchannels": full(HERE),
   "pubsub|shardnumsub": full(HERE),
+
+  // ── scripts and functions ──────────────────────────────────────────────────────────────────────────────────────────
+  eval: different(SCRIPTS),
+  evalsha: different(`${SCRIPTS}; each replica knows the scripts it was sent`),
+  fcall: different(SCRIPTS),
+  "function|delete": full(EVERYWHERE),
+  "function|flush": full(EVERYWHERE),
+  "function|help": different(OWN_WORDS),
+  "function|kill": different(
+    "always `NOTBUSY`: while a function runs nobody is heard, and it ends by itself",
+  ),
+  "function|load": full(
+    `${EVERYWHERE}; of one library loaded in two regions at once the last writer's stays`,
+  ),
+  "function|restore": full(EVERYWHERE),
+  "script|debug": different("`YES` and `SYNC` are refused: there is no debugger"),
+  "script|help": different(OWN_WORDS),
+  "script|kill": different(
+    "always `NOTBUSY`: while a script runs nobody is heard, and it ends by itself",
+  ),
+  "script|load": full("on this replica"),
 
   // ── stream ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   xadd: full(

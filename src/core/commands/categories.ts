@@ -24,6 +24,8 @@ const implied: Partial<Record<Flag, readonly string[]>> = {
 export function categoriesOf(command: Command): string[] {
   const named = new Set(command.categories);
   for (const flag of command.flags) for (const category of implied[flag] ?? []) named.add(category);
+  // A script that reads does so by commands, which are judged one by one.
+  if (named.has("scripting")) named.delete("read");
   if (!named.has("fast")) named.add("slow");
   return CATEGORIES.filter((category) => named.has(category));
 }

@@ -37,6 +37,11 @@ export class CommandStats {
     times[at] = (times[at] as number) + 1;
   }
 
+  /** A command was refused before it ran. */
+  rejected(index: number): void {
+    this.rejections[index] = (this.rejections[index] as number) + 1;
+  }
+
   /** The reply that begins at `mark` is an error. */
   failed(reply: Reply, mark: number): void {
     const { buffer, length } = reply.sink;

@@ -47,6 +47,7 @@ const bitsOfFlags: Partial<Record<Flag, number>> = {
   no_multi: NEVER_QUEUED,
   skip_slowlog: UNLOGGED,
   admin: UNSEEN,
+  skip_monitor: UNSEEN,
   fast: FAST,
   denyoom: GROWS,
   loading: LOADING,

@@ -32,6 +32,8 @@ export type Flag =
   | "allow_busy"
   | "fast"
   | "no_multi"
+  | "skip_monitor"
+  | "no_mandatory_keys"
   | "movablekeys";
 
 /** Keys that no range of arguments says, as COMMAND INFO tells of them. */

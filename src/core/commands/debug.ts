@@ -136,7 +136,7 @@ function digest(run: Run, _args: Args, reply: Reply): void {
   const entry = new Entry();
   for (let cursor = 0, more = true; more; more = cursor !== 0)
     cursor = run.keyspace.walk(cursor, 1000, (table, at) => {
-      if (table === run.keyspace.internal) return;
+      if (!run.keyspace.isOfClients(table)) return;
       table.load(at, entry);
       const { db, bytes, nameStart, nameEnd } = entry;
       names.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)) });

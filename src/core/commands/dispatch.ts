@@ -158,8 +158,7 @@ function grows({ queue }: Session, bits: number): boolean {
 
 function refuse(run: Run, entry: CommandEntry, reason: string, reply: Reply): void {
   const mark = reply.mark;
-  const { rejections } = run.stats;
-  rejections[entry.index] = (rejections[entry.index] as number) + 1;
+  run.stats.rejected(entry.index);
   if (run.session.queue !== null) run.session.queueFailed = true;
   if (entry.command.refused === undefined) reply.error(reason);
   else entry.command.refused(run, reason, reply);

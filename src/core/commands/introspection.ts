@@ -188,7 +188,9 @@ function getKeys(table: CommandTable, args: Args, reply: Reply, flags: boolean):
   inner.begin(args.bytes);
   for (let i = 2; i < args.count; i++) inner.push(args.start[i] as number, args.end[i] as number);
   const positions = keyPositions(entry.command, inner);
-  if (positions.length === 0) return reply.error("ERR Invalid arguments specified for command");
+  const { flags: said } = entry.command;
+  if (positions.length === 0 && !said.includes("no_mandatory_keys"))
+    return reply.error("ERR Invalid arguments specified for command");
   reply.array(positions.length);
   for (const [index, at] of positions.entries()) {
     if (flags) reply.array(2);

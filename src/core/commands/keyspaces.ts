@@ -93,7 +93,7 @@ function holdsKeys({ keyspace }: Run, prefix: string): boolean {
   let found = false;
   do
     cursor = keyspace.walk(cursor, 1024, (table, at) => {
-      if (table === keyspace.internal) return;
+      if (!keyspace.isOfClients(table)) return;
       table.load(at, entry);
       const { bytes, nameStart, nameEnd } = entry;
       const end = Math.min(nameEnd, nameStart + wanted.length);

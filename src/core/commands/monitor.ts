@@ -2,14 +2,14 @@
  * MONITOR: clients that are told every command that runs, in one line each.
  *
  * Invariant: a line shows what was asked, so nothing of the data and no secret, and need not wait for the disk. It comes when the
- * command has run, so EXEC stands behind what it ran. Commands of administration are not shown.
+ * command has run, so EXEC stands behind what it ran; only a script stands before what it calls. Commands of administration are
+ * not shown.
  */
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { CommandEntry } from "./command-table.ts";
 import type { Command } from "./command.ts";
 import type { Run } from "./run.ts";
-import type { Session } from "./session.ts";
 import { shownArg } from "./shown-args.ts";
 
 export const monitorCommands: readonly Command[] = [
@@ -35,19 +35,15 @@ export function tellMonitors(run: Run, entry: CommandEntry, args: Args, reply: R
   const line = Buffer.from(lineOf(run, entry, args), "latin1");
   for (const session of run.monitors)
     // Its own lines stand among the replies it has not got yet.
-    if (session === run.session) reply.sink.raw(line, 0, line.length);
+    if (session === run.session) (run.scriptRun.outer ?? reply).sink.raw(line, 0, line.length);
     else run.node.push(session.id, line, 0);
 }
 
-function lineOf({ wallMs, session }: Run, entry: CommandEntry, args: Args): string {
+function lineOf({ wallMs, session, scriptRun }: Run, entry: CommandEntry, args: Args): string {
   const micros = String(Math.floor((wallMs * 1000) % 1_000_000)).padStart(6, "0");
   const words: string[] = [];
   for (let i = 0; i < args.count; i++) words.push(quoted(shownArg(entry, args, i)));
-  return `+${Math.floor(wallMs / 1000)}.${micros} [${sourceOf(session)}] ${words.join(" ")}\r\n`;
-}
-
-function sourceOf({ db, address }: Session): string {
-  return `${db} ${address}`;
+  return `+${Math.floor(wallMs / 1000)}.${micros} [${session.db} ${scriptRun.running ? "lua" : session.address}] ${words.join(" ")}\r\n`;
 }
 
 const escapes: Record<number, string> = {

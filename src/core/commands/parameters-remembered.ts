@@ -148,7 +148,6 @@ export const rememberedParameters: readonly Remembered[] = [
   integer("min-replicas-max-lag", 10, 0, INT_MAX, "min-slaves-max-lag"),
   integer("shutdown-timeout", 10, 0, INT_MAX),
   integer("acllog-max-len", 128, 0, LONG_MAX),
-  integer("busy-reply-threshold", 5000, 0, LONG_MAX, "lua-time-limit"),
   integer("cluster-node-timeout", 15_000, 0, LONG_MAX),
   integer("stream-node-max-entries", 100, 0, LONG_MAX),
   integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "hash-max-ziplist-entries"),

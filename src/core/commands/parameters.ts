@@ -132,6 +132,12 @@ export const parameters: readonly Parameter[] = [
       return null;
     },
   },
+  {
+    ...parameter("busy-reply-threshold", "scriptTimeLimitMs", (value) =>
+      readInteger(value, 0, Number.MAX_SAFE_INTEGER),
+    ),
+    alias: "lua-time-limit",
+  },
   parameter("timeout", "timeoutSeconds", (value) => readInteger(value, 0, INT_MAX)),
   fromSettings("port", (settings) => String(settings.port)),
   fromSettings("bind", (settings) => Buffer.from(settings.bind).latin1Slice()),

@@ -29,6 +29,7 @@ const port: NodePort = {
   checkpoint: () => {},
   checkpointMs: () => 0,
   shutdown: () => {},
+  log: () => {},
   micros: () => 0,
   push: () => {},
   secret: (bytes) => Buffer.alloc(bytes),

@@ -25,6 +25,10 @@ import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import type { ScriptEngine } from "./script-engine.ts";
+import { Libraries } from "./libraries.ts";
+import { ScriptRun } from "./script-run.ts";
+import { Scripts } from "./scripts.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { eventClass } from "./event-classes.ts";
@@ -57,6 +61,8 @@ export interface NodePort {
   secret(bytes: number): Buffer;
   /** Where users are kept; null when nowhere. */
   readonly aclFile: AclFile | null;
+  /** Writes a text of one byte a character to the log. */
+  log(level: "notice" | "warning", text: string): void;
   /** A stopwatch in microseconds. What it measures is told, and decides nothing. */
   micros(): number;
   /**
@@ -129,6 +135,13 @@ export class Run {
   /** Which of the members this is, and how many there are: regions number the entries of streams apart by it. */
   memberIndex = 0;
   memberCount = 1;
+  /** What runs scripts; null where none does. */
+  scriptEngine: ScriptEngine | null = null;
+  /** The scripts that clients may call by their digest. */
+  readonly scripts = new Scripts();
+  /** The functions that every region has. */
+  readonly libraries: Libraries;
+  readonly scriptRun: ScriptRun;
   /** Clients whose command waits for a key. */
   readonly blocking: Blocking;
   /** What clients wait for of other members; set by the replica. */
@@ -158,6 +171,8 @@ export class Run {
     this.blocking = new Blocking(this);
     this.events = new KeyspaceEvents(this);
     this.tracking = new Tracking(this);
+    this.scriptRun = new ScriptRun(this);
+    this.libraries = new Libraries(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
     this.eviction.onEvicted = (place) => this.events.removed("eevicted", place);

@@ -55,6 +55,8 @@ export interface Settings {
   notifyEvents: number;
   /** A client that is silent for so long is disconnected; 0: never. */
   timeoutSeconds: number;
+  /** A script that runs for longer is stopped, and nothing of it is kept; 0: none is. */
+  scriptTimeLimitMs: number;
   /** Parameters that mean nothing here, by name: what they were set to. Never changed in place. */
   remembered: Readonly<Record<string, string>>;
 }
@@ -92,5 +94,6 @@ export const defaultSettings: Settings = {
   trackingTableMaxKeys: 1_000_000,
   notifyEvents: 0,
   timeoutSeconds: 0,
+  scriptTimeLimitMs: 5_000,
   remembered: REMEMBERED,
 };

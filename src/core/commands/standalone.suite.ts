@@ -47,6 +47,7 @@ export class Standalone {
       checkpoint: () => {},
       checkpointMs: () => 1_600_000_000_000,
       shutdown: () => {},
+      log: () => {},
       micros: () => 0,
       push: () => {},
       secret: (bytes) => Buffer.alloc(bytes, 0x5a),

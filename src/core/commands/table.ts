@@ -15,6 +15,7 @@ import { connectionCommands } from "./connection.ts";
 import { debugCommands } from "./debug.ts";
 import { dumpCommands } from "./dump.ts";
 import { expiryCommands } from "./expiry.ts";
+import { functionCommands } from "./functions.ts";
 import { geoCommands } from "./geo.ts";
 import { hashCommands } from "./hashes.ts";
 import { hyperLogLogCommands } from "./hyperloglogs.ts";
@@ -32,6 +33,7 @@ import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
 import { sessionCommands } from "./sessions.ts";
+import { scriptCommands } from "./scripts.ts";
 import { setCommands } from "./sets.ts";
 import { siblingCommands } from "./siblings.ts";
 import { slowLogCommands } from "./slow-log-commands.ts";
@@ -78,4 +80,6 @@ export const commandTable: CommandTable = new CommandTable([
   levelCommands,
   sessionCommands,
   sortCommands(() => commandTable),
+  scriptCommands(() => commandTable),
+  functionCommands(() => commandTable),
 ]);

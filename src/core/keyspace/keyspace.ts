@@ -42,6 +42,13 @@ const SHARD_UNIT = 2 ** 32;
  * own, so that no command meets it. Clients' databases have smaller numbers.
  */
 export const INTERNAL_DB = 16_384;
+/** The libraries of functions, by name: as that, but for losses against concurrent writes, which are recorded. */
+export const LIBRARIES_DB: number = INTERNAL_DB + 1;
+
+/** Whether a database is the store's own. */
+export function isInternal(db: number): boolean {
+  return db === INTERNAL_DB || db === LIBRARIES_DB;
+}
 
 /** FLUSHALL or FLUSHDB until it is stable: what was born at or before the stamp is dead on arrival. */
 export interface Flush {
@@ -60,7 +67,7 @@ export class Keyspace {
   policies = new Policies();
   /** The kinds of generations this replica knows, by number. */
   kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS;
-  /** The tables of clients' databases, and behind them that of `INTERNAL_DB`. */
+  /** The tables of clients' databases, and behind them those of `INTERNAL_DB` and `LIBRARIES_DB`. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   /** Bodies of so many cells are not walked through in one turn if that can be helped. */
@@ -70,6 +77,8 @@ export class Keyspace {
   /** Entries that expiry will have to remove some day, whether a reader still sees them or not. */
   expirable = 0;
   accessSeconds = 0;
+  /** Grows whenever a library of functions has changed. */
+  librariesVersion = 0;
   /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
   onTouch: ((place: Place) => void) | null = null;
   /** Called when a database was emptied; and whether that is being done, key by key. */
@@ -80,7 +89,7 @@ export class Keyspace {
   constructor(origins: Origins, hasher: Hasher) {
     this.origins = origins;
     this.hasher = hasher;
-    this.shards = Array.from({ length: SHARDS + 1 }, () => new Table<Key>(this.heap, KEY_BYTES));
+    this.shards = Array.from({ length: SHARDS + 2 }, () => new Table<Key>(this.heap, KEY_BYTES));
   }
 
   /** What the data takes, in bytes. */
@@ -130,6 +139,16 @@ export class Keyspace {
     return this.shards[SHARDS] as Table<Key>;
   }
 
+  /** The table of `LIBRARIES_DB`. */
+  get libraries(): Table<Key> {
+    return this.shards[SHARDS + 1] as Table<Key>;
+  }
+
+  /** Whether a table holds keys of clients. */
+  isOfClients(table: Table<Key>): boolean {
+    return table !== this.internal && table !== this.libraries;
+  }
+
   /** Databases that have ever held a key, by number. */
   get databases(): number {
     return this.#keys.length;
@@ -143,7 +162,7 @@ export class Keyspace {
     place.end = end;
     place.slot = slotOf(bytes, start, end);
     place.hash = this.hasher.hash(db, bytes, start, end);
-    const shard = db === INTERNAL_DB ? SHARDS : place.slot >>> SHARD_SHIFT;
+    const shard = isInternal(db) ? SHARDS + db - INTERNAL_DB : place.slot >>> SHARD_SHIFT;
     place.table = this.shards[shard] as Table<Key>;
     place.at = place.table.find(place.hash, db, bytes, start, end);
     place.version = place.table.version;
@@ -262,7 +281,7 @@ export class Keyspace {
 
   /** Changes the counts of a database. */
   count(db: number, keys: number, expiring: number): void {
-    if (db === INTERNAL_DB) return;
+    if (isInternal(db)) return;
     while (db >= this.#keys.length) {
       this.#keys.push(0);
       this.#expiring.push(0);
@@ -274,6 +293,7 @@ export class Keyspace {
 
   /** Tells whoever watches that a key changed. */
   touch(place: Place): void {
+    if (place.db === LIBRARIES_DB) this.librariesVersion++;
     if (this.onTouch !== null) this.onTouch(place);
   }
 
@@ -318,7 +338,7 @@ export class Keyspace {
   flushed(db: number, ms: number, tick: number, origin: number, seq: number): boolean {
     for (const flush of this.flushes)
       if (
-        (flush.db < 0 ? db !== INTERNAL_DB : flush.db === db) &&
+        (flush.db < 0 ? !isInternal(db) : flush.db === db) &&
         compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
         (flush.origin !== origin || flush.seq !== seq)
       )
@@ -330,7 +350,7 @@ export class Keyspace {
   flushedUnseen(db: number, ms: number, tick: number, context: Context): boolean {
     for (const flush of this.flushes)
       if (
-        (flush.db < 0 ? db !== INTERNAL_DB : flush.db === db) &&
+        (flush.db < 0 ? !isInternal(db) : flush.db === db) &&
         compareStamps(ms, tick, flush.ms, flush.tick) <= 0 &&
         !context.covers(flush.origin, flush.seq)
       )
@@ -348,7 +368,7 @@ export class Keyspace {
     }
     this.flushing = true;
     for (const table of this.shards) {
-      if (table === this.internal) continue;
+      if (!this.isOfClients(table)) continue;
       const names: { db: number; name: Buffer }[] = [];
       table.each((at) => {
         table.load(at, this.#entry);
@@ -375,7 +395,7 @@ export class Keyspace {
     let shard = Math.floor(cursor / SHARD_UNIT);
     let hash = cursor % SHARD_UNIT;
     let left = count;
-    while (shard <= SHARDS) {
+    while (shard < this.shards.length) {
       const table = this.shards[shard] as Table<Key>;
       if (table.size > 0) {
         hash = table.walk(hash, left, (at) => {
@@ -388,7 +408,7 @@ export class Keyspace {
       hash = 0;
       if (left <= 0) break;
     }
-    return shard <= SHARDS ? shard * SHARD_UNIT : 0;
+    return shard < this.shards.length ? shard * SHARD_UNIT : 0;
   }
 
   /** Some entry of a client's, chosen by `chance` in [0, 1), for RANDOMKEY; null when there is none. */

@@ -18,11 +18,16 @@ const VERSION = 10;
 /** The newest format all of whose values are read: that of Redis 7.4. */
 const VERSION_MAX = 12;
 const CHECKSUM_BYTES = 8;
-const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
+export const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
 export function encodePayload(value: Value): Buffer {
   const sink = new RdbSink();
   writeValue(value, sink);
+  return seal(sink);
+}
+
+/** Ends what was written as a payload. */
+export function seal(sink: RdbSink): Buffer {
   sink.u8(VERSION);
   sink.u8(0);
   const checksum = crc64(sink.buffer, 0, sink.length);

@@ -23,7 +23,7 @@ import {
 } from "../crdt/key.ts";
 import type { Order } from "../crdt/order.ts";
 import { printJson } from "../json/print.ts";
-import { INTERNAL_DB, type Keyspace } from "../keyspace/keyspace.ts";
+import { isInternal, type Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 
@@ -216,7 +216,7 @@ export function checkCounts(keyspace: Keyspace): void {
   const keys: number[] = [];
   const expiring: number[] = [];
   for (const { db, name } of names(keyspace)) {
-    if (db === INTERNAL_DB) continue;
+    if (isInternal(db)) continue;
     const key = keyspace.open(locate(keyspace, db, name));
     const tags = key.tags as Tag;
     if (tags === NONE) continue;

@@ -128,7 +128,7 @@ export class Eviction {
 
   /** Takes an entry for the victim if it matters less than the one there is; returns whether it may go at all. */
   #consider(table: Table<Key>, at: number, volatile: boolean): boolean {
-    if (table === this.#keyspace.internal) return false;
+    if (!this.#keyspace.isOfClients(table)) return false;
     const entry = this.#entry;
     table.load(at, entry);
     let { deadline } = entry;

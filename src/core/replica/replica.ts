@@ -17,6 +17,7 @@ import { Vector } from "../clock/vector.ts";
 import { execute } from "../commands/dispatch.ts";
 import { incomplete } from "../commands/levels.ts";
 import { type NodePort, Run } from "../commands/run.ts";
+import type { ScriptEngine } from "../commands/script-engine.ts";
 import type { Session } from "../commands/session.ts";
 import type { Settings } from "../commands/settings.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
@@ -72,6 +73,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly keyspaces: readonly KeyspacePolicy[];
   /** The kinds of generations that engines bring. */
   readonly engines?: readonly GenerationKind[];
+  /** What runs scripts; nothing does when it is absent. */
+  readonly scripting?: ScriptEngine | null;
   /** How much of its own losses it keeps; the default when absent. */
   readonly conflicts?: ConflictBounds;
   readonly settings: Settings;
@@ -134,6 +137,7 @@ export class Replica {
     const lineage = this.delivery.lineage(this.me);
     this.writer = new Writer(applier, this.clock, this.applied, this.records, lineage);
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
+    this.run.scriptEngine = options.scripting ?? null;
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
     this.run.blocking.owners = new OwnerRegions(options.members, options.region);
     this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);

@@ -30,6 +30,7 @@ export function replicaWith(origin: Origin, more: Partial<ReplicaOptions> = {}):
       checkpoint: () => {},
       checkpointMs: () => 0,
       shutdown: () => {},
+      log: () => {},
       micros: () => 0,
       push: () => {},
       secret: (bytes) => Buffer.alloc(bytes),

@@ -150,11 +150,17 @@ export class Reply {
     else this.int(value ? 1 : 0);
   }
 
-  /** Text with its format: in RESP2 a plain bulk string. */
-  verbatim(text: string): void {
+  /** An integer of any size in decimal: in RESP2 a bulk string. */
+  bigNumber(digits: string): void {
+    if (this.resp === 3) this.#line(40, lineOf(digits));
+    else this.text(digits);
+  }
+
+  /** Text with its format, three letters: in RESP2 a plain bulk string. */
+  verbatim(text: string, format = "txt"): void {
     if (this.resp !== 3) return this.text(text);
     this.#header(61, text.length + 4);
-    this.sink.latin1("txt:");
+    this.sink.latin1(`${format}:`);
     this.sink.latin1(text);
     this.#crlf();
   }
