@@ -178,6 +178,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
   relaxed: { faults: ["crash", "crash-all"], fixed: { durability: "relaxed" } },
   /** Disks that fail or are full. */
+  /** Syncs fail and the power goes while what a dead process left in the cache is read. */
+  "failing starts": {
+    faults: ["sync-error", "crash", "torn-write"],
+    everyMs: 300,
+    fixed: { durability: "relaxed", padding: 2_000 },
+  },
   disks: { faults: ["sync-error", "disk-full", "slow-disk"], fixed: { durability: "local" } },
   /** Much data, small windows, logs that are cut as soon as they may be. */
   large: {

@@ -71,6 +71,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "() => true",
   },
   {
+    name: "a sync that fails while the process starts leaves no word for the next",
+    profile: "failing starts",
+    file: "adapters/storage-files/log-recovery.ts",
+    find: "await leaveDoubt(files, directory);\n        throw error;",
+    put: "throw error;",
+  },
+  {
     name: "of an incarnation that ended nothing is thought to be under way",
     profile: "counters, older disks",
     file: "core/replica/members.ts",

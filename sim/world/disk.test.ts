@@ -79,6 +79,26 @@ test("what a failed sync left in the cache is not taken for stored by the proces
   crash(disk, null);
 });
 
+test("a sync that fails while a process starts leaves the same word as one that fails later", async () => {
+  const disk = new Disk(++disks);
+  const first = await open(disk);
+  await durableAt(first, first.log.append(Buffer.from("kept"), true));
+  first.log.append(Buffer.from("left in the cache"), true);
+  assert.ok(disk.unsyncedSectors > 0);
+  crash(disk, null);
+  disk.failNextSync = true;
+  await assert.rejects(open(disk), /EIO/);
+  crash(disk, null);
+  const second = await open(disk);
+  const found = await texts(second);
+  assert.deepEqual(found, ["kept", "left in the cache"]);
+  await durableAt(second, second.log.append(Buffer.from("new"), true));
+  crash(disk, () => false);
+  const third = await open(disk);
+  assert.deepEqual(await texts(third), [...found, "new"]);
+  crash(disk, null);
+});
+
 test("a power failure takes sectors one by one, and names that were not synced", async () => {
   const disk = new Disk(++disks);
   disk.world = { schedule: (complete) => complete(), stir: () => {} };

@@ -15,7 +15,7 @@ import { blockBytes, BLOCK_BYTES_MAX, type BlockKind } from "./block.ts";
 import type { Computer } from "./computer.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { LogReader } from "./log-reader.ts";
-import { DOUBT_NAME, type RecoveredLog } from "./log-recovery.ts";
+import { leaveDoubt, type RecoveredLog } from "./log-recovery.ts";
 import { Recent, type Chunk } from "./recent.ts";
 import {
   createSegment,
@@ -377,20 +377,11 @@ export class FileLog implements Log {
     this.#state = "failed";
     this.#failure = error;
     this.#rest();
-    void this.#doubt().finally(() =>
+    const { files, directory } = this.#options;
+    void leaveDoubt(files, directory).finally(() =>
       this.onFailure({ kind: "failed", error: this.#explain("failed", error) }),
     );
   };
-
-  /** Leaves word for the next opening; a disk that does not even take that has lost its cache as well, or will. */
-  async #doubt(): Promise<void> {
-    const { files, directory } = this.#options;
-    try {
-      await (await files.open(join(directory, DOUBT_NAME), true)).close();
-    } catch {
-      // Nobody can be told more than that the log has failed.
-    }
-  }
 
   #explain(what: string, cause: Error): Error {
     return new Error(`the log in ${this.#options.directory} ${what}: ${cause.message}`, { cause });

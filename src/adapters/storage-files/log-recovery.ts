@@ -32,7 +32,16 @@ import { MEND, openSegment, SEGMENT_HEADER_BYTES, segmentStart, type Segment } f
  * A file that says that a sync failed. It is never synced itself: it lasts as long as the page cache does, and so does the doubt.
  * Without it nothing is written in place, because a power failure in the middle of that could tear what had been stored.
  */
-export const DOUBT_NAME = "sync-failed";
+const DOUBT_NAME = "sync-failed";
+
+/** Leaves word for the next opening; a disk that does not even take that has lost its cache as well, or will. */
+export async function leaveDoubt(files: Files, directory: string): Promise<void> {
+  try {
+    await (await files.open(join(directory, DOUBT_NAME), true)).close();
+  } catch {
+    // Nobody can be told more than that the sync has failed.
+  }
+}
 
 export interface RecoveredLog {
   /** Never empty. */
@@ -69,7 +78,12 @@ export async function recoverLog(
           tail.unwitnessed,
           tail.end - last.start - tail.unwitnessed.length,
         );
-      await datasync(last.file);
+      try {
+        await datasync(last.file);
+      } catch (error) {
+        await leaveDoubt(files, directory);
+        throw error;
+      }
       if (doubted) await files.unlink(join(directory, DOUBT_NAME));
     }
     return { segments, end: tail.end, opening: tail.opening + 1, marked: tail.marked };
