@@ -12,7 +12,14 @@ import { parseOffsetMs } from "../host/quantity.ts";
 import { callControl } from "../lab/control.ts";
 import type { LabCommand, LabStatus } from "../lab/lab-command.ts";
 import { readRunning } from "../lab/lab-directory.ts";
-import { parseDelay, type Parsed, parsePort, parseRegions, parseWan } from "../lab/lab-options.ts";
+import {
+  parseDelay,
+  type Parsed,
+  parsePort,
+  parseRegions,
+  parseReplicas,
+  parseWan,
+} from "../lab/lab-options.ts";
 import { type Lab, LabRefusal, startLab } from "../lab/lab.ts";
 import { CliError, EXIT_USAGE, usage } from "./cli-error.ts";
 import { withWholePaths } from "./modules.ts";
@@ -24,6 +31,7 @@ interface LabDeps {
 
 type LabFlags = {
   regions: string;
+  replicas: string;
   port: string;
   wan: string;
   durability: "local" | "relaxed";
@@ -38,11 +46,8 @@ export function labCommand(deps: LabDeps): Command {
   const lab = new Command("lab")
     .description("run several regions on this machine with a WAN between them, until Ctrl-C")
     .option("--regions <names>", "separated by commas", "us-east,us-west,eu-west")
-    .option(
-      "--port <number>",
-      "RESP of the first region; HTTP lies 1000 above; 0: free ones",
-      "7001",
-    )
+    .option("--replicas <number>", "of each region", "1")
+    .option("--port <number>", "RESP of the first node; HTTP lies 1000 above; 0: free ones", "7001")
     .option("--wan <distance>", "real, none, or one way in ms", "real")
     .addOption(
       new Option("--durability <kind>", "when a write is answered")
@@ -124,9 +129,11 @@ function valueOf<T>(parsed: Parsed<T>): T {
 /** Starts a lab and stays until it ends. */
 async function run(flags: LabFlags, deps: LabDeps): Promise<void> {
   const regions = valueOf(parseRegions(flags.regions));
+  const replicas = valueOf(parseReplicas(flags.replicas));
   const options = {
     regions,
-    port: valueOf(parsePort(flags.port, regions.length)),
+    replicas,
+    port: valueOf(parsePort(flags.port, regions.length * replicas)),
     wan: valueOf(parseWan(flags.wan, regions)),
     durability: flags.durability,
     dir: flags.dir,

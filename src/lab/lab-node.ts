@@ -15,7 +15,8 @@ import type { NodeStatus } from "../host/status.ts";
 export type LabNodeState = "starting" | "ready" | "paused" | "killed" | "failed" | "stopped";
 
 export interface LabNodeOptions {
-  readonly region: string;
+  /** Its name in the lab. */
+  readonly name: string;
   /** Program and arguments; `serve --config <config>` follows. */
   readonly command: readonly string[];
   readonly dir: string;
@@ -76,7 +77,7 @@ export class LabNode {
     });
     await new Promise<void>((resolve, reject) => {
       ended = (why) =>
-        reject(new Error(`the node of ${this.options.region} ${why}${this.#lastWords()}`));
+        reject(new Error(`the node of ${this.options.name} ${why}${this.#lastWords()}`));
       child.on("message", (message) => {
         if (!isOf(message, "ready")) return;
         ended = (reason) => this.#endedWhileRunning(reason);
@@ -131,7 +132,7 @@ export class LabNode {
         child.off("message", onMessage);
         child.off("exit", onExit);
         if (why === null) resolve();
-        else reject(new Error(`the clock of ${this.options.region} is not set: ${why}`));
+        else reject(new Error(`the clock of ${this.options.name} is not set: ${why}`));
       };
       const onMessage = (message: unknown): void => {
         if (isOf(message, "clock")) settle(null);
@@ -150,11 +151,9 @@ export class LabNode {
     for (;;) {
       if ((await this.status()) !== null) return;
       if (this.state !== "ready")
-        throw new Error(`the node of ${this.options.region} is ${this.state}`);
+        throw new Error(`the node of ${this.options.name} is ${this.state}`);
       if (performance.now() > deadlineMs)
-        throw new Error(
-          `the node of ${this.options.region} does not answer within ${ANSWER_MS} ms`,
-        );
+        throw new Error(`the node of ${this.options.name} does not answer within ${ANSWER_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

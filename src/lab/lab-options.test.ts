@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { knownRegions, oneWayMs, placeOf } from "./distances.ts";
-import { courseBetween, parseDelay, parsePort, parseRegions, parseWan } from "./lab-options.ts";
+import {
+  courseBetween,
+  parseDelay,
+  parsePort,
+  parseRegions,
+  parseReplicas,
+  parseWan,
+  postsOf,
+} from "./lab-options.ts";
 
 function refusal(parsed: object): string {
   assert.ok("refused" in parsed && typeof parsed.refused === "string", JSON.stringify(parsed));
@@ -30,6 +38,15 @@ test("a region that is not on the map is refused with those that are, unless dis
   const why = refusal(parseWan("real", ["eu-wset"]));
   assert.match(why, /did you mean "eu-west"\?/);
   assert.match(why, /us-east.*sa-east/);
+});
+
+test("a node is called by its region, or by its member's name where regions have several", () => {
+  assert.deepEqual(parseReplicas("3"), { value: 3 });
+  assert.match(refusal(parseReplicas("0")), /from 1 to 9/);
+  const names = (replicas: number): string[] =>
+    postsOf(["a", "b"], replicas).map(({ name, member }) => `${name} ${member}`);
+  assert.deepEqual(names(1), ["a a/1", "b b/1"]);
+  assert.deepEqual(names(2), ["a/1 a/1", "a/2 a/2", "b/1 b/1", "b/2 b/2"]);
 });
 
 test("the first port leaves room for the others and for HTTP", () => {

@@ -61,14 +61,42 @@ export function parseDelay(text: string): Parsed<number> {
   return { value: ms };
 }
 
+/** Where a node of the lab belongs. */
+export interface Post {
+  /** What it is called: its region, or `us-east/2` where regions have several replicas. */
+  readonly name: string;
+  readonly region: string;
+  readonly replica: number;
+  /** Its name in the cluster. */
+  readonly member: string;
+}
+
+const REPLICAS_MAX = 9;
+
+/** How many replicas each region has. */
+export function parseReplicas(text: string): Parsed<number> {
+  if (/^[1-9]$/.test(text)) return { value: Number(text) };
+  return { refused: `--replicas must be from 1 to ${REPLICAS_MAX}; it is "${text}"` };
+}
+
+/** The nodes of so many replicas in each region, region by region. */
+export function postsOf(regions: readonly string[], replicas: number): Post[] {
+  return regions.flatMap((region) =>
+    Array.from({ length: replicas }, (_, i) => {
+      const member = `${region}/${i + 1}`;
+      return { name: replicas === 1 ? region : member, region, replica: i + 1, member };
+    }),
+  );
+}
+
 /** The first RESP port; HTTP lies 1,000 above, so both must fit. 0 picks free ones. */
-export function parsePort(text: string, regions: number): Parsed<number> {
+export function parsePort(text: string, nodes: number): Parsed<number> {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port === 0) return { value: 0 };
-  const highest = 65_535 - 1_000 - (regions - 1);
+  const highest = 65_535 - 1_000 - (nodes - 1);
   if (!(port >= 1 && port <= highest))
     return { refused: `--port must be 0 (free ones) or from 1 to ${highest}; it is "${text}"` };
-  if (regions > 1_000) return { refused: "more than 1000 regions do not fit" };
+  if (nodes > 1_000) return { refused: "more than 1000 nodes do not fit" };
   return { value: port };
 }
 

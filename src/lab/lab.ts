@@ -1,7 +1,7 @@
 /**
  * The lab: several regions on this machine, each a process, with a WAN between them.
  *
- *     us-east ──► [ WAN link ] ──► us-west        one for every two regions; the first by name dials
+ *     us-east ──► [ WAN link ] ──► us-west        one for every two nodes; the first by name dials
  *
  * Invariant: whatever ends the lab ends its nodes: it stops them when it is told to, and they stop by themselves when it is
  * gone. Ports, addresses and directories stay the same from a node's kill to its start, so that only what was meant changes.
@@ -23,14 +23,16 @@ import {
   writeRunning,
 } from "./lab-directory.ts";
 import { LabNode } from "./lab-node.ts";
-import { courseBetween, type Wan } from "./lab-options.ts";
+import { courseBetween, type Post, postsOf, type Wan } from "./lab-options.ts";
 import { freePorts, portTaken } from "./ports.ts";
 import { systemClock } from "./wan-direction.ts";
 import { type Way, WanLink } from "./wan-link.ts";
 
 export interface LabOptions {
   readonly regions: readonly string[];
-  /** RESP port of the first region; 0 picks free ones. */
+  /** How many each region has. */
+  readonly replicas: number;
+  /** RESP port of the first node; 0 picks free ones. */
   readonly port: number;
   readonly wan: Wan;
   readonly durability: "local" | "relaxed";
@@ -49,7 +51,7 @@ export class LabRefusal extends Error {
   override name = "LabRefusal";
 }
 
-type Cable = { dialler: string; listener: string; link: WanLink };
+type Cable = { dialler: Post; listener: Post; link: WanLink };
 
 /**
  * Starts a lab and resolves when every region serves. Rejects with `LabRefusal` for what the user can mend. `onLab` gets it
@@ -88,9 +90,10 @@ async function refuseIfOccupied(dir: string): Promise<void> {
 
 type Ports = { resp: number; http: number; replication: number };
 
-async function choosePorts({ regions, port }: LabOptions): Promise<Ports[]> {
-  const free = await freePorts(regions.length * 3);
-  const chosen = regions.map((_, i) => ({
+async function choosePorts({ regions, replicas, port }: LabOptions): Promise<Ports[]> {
+  const posts = postsOf(regions, replicas);
+  const free = await freePorts(posts.length * 3);
+  const chosen = posts.map((_, i) => ({
     resp: port === 0 ? (free[i * 3] ?? 0) : port + i,
     http: port === 0 ? (free[i * 3 + 1] ?? 0) : port + i + 1_000,
     replication: free[i * 3 + 2] ?? 0,
@@ -104,7 +107,7 @@ async function choosePorts({ regions, port }: LabOptions): Promise<Ports[]> {
       const why = await portTaken(number);
       if (why !== null)
         throw new LabRefusal(
-          `port ${number} (${kind} of ${regions[i]}) ${why}; choose others with --port, or free ones with --port 0`,
+          `port ${number} (${kind} of ${posts[i]?.name}) ${why}; choose others with --port, or free ones with --port 0`,
         );
     }
   return chosen;
@@ -113,6 +116,7 @@ async function choosePorts({ regions, port }: LabOptions): Promise<Ports[]> {
 export class Lab {
   readonly #options: LabOptions;
   readonly #nodes = new Map<string, LabNode>();
+  readonly #posts: readonly Post[];
   readonly #ports: readonly Ports[];
   readonly #cables: Cable[] = [];
   readonly #token = randomBytes(24).toString("base64url");
@@ -125,12 +129,13 @@ export class Lab {
 
   constructor(options: LabOptions, ports: readonly Ports[]) {
     this.#options = options;
+    this.#posts = postsOf(options.regions, options.replicas);
     this.#ports = ports;
     this.ended = new Promise((done) => (this.#end = done));
   }
 
   async open(): Promise<void> {
-    const { regions, dir } = this.#options;
+    const { dir } = this.#options;
     this.#control = await serveControl(this.#token, (command) => this.#carryOut(command));
     try {
       this.#sign(true);
@@ -145,8 +150,8 @@ export class Lab {
       throw new Error("it was stopped while it started");
     }
     const secret = randomBytes(24).toString("base64url");
-    for (const [i, region] of regions.entries())
-      this.#nodes.set(region, this.#prepareNode(region, this.#ports[i] ?? none, secret));
+    for (const [i, post] of this.#posts.entries())
+      this.#nodes.set(post.name, this.#prepareNode(post, this.#ports[i] ?? none, secret));
     await Promise.all([...this.#nodes.values()].map((node) => this.#startNode(node)));
   }
 
@@ -154,7 +159,7 @@ export class Lab {
   endpoints(): LabEndpoints {
     return {
       regions: [...this.#nodes.values()].map(({ options, pid }) => ({
-        name: options.region,
+        name: options.name,
         redis: `redis://127.0.0.1:${options.respPort}`,
         http: `http://127.0.0.1:${options.httpPort}`,
         pid: pid ?? 0,
@@ -165,10 +170,12 @@ export class Lab {
 
   /** One way between two regions, in words, for the table. */
   distances(): string[] {
-    return this.#cables.map(
-      ({ dialler, listener, link }) =>
-        `${dialler} – ${listener} ${link.course("forth").delayMs} ms`,
-    );
+    return this.#cables
+      .filter(({ dialler, listener }) => dialler.replica === 1 && listener.replica === 1)
+      .map(
+        ({ dialler, listener, link }) =>
+          `${dialler.region} – ${listener.region} ${link.course("forth").delayMs} ms`,
+      );
   }
 
   /** Ends every node and resolves when all are gone. A second call does not wait for them to end in order. */
@@ -209,27 +216,33 @@ export class Lab {
   }
 
   async #layCables(): Promise<void> {
-    const { regions, wan } = this.#options;
-    for (const dialler of regions)
-      for (const [i, listener] of regions.entries()) {
-        if (dialler >= listener) continue;
+    const { wan } = this.#options;
+    for (const dialler of this.#posts)
+      for (const [i, listener] of this.#posts.entries()) {
+        if (dialler.member >= listener.member) continue;
         const target = { host: "127.0.0.1", port: this.#ports[i]?.replication ?? 0 };
-        const course = courseBetween(wan, dialler, listener);
+        const isNear = dialler.region === listener.region;
+        const course = courseBetween(
+          isNear ? { type: "none" } : wan,
+          dialler.region,
+          listener.region,
+        );
         const link = await WanLink.open(target, course, systemClock);
         this.#cables.push({ dialler, listener, link });
       }
   }
 
-  #prepareNode(region: string, ports: Ports, secret: string): LabNode {
-    const { regions, durability, keyspaces, command, say } = this.#options;
-    const dir = join(this.#options.dir, region);
+  #prepareNode(post: Post, ports: Ports, secret: string): LabNode {
+    const { durability, keyspaces, command, say } = this.#options;
+    const { name, region, replica, member } = post;
+    const dir = join(this.#options.dir, name);
     const config = join(dir, "node.yaml");
     const logFile = join(dir, "node.log");
     mkdirSync(dir, { recursive: true });
     writeFileSync(logFile, "");
     const settings = {
       region,
-      replica: 1,
+      replica,
       dir: join(dir, "data"),
       durability,
       resp: { host: "127.0.0.1", port: ports.resp },
@@ -239,18 +252,18 @@ export class Lab {
         port: ports.replication,
         secret,
         links: this.#cables
-          .filter(({ dialler }) => dialler === region)
+          .filter(({ dialler }) => dialler.member === member)
           .map(({ listener, link }) => ({
-            to: `${listener}/1`,
+            to: listener.member,
             address: `127.0.0.1:${link.port}`,
           })),
       },
-      members: regions.map((name) => `${name}/1`),
+      members: this.#posts.map((other) => other.member),
       keyspaces,
     };
     writeFileSync(config, stringify(settings), { mode: 0o600 });
     return new LabNode({
-      region,
+      name,
       command,
       dir,
       config,
@@ -259,8 +272,8 @@ export class Lab {
       httpPort: ports.http,
       replicationPort: ports.replication,
       onFailed: (_node, why) => {
-        say(`the node of ${region} failed: it ${why}`);
-        say(`start it again with \`atoll lab start ${region}\``);
+        say(`the node of ${name} failed: it ${why}`);
+        say(`start it again with \`atoll lab start ${name}\``);
       },
     });
   }
@@ -303,9 +316,9 @@ export class Lab {
   }
 
   async #withNode(name: string, run: (node: LabNode) => void | Promise<void>): Promise<Answer> {
-    const node = this.#nodes.get(name);
-    if (node === undefined) return { refused: this.#noRegion(name) };
-    await run(node);
+    const meant = this.#posts.filter((post) => isMeant(post, name));
+    if (meant.length === 0) return { refused: this.#noRegion(name) };
+    await Promise.all(meant.map((post) => run(this.#nodes.get(post.name) as LabNode)));
     return { done: null };
   }
 
@@ -324,7 +337,8 @@ export class Lab {
 
   /** The directions between the named regions: from the first to the second, or from the only one to all others. */
   #directions(regions: readonly string[], oneWay: boolean): { link: WanLink; way: Way }[] | string {
-    for (const name of regions) if (!this.#nodes.has(name)) return this.#noRegion(name);
+    for (const name of regions)
+      if (!this.#posts.some((post) => isMeant(post, name))) return this.#noRegion(name);
     const [from, to] = regions;
     if (from !== undefined && from === to) return `${from} has no link to itself`;
     const out: { link: WanLink; way: Way }[] = [];
@@ -333,8 +347,8 @@ export class Lab {
         [dialler, listener, "forth"],
         [listener, dialler, "back"],
       ] as const) {
-        const ahead = sender === from && (to === undefined || receiver === to);
-        const reverse = receiver === from && (to === undefined || sender === to);
+        const ahead = isWay(sender, receiver, from, to);
+        const reverse = isWay(receiver, sender, from, to);
         if (from === undefined || ahead || (reverse && !oneWay)) out.push({ link, way });
       }
     return out;
@@ -366,7 +380,7 @@ export class Lab {
     const nodes = [...this.#nodes.values()];
     const answers = await Promise.all(nodes.map((node) => node.status()));
     const regions = nodes.map((node, i) => ({
-      name: node.options.region,
+      name: node.options.name,
       // A node that serves may have more to say of itself, such as `read-only`.
       state: node.state === "ready" ? (answers[i]?.state ?? "ready") : node.state,
       pid: node.pid,
@@ -379,11 +393,11 @@ export class Lab {
           [listener, dialler, "back"],
         ] as const
       ).map(([from, to, way]) => {
-        const sender = answers[nodes.findIndex((node) => node.options.region === from)];
-        const seen = sender?.links.find((one) => one.region === to || one.peer === `${to}/1`);
+        const sender = answers[nodes.findIndex((node) => node.options.name === from.name)];
+        const seen = sender?.links.find((one) => one.peer === to.member);
         return {
-          from,
-          to,
+          from: from.name,
+          to: to.name,
           cut: link.isCut(way),
           delayMs: link.course(way).delayMs,
           lagMs: seen?.lagMs ?? null,
@@ -398,5 +412,16 @@ export class Lab {
 const none: Ports = { resp: 0, http: 0, replication: 0 };
 
 function cannot(what: string, node: LabNode): string {
-  return `cannot ${what} ${node.options.region}: it is ${node.state}`;
+  return `cannot ${what} ${node.options.name}: it is ${node.state}`;
+}
+
+/** Whether a node is the one of a name, or in the region of that name. */
+function isMeant({ name, region }: Post, named: string): boolean {
+  return name === named || region === named;
+}
+
+/** Whether one direction leads from what `from` names to what `to` names; without `to`, to anywhere outside of `from`. */
+function isWay(sender: Post, receiver: Post, from?: string, to?: string): boolean {
+  if (from === undefined || !isMeant(sender, from)) return false;
+  return to === undefined ? !isMeant(receiver, from) : isMeant(receiver, to);
 }
