@@ -131,6 +131,28 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
   expiry: { kinds: EXPIRING, faults: ["isolate", "slow-wire", "crash"], fixed: { keys: 8 } },
   flushes: { kinds: ["flush", "set", "sadd", "incr"], faults: ["cut", "slow-wire", "crash"] },
+  /** Reads and writes at levels, and sessions that go from region to region. */
+  levels: {
+    kinds: ["total", "count", "wlevel", "rlevel", "ratomic", "token", "set", "get"],
+    faults: ["cut", "isolate", "slow-wire", "crash"],
+    fixed: { regions: 3, shape: "mesh", keys: 2, padding: 0, meanMs: 30, wander: 0.1, delayMs: 20 },
+  },
+  /** The same with two replicas in each region. */
+  replicas: {
+    kinds: ["wlevel", "rlevel", "token", "set", "get"],
+    faults: ["cut", "slow-wire"],
+    everyMs: 2_000,
+    fixed: {
+      regions: 3,
+      replicas: 2,
+      shape: "mesh",
+      keys: 1,
+      padding: 0,
+      meanMs: 30,
+      delayMs: 120,
+      wander: 0.05,
+    },
+  },
   /** One region is away for longer than expiry waits for it. */
   away: {
     kinds: ["sadd", "hset", "hincr", "setex", "expire"],

@@ -7,6 +7,7 @@
  */
 import { type Config, parseConfig } from "../src/host/config.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
+import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
 import type { Plan } from "./swarm.ts";
 import { Actor, actors } from "./world/actor.ts";
@@ -48,6 +49,8 @@ const ALONE_AFTER_MS = 500;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
 const WHOLE_EVERY = 10;
+/** Between replicas of one region. */
+const NEAR_US = 200;
 const REGIONS = ["us-east", "us-west", "eu-west", "ap-south", "sa-east"];
 
 export class Simulation {
@@ -96,7 +99,9 @@ export class Simulation {
 
   #build(): void {
     const { plan } = this;
-    const members = REGIONS.slice(0, plan.regions).map((region) => `${region}/1`);
+    const members = REGIONS.slice(0, plan.regions).flatMap((region) =>
+      Array.from({ length: plan.replicas }, (_, i) => `${region}/${i + 1}`),
+    );
     for (const member of members) {
       const machine = new Machine(
         configOf(plan, member, members),
@@ -118,8 +123,11 @@ export class Simulation {
     }
     const chance = new Chance(plan.seed, "wires");
     for (const [a, b] of pairs(plan)) {
+      const isNear = regionOf(members[a]) === regionOf(members[b]);
       const way = () =>
-        wayOf(plan.delayMs * 1000 * (0.5 + chance.unit()), plan.jitterMs * 1000, plan.rate);
+        isNear
+          ? wayOf(NEAR_US, 0, 0)
+          : wayOf(plan.delayMs * 1000 * (0.5 + chance.unit()), plan.jitterMs * 1000, plan.rate);
       this.network.wires.push({
         ends: [this.machines[a] as Machine, this.machines[b] as Machine],
         ways: [way(), way()],
@@ -173,7 +181,12 @@ export class Simulation {
       if (client !== undefined) {
         if (seq > 0) this.judge.made(machine, seq, client.executing?.intents ?? []);
         const { incarnation, member } = replica.origins.get(me);
-        client.executed(this.judge.history.origin(incarnation, member), seq);
+        const { history } = this.judge;
+        const has = ({ incarnation: of }: HistoryOrigin): number => {
+          const number = replica.origins.find(of);
+          return number < 0 ? 0 : replica.applied.get(number);
+        };
+        client.executed(history.origin(incarnation, member), seq, has);
       }
       return hold;
     };
@@ -268,15 +281,20 @@ function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+function regionOf(member = ""): string {
+  return member.slice(0, member.lastIndexOf("/"));
+}
+
 /** The pairs of machines with a wire between them. */
-function pairs({ regions, shape }: Plan): [number, number][] {
+function pairs({ regions, replicas, shape }: Plan): [number, number][] {
   const found: [number, number][] = [];
-  for (let a = 0; a < regions; a++)
-    for (let b = a + 1; b < regions; b++)
+  const count = regions * replicas;
+  for (let a = 0; a < count; a++)
+    for (let b = a + 1; b < count; b++)
       if (
         shape === "mesh" ||
         (shape === "hub" && a === 0) ||
-        (shape === "ring" && (b === a + 1 || (a === 0 && b === regions - 1)))
+        (shape === "ring" && (b === a + 1 || (a === 0 && b === count - 1)))
       )
         found.push([a, b]);
   return found;
@@ -294,7 +312,7 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     ...defaults,
     member,
     members,
-    region: member.slice(0, -2),
+    region: regionOf(member),
     durability: plan.durability,
     replication: {
       ...defaults.replication,

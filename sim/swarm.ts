@@ -24,6 +24,8 @@ export interface Fault {
 export interface Plan {
   readonly seed: number;
   readonly regions: number;
+  /** In each region. */
+  readonly replicas: number;
   readonly shape: "mesh" | "ring" | "hub";
   readonly durability: "local" | "relaxed";
   readonly clients: number;
@@ -73,6 +75,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
   return {
     seed,
     regions,
+    replicas: regions > 3 ? 1 : new Chance(seed, "replicas").pick([1, 1, 1, 1, 1, 1, 1, 1, 2]),
     shape: regions < 3 ? "mesh" : chance.pick(["mesh", "mesh", "mesh", "ring", "hub"]),
     // What `relaxed` may lose in a crash, a lost disk elsewhere may have held the only copy of: nobody could ever apply what depends on it.
     durability: chance.is(0.85) || replaces ? "local" : "relaxed",

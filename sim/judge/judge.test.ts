@@ -201,6 +201,25 @@ test("I-8: a client that does not see what it has seen is noticed", async () => 
   assert.equal(check, "I-8");
 });
 
+test("I-8: a client that goes on elsewhere before its session is there is noticed", async () => {
+  const plan = {
+    ...quiet,
+    kinds: { total: 1, count: 1, set: 1, get: 1, token: 2 },
+    wander: 0.2,
+    delayMs: 500,
+  };
+  const check = await planted((s) => {
+    for (const machine of s.machines) nodeOf(machine).replica.waits.begin = () => null;
+  }, plan);
+  assert.equal(check, "I-8");
+});
+
+test("I-33: a read at a level that misses what was acknowledged at one is noticed", async () => {
+  const plan = { ...quiet, kinds: { wlevel: 1, rlevel: 1 }, keys: 1 };
+  const check = await planted((s) => forgetOne(first(s), "total"), plan);
+  assert.equal(check, "I-33");
+});
+
 test("I-13: a node that goes on with another member's directory is noticed", async () => {
   const check = await planted((s) => {
     const machine = first(s);

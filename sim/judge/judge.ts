@@ -5,11 +5,11 @@
  *   I-1  what was answered or sent is durable, and what was durable is still there after a crash
  *   I-2  nothing is there that nobody wrote              I-3   equal vectors, equal states
  *   I-5  the state is what the records mean              I-6   each record once, in the order of its origin
- *   I-8  a client that stays in a region reads its own writes and never goes back
+ *   I-8  a client reads its own writes and never goes back: where it stays, and where it goes with a token
  *   I-14 no clock is carried away by a wrong one         I-16  nothing is cut off the log that a member still needs
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
- *   I-32 an element of a queue is given away once
+ *   I-32 an element of a queue is given away once        I-33  a read at a level sees what was acknowledged at one it meets
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   bug  an assertion or an error nobody caught
  *
@@ -20,6 +20,7 @@ import { canonicalKey, canonicalText } from "./canonical.ts";
 import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
+import { Intersection } from "./intersection.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
 import { Sessions } from "./sessions.ts";
@@ -100,11 +101,12 @@ export class Judge implements MachineEvents {
 
   /** Whether something in this run removes what otherwise only grows. */
   forgetsTotals = false;
-  readonly #sessions: Sessions;
+  readonly sessions: Sessions;
+  readonly intersection = new Intersection();
 
   constructor(durability: "local" | "relaxed") {
     this.durability = durability;
-    this.#sessions = new Sessions(durability);
+    this.sessions = new Sessions(durability);
   }
 
   watch(machine: Machine): void {
@@ -260,6 +262,14 @@ export class Judge implements MachineEvents {
       this.fail("I-1", machine, `it shows ${origin.member}:${record.seq} before that is durable`);
   }
 
+  /** The record that wrote a value that only one record wrote, or null. */
+  writerOf(value: string): { readonly origin: HistoryOrigin; readonly seq: number } | null {
+    const record = this.#values.get(value);
+    if (record === undefined) return null;
+    const origin = this.history.origins[record.origin] as HistoryOrigin;
+    return origin.records[record.seq - 1] === record ? { origin, seq: record.seq } : null;
+  }
+
   #me(machine: Machine): HistoryOrigin | null {
     const replica = machine.node?.replica;
     if (replica === undefined) return null;
@@ -327,8 +337,11 @@ export class Judge implements MachineEvents {
   /** A client was told what it had asked for: I-8. */
   told(client: number, { machine, operation, replies, sentUs }: Told): void {
     if (this.forgetsTotals || this.lostDisks.has(machine)) return;
-    const wrong = this.#sessions.answered(client, machine, operation, replies, sentUs);
+    const wrong = this.sessions.answered(client, machine, operation, replies, sentUs);
     if (wrong !== null) this.fail("I-8", machine, wrong);
+    const missed = this.intersection.answered(machine, operation, replies, sentUs);
+    if (missed !== null) this.fail("I-33", machine, missed);
+    if (this.intersection.count > 0) this.marks.sometimes("a read at a level had something to see");
   }
 
   /** A batch leaves the machine. */

@@ -35,6 +35,11 @@ export const MARKS = [
   "a node served nothing because it lacked something",
   "a snapshot was given",
   "a node started anew on a snapshot",
+  "a client went on elsewhere with its token",
+  "a session was refused because its replica was behind",
+  "a level was not reached in time",
+  "a level could not be met",
+  "a read at a level had something to see",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];

@@ -34,6 +34,8 @@ export interface Outcome {
   /** Replies that have left the node. */
   left: number;
   executed: number;
+  /** When its last command was executed, the replica lacked something that the client had seen. */
+  isBehind: boolean;
 }
 
 export interface ActorOptions {
@@ -46,6 +48,12 @@ export interface ActorOptions {
   readonly restMs: readonly [number, number];
   /** Operations left out, by index. */
   readonly masked: ReadonlySet<number>;
+}
+
+interface Token {
+  readonly text: string;
+  readonly machine: Machine;
+  readonly seen: ReadonlyMap<HistoryOrigin, number>;
 }
 
 const PATIENCE_US = 6_000_000;
@@ -113,6 +121,52 @@ export class Actor {
     this.#ask(operation(this.#options.workload, this.number, index));
   }
 
+  /** What AA.TOKEN last answered, and the newest records by origin that the client had made or read when it asked. */
+  #token: Token | null = null;
+  /** Records the client has made or read since it began, or since it lost its session. */
+  #seen = new Map<HistoryOrigin, number>();
+  /** What the replica it talks to has to have. */
+  #owed: ReadonlyMap<HistoryOrigin, number> = new Map();
+
+  /** Goes on with what it has seen, wherever it is now. */
+  #takeUp(): void {
+    const token = this.#token;
+    this.#judge.sessions.connected(this.number);
+    this.#owed = new Map();
+    this.#seen = new Map(token?.seen);
+    if (token === null) return;
+    const commands = [["AA.SESSION", token.text, "TIMEOUT", "1000"]];
+    const session = { client: this.number, index: -1, kind: "session", commands };
+    this.#ask({ ...session, intents: [], expected: "OK" });
+  }
+
+  /** Hears what a session is told of itself. */
+  #answeredSession({ operation: { kind }, sentUs, machine }: Outcome, reply: Reply): void {
+    const { sessions, marks } = this.#judge;
+    if (kind === "token" && typeof reply === "string") {
+      this.#token = { text: reply, machine, seen: new Map(this.#seen) };
+      sessions.token(this.number, machine, sentUs);
+    }
+    if (kind === "session") {
+      this.#owed = this.#token?.seen ?? new Map();
+      sessions.takenUp(this.number);
+      if (this.#token?.machine !== machine)
+        marks.sometimes("a client went on elsewhere with its token");
+    }
+  }
+
+  /** A client whose session a replica cannot take up gives it up in the end. */
+  #refused(error: string): void {
+    const { marks } = this.#judge;
+    if (error.startsWith("AAINCOMPLETE")) marks.sometimes("a level was not reached in time");
+    if (error.startsWith("AANOQUORUM")) marks.sometimes("a level could not be met");
+    if (!error.startsWith("AASTALE") && !error.startsWith("AALOSTWRITE")) return;
+    marks.sometimes("a session was refused because its replica was behind");
+    if (!this.#chance.is(0.2) || this.#open.length > 0) return;
+    this.#token = null;
+    this.#leave();
+  }
+
   #connect(): void {
     if (this.#chance.is(0.3)) this.#machine = this.#chance.pick(this.#machines);
     const served: Served | null = Served.connect(this.#machine, this.#chance, {
@@ -126,6 +180,7 @@ export class Actor {
     this.#open = [];
     this.#leaving = [];
     actors.set(served, this);
+    this.#takeUp();
   }
 
   #ask(op: Operation): void {
@@ -142,6 +197,7 @@ export class Actor {
       madeUs: 0,
       left: 0,
       executed: 0,
+      isBehind: false,
     };
     this.outcomes.push(outcome);
     this.#open.push(outcome);
@@ -155,10 +211,12 @@ export class Actor {
   #executing: Outcome[] = [];
 
   /** A command of this client was executed; `seq` is that of the record it made, or 0. */
-  executed(origin: HistoryOrigin, seq: number): void {
+  executed(origin: HistoryOrigin, seq: number, has: (of: HistoryOrigin) => number): void {
     const outcome = this.#executing[0];
     if (outcome === undefined) return;
     outcome.executed++;
+    outcome.isBehind = false;
+    for (const [of, seen] of this.#owed) if (has(of) < seen) outcome.isBehind = true;
     if (seq > 0) {
       outcome.origin = origin;
       outcome.seq = seq;
@@ -226,7 +284,10 @@ export class Actor {
     else {
       outcome.acknowledged = true;
       this.#judge.told(this.number, outcome);
+      this.#answeredSession(outcome, last ?? null);
+      this.#see(outcome, last ?? null);
     }
+    for (const one of outcome.replies) if (isError(one)) this.#refused(one.error);
     this.#judgeReply(outcome, last);
   }
 
@@ -245,6 +306,23 @@ export class Actor {
       this.#judge.fail("I-10", machine, "an addition was acknowledged and made no record");
   }
 
+  /** Remembers what it has made and read, and compares what answered it with what it had seen. */
+  #see(
+    { origin, seq, machine, isBehind, operation: { kind, commands } }: Outcome,
+    reply: Reply,
+  ): void {
+    if (isBehind && !OUTSIDE.has(kind) && !this.#judge.lostDisks.has(machine))
+      this.#judge.fail(
+        "I-8",
+        machine,
+        `${commands.map((words) => words.join(" ")).join("; ")} was answered client ${this.number} without what its session had seen`,
+      );
+    if (origin !== null) this.#seen.set(origin, Math.max(seq, this.#seen.get(origin) ?? 0));
+    const read = kind === "get" && typeof reply === "string" ? this.#judge.writerOf(reply) : null;
+    if (read !== null)
+      this.#seen.set(read.origin, Math.max(read.seq, this.#seen.get(read.origin) ?? 0));
+  }
+
   #gone(served: Served | null): void {
     if (served !== this.#served) return;
     if (this.#open.length > 0) {
@@ -253,7 +331,7 @@ export class Actor {
       if (this.#on && this.#chance.is(0.5)) {
         const all = this.#open.map(({ operation: op }) => op);
         // What is pushed twice may be given away twice.
-        this.#again = all.filter(({ kind }) => kind !== "qpush");
+        this.#again = all.filter(({ kind }) => kind !== "qpush" && kind !== "session");
       }
     }
     this.#served = null;
@@ -285,6 +363,9 @@ export class Actor {
     this.#timeline.after(RECONNECT_US, "client", null, () => {});
   }
 }
+
+/** Kinds that do not look at data, so that a session need not be there for them. */
+const OUTSIDE: ReadonlySet<string> = new Set(["session", "token", "echo"]);
 
 /** Who is on the other side of a connection. */
 export const actors = new WeakMap<Served, Actor>();

@@ -50,11 +50,32 @@ export const FORMATS = [
   { prefix: "v:", conflict: "lww", format: "lww-strict" },
 ] as const;
 
+const LEVELS = [
+  "LOCAL_ONE",
+  "LOCAL_QUORUM",
+  "GLOBAL_ONE",
+  "GLOBAL_QUORUM",
+  "GLOBAL_QUORUM",
+  "EACH_QUORUM",
+  "ALL",
+];
+
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
 export const KINDS: Readonly<Record<string, Draw>> = {
   // Counted exactly: nothing ever removes them.
   total: (c, o) => [["INCRBY", key("total", c, o), small(c)]],
   count: (c, o) => [["GET", key("total", c, o)]],
+  // The same at levels: what is acknowledged there is seen by reads at levels that meet it.
+  wlevel: (c, o) => [
+    ["AA.DO", "WRITE", c.pick(LEVELS), "TIMEOUT", "2000", "INCRBY", key("total", c, o), small(c)],
+  ],
+  rlevel: (c, o) => [
+    ["AA.DO", "READ", c.pick(LEVELS), "TIMEOUT", "2000", "GET", key("total", c, o)],
+  ],
+  ratomic: (c, o) => [
+    ["AA.DO", "READ", "GLOBAL_QUORUM", "ATOMIC", "TIMEOUT", "2000", "GET", key("total", c, o)],
+  ],
+  token: () => [["AA.TOKEN"]],
   incr: (c, o) => [["INCRBY", key("k", c, o), small(c)]],
   decr: (c, o) => [["DECRBY", key("k", c, o), small(c)]],
   set: (c, o, id) => [["SET", key("k", c, o), c.pick([binary(o, id), value(o, id), small(c)])]],
@@ -297,7 +318,8 @@ function lotOf(kinds: Readonly<Record<string, number>>): Lot {
   return lot;
 }
 
-function intentsOf(command: readonly string[]): Intent[] {
+function intentsOf(words: readonly string[]): Intent[] {
+  const command = words[0] === "AA.DO" ? words.slice(words.indexOf("INCRBY")) : words;
   const [name, name1 = "", name2 = "", name3 = ""] = command;
   if (name === "INCRBY" && name2 !== "none")
     return [{ key: name1, field: "", delta: Number(name2) }];

@@ -318,7 +318,7 @@ export class Lab {
   async #withNode(name: string, run: (node: LabNode) => void | Promise<void>): Promise<Answer> {
     const meant = this.#posts.filter((post) => isMeant(post, name));
     if (meant.length === 0) return { refused: this.#noRegion(name) };
-    await Promise.all(meant.map((post) => run(this.#nodes.get(post.name) as LabNode)));
+    await Promise.all(meant.map(async (post) => run(this.#nodes.get(post.name) as LabNode)));
     return { done: null };
   }
 

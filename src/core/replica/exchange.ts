@@ -80,7 +80,7 @@ export class Exchange {
   #forget(link: Link): void {
     this.links.delete(link.id);
     if (link.member !== null && this.#linkTo(link.member) === undefined)
-      this.#replica.members.lost(link.member);
+      this.#replica.members.lost(link.member, this.#replica.monoMs);
   }
 
   #linkTo(member: string): Link | undefined {
@@ -163,6 +163,7 @@ export class Exchange {
     }
     link.member = hello.member;
     link.region = hello.region;
+    this.#replica.members.greeted(hello.member);
     link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;

@@ -45,6 +45,8 @@ interface Member {
   latest: Report | null;
   /** When that came, by the monotonic clock. */
   latestAtMs: number;
+  /** Reports before then may have been under way when the link to it closed. */
+  doubtedUntilMs: number;
   /** Reports that wait until what their member had applied is applied here, oldest first. */
   readonly waiting: Report[];
   /** The newest report that counts. */
@@ -55,6 +57,8 @@ interface Member {
 const WAITING_MAX = 64;
 /** A member of whom nothing new was heard for so long, directly or over others, counts as away. */
 const SILENT_MS = 3_000;
+/** How long what a member said last may travel over others. */
+const UNDER_WAY_MS = 1_000;
 
 export class Members {
   readonly name: string;
@@ -82,7 +86,13 @@ export class Members {
     this.#durable = durable;
     for (const other of this.names)
       if (other !== name)
-        this.#members.set(other, { latest: null, latestAtMs: 0, waiting: [], counted: null });
+        this.#members.set(other, {
+          latest: null,
+          latestAtMs: 0,
+          doubtedUntilMs: 0,
+          waiting: [],
+          counted: null,
+        });
   }
 
   /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */
@@ -90,7 +100,7 @@ export class Members {
     const member = this.#members.get(report.member);
     if (member === undefined || report.version <= (member.latest?.version ?? -1)) return false;
     member.latest = report;
-    member.latestAtMs = monoMs;
+    if (monoMs >= member.doubtedUntilMs) member.latestAtMs = monoMs;
     member.waiting.push(report);
     if (member.waiting.length > WAITING_MAX) member.waiting.shift();
     return true;
@@ -167,10 +177,18 @@ export class Members {
     return (this.#members.get(name)?.latestAtMs ?? -Infinity) > monoMs;
   }
 
-  /** The link to a member has closed: it counts as away until a report comes over others. */
-  lost(name: string): void {
+  /** The link to a member has closed: it counts as away until it greets again, or newer reports come over others. */
+  lost(name: string, monoMs: number): void {
     const member = this.#members.get(name);
-    if (member !== undefined) member.latestAtMs = -Infinity;
+    if (member === undefined) return;
+    member.latestAtMs = -Infinity;
+    member.doubtedUntilMs = monoMs + UNDER_WAY_MS;
+  }
+
+  /** A link to a member is up. */
+  greeted(name: string): void {
+    const member = this.#members.get(name);
+    if (member !== undefined) member.doubtedUntilMs = 0;
   }
 
   /** The newest question of ours that a member had heard when it last reported; 0 for none. */
