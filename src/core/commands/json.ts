@@ -263,12 +263,18 @@ export function jsonDel(run: Run, args: Args, reply: Reply): void {
   }
   const { length } = outermost(select(opened.document.root, path.steps));
   if (length > 0)
-    editFound(run, opened, path, outermost, (one) => {
+    editFound(run, opened, path, removable, (one) => {
       if (one.within === null) return;
       if ("name" in one) one.within.remove(one.name);
       else one.within.remove(one.index, 1);
     });
   reply.int(length);
+}
+
+/** What is to go, the elements of an array in its order: a path may name them in another. */
+function removable(found: readonly Found[]): readonly Found[] {
+  const index = (one: Found): number => ("index" in one ? one.index : 0);
+  return outermost(found).toSorted((a, b) => index(a) - index(b));
 }
 
 export function jsonMerge(run: Run, args: Args, reply: Reply): void {

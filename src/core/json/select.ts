@@ -1,8 +1,8 @@
 /**
  * Select: the values of a document that a path means.
  *
- * Invariant: a value is found once, in the order of the document, and with the container it lies in, so that it can be replaced. No
- * path finds more than `FOUND_MAX` or visits more than `VISITED_MAX` values.
+ * Invariant: a value is found once, in the order of the path and within each of its steps in that of the document, unless the step
+ * names what it wants; and with the container it lies in, so that it can be replaced. No path visits more than `VISITED_MAX` values.
  */
 import type { ArrayNode, ObjectNode, Value } from "../crdt/document.ts";
 import type { Operand, Step, Test } from "./path.ts";
@@ -104,7 +104,7 @@ class Selection {
       case "all":
         return this.#children(at, out);
       case "filter": {
-        // A filter is asked of what lies within; of anything but an array or an object it is asked itself.
+        // A filter is asked of what lies within.
         const children: Found[] = [];
         if (typeof value === "object" && value !== null) this.#children(at, children);
         for (const child of children) if (this.#holds(step.test, child)) out.push(child);

@@ -213,6 +213,14 @@ test("what is removed is counted once, and a key without its root is gone", () =
   assert.equal(store.raw("JSON.DEL", "d"), ":0\r\n");
 });
 
+test("elements are removed that a path names in whatever order", () => {
+  const store = storeWith(["d", '{"l":[0,1,2,3,4]}']);
+  assert.equal(store.raw("JSON.DEL", "d", "$.l[3,-5,1]"), ":3\r\n");
+  assert.equal(store.raw("JSON.GET", "d"), bulk('{"l":[2,4]}'));
+  assert.equal(store.raw("JSON.DEL", "d", "$.l[1,0]"), ":2\r\n");
+  assert.equal(store.raw("JSON.GET", "d"), bulk('{"l":[]}'));
+});
+
 test("commands of every key work on documents", () => {
   const store = storeWith(["d", '{"a":1}']);
   assert.equal(store.raw("COPY", "d", "e"), ":1\r\n");
