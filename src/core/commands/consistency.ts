@@ -66,8 +66,6 @@ export interface Called {
  * command. With `session.objection` set it is to be refused.
  */
 export function admit(run: Run, session: Session, called: Called | null): boolean {
-  session.objection = null;
-  session.writeLevel = "LOCAL_ONE";
   if (called === null) return true;
   const { entry, args, said } = called;
   if (!entry.takes(args.count) || !session.authenticated) return true;

@@ -94,15 +94,16 @@ function calledOf(session: Session, args: Args): Called | null {
 export function mayRun(run: Run, session: Session, args: Args): boolean {
   // Only names of our own have a dot there.
   const isOwn = args.bytes[(args.start[0] as number) + 2] === DOT;
+  // That of the command before is left over when it was refused for something else.
+  session.objection = null;
+  session.writeLevel = "LOCAL_ONE";
   if (
     !isOwn &&
     session.consistency === UNSAID &&
     session.behind === null &&
     !run.keyspace.policies.haveLevels
-  ) {
-    session.writeLevel = "LOCAL_ONE";
+  )
     return true;
-  }
   return admit(run, session, calledOf(session, args));
 }
 

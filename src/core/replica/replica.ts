@@ -385,7 +385,8 @@ export class Replica {
       promiseTick: 0xffff,
       asked: this.waits.asked,
       awaited: this.waits.awaited,
-      heard: this.members.questions(),
+      // Who lacks what the others count on it to have answers no questions.
+      heard: this.exchange.joining.whole ? this.members.questions() : [],
     };
   }
 
