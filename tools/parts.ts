@@ -37,6 +37,7 @@ export const parts: readonly Part[] = [
   part("storage", 5),
   part("clients", 4, "redis-tools"),
   part("differential", 6, "redis-server"),
+  part("lua", 4, "redis-server"),
   part("lab", 6),
   part("chaos", 8),
   part("faults", 5, "strace", "faketime"),

@@ -10,17 +10,14 @@ import {
   compileConcat,
   compileOr,
 } from "./compile-operators.ts";
-import { Cell, Closure, type Evaluate, type Frame } from "./functions.ts";
+import { compileTable } from "./compile-tables.ts";
+import { Cell, Closure, type Evaluate } from "./functions.ts";
 import { hashString } from "./hashes.ts";
 import { CLOSURE_BYTES } from "./heap.ts";
-import { index, length, negate, refusalToSet } from "./operations.ts";
-import type { FunctionDefinition, GlobalName, Index, TableConstructor } from "./syntax.ts";
-import { isMultiple, type Expression } from "./syntax.ts";
+import { index, length, negate } from "./operations.ts";
+import type { Expression, FunctionDefinition, GlobalName, Index } from "./syntax.ts";
 import { LuaTable } from "./table.ts";
-import { first, listOf, type LuaValue } from "./values.ts";
-
-/** Elements of a constructor are stored in batches of that many. */
-const ELEMENTS_PER_BATCH = 50;
+import { first, type LuaValue, type Results } from "./values.ts";
 
 export function compileExpression(c: Compilation, node: Expression): Evaluate {
   switch (node.kind) {
@@ -31,7 +28,9 @@ export function compileExpression(c: Compilation, node: Expression): Evaluate {
     case "false":
       return () => false;
     case "number": {
-      const value = node.value === 0 ? c.zero(node.value) : node.value;
+      // Kept in the tree, so that it is the same one when the node is compiled again.
+      if (node.value === 0) node.value = c.zero(node.value);
+      const { value } = node;
       return () => value;
     }
     case "string": {
@@ -64,6 +63,12 @@ export function compileExpression(c: Compilation, node: Expression): Evaluate {
       return compileTable(c, node);
     case "function":
       return compileFunction(c, node.definition);
+    case "temporary": {
+      const { slot, multiple } = node;
+      return multiple
+        ? (frame) => first(frame[slot] as Results)
+        : (frame) => frame[slot] as LuaValue;
+    }
     case "parentheses":
       return c.value(node.inner);
     case "not": {
@@ -158,78 +163,4 @@ function compileFunction(c: Compilation, definition: FunctionDefinition): Evalua
       ),
     );
   };
-}
-
-type Item = (frame: Frame, table: LuaTable, pending: LuaValue[]) => void;
-
-function compileTable(c: Compilation, node: TableConstructor): Evaluate {
-  const { runtime } = c;
-  const { heap } = runtime;
-  if (node.items.length === 0) return () => new LuaTable(heap);
-  const last = node.items.at(-1);
-  const open = last?.key === null && isMultiple(last.value);
-  const elements = sizeHint(open ? node.elements - 1 : node.elements);
-  const fields = sizeHint(node.fields);
-  const items = node.items.map((item) => compileItem(c, item, open && item === last));
-  return (frame) => {
-    const table = new LuaTable(heap, elements, fields);
-    const pending: LuaValue[] = [];
-    let stored = 0;
-    for (const item of items) {
-      if (pending.length === ELEMENTS_PER_BATCH) {
-        store(table, stored, pending);
-        stored += ELEMENTS_PER_BATCH;
-        pending.length = 0;
-      }
-      item(frame, table, pending);
-    }
-    if (pending.length > 0) store(table, stored, pending);
-    return table;
-  };
-}
-
-function compileItem(c: Compilation, item: TableConstructor["items"][number], open: boolean): Item {
-  const { runtime } = c;
-  if (item.key === null) {
-    if (open) {
-      const all = c.all(item.value);
-      return (frame, _, pending) => {
-        for (const value of listOf(all(frame))) pending.push(value);
-      };
-    }
-    const value = c.value(item.value);
-    return (frame, _, pending) => void pending.push(value(frame));
-  }
-  const value = c.value(item.value);
-  if (item.key.kind === "string") {
-    const name = item.key.value;
-    const hash = hashString(name);
-    return (frame, table) => table.setField(name, hash, value(frame));
-  }
-  const key = c.value(item.key);
-  return (frame, table) => {
-    const at = key(frame);
-    const set = value(frame);
-    const refusal = refusalToSet(table, at);
-    if (refusal !== undefined) {
-      runtime.sites[runtime.depth] = item;
-      throw runtime.error(refusal);
-    }
-    table.set(at, set);
-  };
-}
-
-function store(table: LuaTable, stored: number, pending: readonly LuaValue[]): void {
-  table.reserve(stored + pending.length);
-  for (let at = pending.length; at > 0; at--) table.set(stored + at, pending[at - 1]);
-}
-
-/** Lua's instruction has a byte for a size: above 15 it is rounded up to three significant bits. */
-function sizeHint(size: number): number {
-  let [mantissa, exponent] = [size, 0];
-  while (mantissa >= 16) {
-    mantissa = (mantissa + 1) >> 1;
-    exponent++;
-  }
-  return mantissa * 2 ** exponent;
 }

@@ -17,8 +17,10 @@ type Concat = Expression & { kind: "concat" };
 
 export function compileArithmetic(c: Compilation, node: Arithmetic): Evaluate {
   const { runtime } = c;
+  // A number on the left becomes a constant after those on the right, which matters to -0.
+  const late = node.left.kind === "number" ? c.value(node.right) : undefined;
   const left = c.value(node.left);
-  const right = c.value(node.right);
+  const right = late ?? c.value(node.right);
   if (isReadLate(node.left)) {
     return (frame) => {
       const b = right(frame);

@@ -21,6 +21,7 @@ import {
 } from "./functions.ts";
 import { nestingOf } from "./nesting.ts";
 import { truth } from "./operations.ts";
+import { Walker } from "./walker.ts";
 import type { Runtime } from "./runtime.ts";
 import {
   isMultiple,
@@ -29,7 +30,7 @@ import {
   type FunctionDefinition,
   type Variable,
 } from "./syntax.ts";
-import { listOf, type LuaValue } from "./values.ts";
+import { listOf, type LuaValue, type Results } from "./values.ts";
 
 export class Compiler implements Compilation {
   readonly runtime: Runtime;
@@ -49,6 +50,7 @@ export class Compiler implements Compilation {
     const body = this.block(definition.body);
     this.#zero = outerZero;
     const { parameters, varargs, arg, frameSize } = definition;
+    let walker: Walker | undefined;
     return {
       definition,
       chunkName: this.#chunkName,
@@ -58,6 +60,11 @@ export class Compiler implements Compilation {
       simple: !varargs && !parameters.some(({ captured }) => captured),
       nesting: nestingOf(definition),
       body: arg === null ? body : withArg(this.runtime, arg, body),
+      walk: (frame) => {
+        if (arg !== null) makeArg(this.runtime, arg, frame);
+        walker ??= new Walker(this, definition.frameSize);
+        return walker.block(definition.body, frame);
+      },
     };
   }
 
@@ -78,6 +85,10 @@ export class Compiler implements Compilation {
         return compileMethodCall(this, node, false);
       case "varargs":
         return (frame) => frame[1] as LuaValue[];
+      case "temporary": {
+        const { slot } = node;
+        return (frame) => frame[slot] as Results;
+      }
       default:
         return this.value(node);
     }
@@ -129,11 +140,15 @@ export class Compiler implements Compilation {
 /** Functions with variable arguments that never say `...` have them in a table, with their number as `n`. */
 function withArg(runtime: Runtime, arg: Variable, body: Execute): Execute {
   return (frame) => {
-    const values = frame[1] as LuaValue[];
-    const table = runtime.newTable(values.length, 1);
-    for (const [at, value] of values.entries()) table.set(at + 1, value);
-    table.set("n", values.length);
-    frame[arg.slot] = arg.captured ? new Cell(table) : table;
+    makeArg(runtime, arg, frame);
     return body(frame);
   };
+}
+
+function makeArg(runtime: Runtime, arg: Variable, frame: Frame): void {
+  const values = frame[1] as LuaValue[];
+  const table = runtime.newTable(values.length, 1);
+  for (const [at, value] of values.entries()) table.set(at + 1, value);
+  table.set("n", values.length);
+  frame[arg.slot] = arg.captured ? new Cell(table) : table;
 }

@@ -13,6 +13,11 @@ import { Compiler } from "./compiler.ts";
 import { LuaError } from "./errors.ts";
 import { Closure, Native } from "./functions.ts";
 import { openBase } from "./libraries/base.ts";
+import { openCoroutine } from "./libraries/coroutine.ts";
+import { openMath, Random } from "./libraries/math.ts";
+import { openString } from "./libraries/string.ts";
+import { openTable } from "./libraries/table.ts";
+import { runApart } from "./apart.ts";
 import { parse } from "./parser.ts";
 import { Runtime, type Limits } from "./runtime.ts";
 import { LuaTable } from "./table.ts";
@@ -28,10 +33,17 @@ export interface Position {
 export class Interpreter {
   /** What natives ask for: arguments, errors with positions, calls back, tables. */
   readonly runtime: Runtime;
+  /** What `math.random` draws from; seed it before each script. */
+  readonly random = new Random();
 
   constructor(limits: Limits) {
     this.runtime = new Runtime(limits);
     openBase(this.runtime, (source, chunkName) => this.compile(source, chunkName));
+    openCoroutine(this.runtime);
+    openTable(this.runtime);
+    openString(this.runtime);
+    openMath(this.runtime, this.random);
+    this.runtime.runApart = (frame) => runApart(this.runtime, frame);
   }
 
   get globals(): LuaTable {
@@ -71,6 +83,8 @@ export class Interpreter {
       throw onError(error, this.#position());
     } finally {
       runtime.release(mark);
+      // What the calls left behind them could be reached no more, but would be kept.
+      runtime.frames.length = runtime.depth + 1;
     }
   }
 

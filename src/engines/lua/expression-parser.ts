@@ -44,6 +44,8 @@ const PRIORITIES = new Map<Token, readonly [number, number]>([
   ["or", [1, 1]],
 ]);
 
+const CONSTANTS = new Set<Expression["kind"]>(["nil", "true", "false", "number", "string"]);
+
 export abstract class ExpressionParser {
   protected readonly lexer: Lexer;
   protected scope: FunctionScope;
@@ -225,6 +227,8 @@ export abstract class ExpressionParser {
     lexer.next();
     const inner = this.expression();
     this.close(")", "(", line);
+    // A constant is one with parentheses too, and can be computed with.
+    if (CONSTANTS.has(inner.kind)) return inner;
     return { kind: "parentheses", inner: settle(inner, lexer.lastLine) };
   }
 

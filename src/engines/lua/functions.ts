@@ -37,6 +37,34 @@ export type EvaluateAll = (frame: Frame) => Results;
 /** Undefined: go on with the next statement. BREAK: leave the loop. Anything else: what the function returns. */
 export type Execute = (frame: Frame) => Results | undefined;
 
+/** Call it and go on with its results; or, when it is a tail call, leave the results to the caller. */
+export class CallRequest {
+  readonly callee: Closure;
+  readonly args: readonly LuaValue[];
+  readonly tail: boolean;
+
+  constructor(callee: Closure, args: readonly LuaValue[], tail: boolean) {
+    this.callee = callee;
+    this.args = args;
+    this.tail = tail;
+  }
+}
+
+/** Stop until the coroutine is resumed, and go on with what it is resumed with. */
+export class YieldRequest {
+  readonly values: readonly LuaValue[];
+
+  constructor(values: readonly LuaValue[]) {
+    this.values = values;
+  }
+}
+
+/**
+ * A function that runs apart, as a generator. It never calls a Lua function itself but asks whoever runs it, so any number of
+ * them may be open without JavaScript's stack.
+ */
+export type Steps<T> = Generator<CallRequest | YieldRequest, T, Results>;
+
 export const BREAK: readonly LuaValue[] = ["break"];
 
 export interface Prototype {
@@ -51,7 +79,8 @@ export interface Prototype {
   readonly simple: boolean;
   /** How many calls of JavaScript functions may be nested while it runs, without those of other Lua functions. */
   readonly nesting: number;
-  body: Execute;
+  readonly body: Execute;
+  readonly walk: (frame: Frame) => Steps<Results | undefined>;
 }
 
 export class Closure extends LuaObject {

@@ -4,12 +4,11 @@
  * Invariant: the same as on a little-endian machine with 32-bit ints, which is what Redis runs on.
  */
 
-/** Of a long string only some bytes count: every second from 32 on, every third from 64, and so on. Unsigned 32 bits. */
+/** Unsigned 32 bits. Redis' Lua takes all bytes of a string, where Lua's own leaves out some of a long one. */
 export function hashString(text: string): number {
   let hash = text.length;
-  const step = (text.length >> 5) + 1;
-  for (let at = text.length; at >= step; at -= step) {
-    hash ^= (hash << 5) + (hash >>> 2) + text.charCodeAt(at - 1);
+  for (let at = text.length - 1; at >= 0; at--) {
+    hash ^= (hash << 5) + (hash >>> 2) + text.charCodeAt(at);
   }
   return hash >>> 0;
 }

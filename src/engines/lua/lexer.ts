@@ -199,10 +199,6 @@ export class Lexer {
         parts.push(source.slice(from, this.#at), "\n");
         this.#newline();
         from = this.#at;
-      } else if (char === "[") {
-        if (this.#bracket() !== level) continue;
-        this.#at++;
-        if (level === 0) throw this.#faultNear("nesting of [[...]] is deprecated", "[");
       } else if (char === "]") {
         const end = this.#at;
         if (this.#bracket() !== level) continue;

@@ -22,6 +22,50 @@ function ofStatement(statement: Statement): number {
   return PER_NODE + most(partsOf(statement));
 }
 
+/** Whether it calls something, other than from within another function or by an operator. */
+export function callsIn(expression: Expression): boolean {
+  return (
+    expression.kind === "call" ||
+    expression.kind === "method" ||
+    operandsOf(expression).some(callsIn)
+  );
+}
+
+export function callsInStatement(statement: Statement): boolean {
+  switch (statement.kind) {
+    case "local":
+    case "return":
+      return statement.values.some(callsIn);
+    case "local function":
+    case "break":
+      return false;
+    case "assign":
+      return [...statement.targets, ...statement.values].some(callsIn);
+    case "call statement":
+      return true;
+    case "do":
+      return statement.body.some(callsInStatement);
+    case "while":
+    case "repeat":
+      return callsIn(statement.condition) || statement.body.some(callsInStatement);
+    case "if":
+      return (
+        statement.clauses.some(
+          ({ condition, body }) => callsIn(condition) || body.some(callsInStatement),
+        ) || (statement.otherwise ?? []).some(callsInStatement)
+      );
+    case "numeric for": {
+      const { start, limit, step, body } = statement;
+      const numbers = step === null ? [start, limit] : [start, limit, step];
+      return numbers.some(callsIn) || body.some(callsInStatement);
+    }
+    case "generic for":
+      return statement.values.some(callsIn) || statement.body.some(callsInStatement);
+    default:
+      return statement satisfies never;
+  }
+}
+
 function partsOf(statement: Statement): number[] {
   switch (statement.kind) {
     case "local":
@@ -102,6 +146,7 @@ export function operandsOf(expression: Expression): Expression[] {
     case "upvalue":
     case "global":
     case "function":
+    case "temporary":
       return [];
     default:
       return expression satisfies never;

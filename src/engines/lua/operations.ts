@@ -19,7 +19,8 @@ import { Closure, Native, type Site } from "./functions.ts";
 import { STRING_BYTES } from "./heap.ts";
 import { compute, formatNumber, parseNumber } from "./numbers.ts";
 import type { Runtime } from "./runtime.ts";
-import { nameOf, type Arithmetic, type Expression } from "./syntax.ts";
+import { nameOf } from "./names.ts";
+import type { Arithmetic, Expression } from "./syntax.ts";
 import { LuaTable } from "./table.ts";
 import { first, typeName, type LuaValue, type Results } from "./values.ts";
 

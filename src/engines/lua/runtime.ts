@@ -16,9 +16,9 @@ import { CALL, handlerIn } from "./events.ts";
 import { Closure, frameOf, Native, type Frame, type Site } from "./functions.ts";
 import { Heap } from "./heap.ts";
 import { reachableBytes } from "./reachable.ts";
-import { nameOf } from "./syntax.ts";
+import { nameOf, type ValueName } from "./names.ts";
 import { LuaTable } from "./table.ts";
-import { typeName, NO_VALUES, type LuaValue, type Results } from "./values.ts";
+import { typeName, NO_VALUES, type LuaObject, type LuaValue, type Results } from "./values.ts";
 
 /** Calls that may be open at a time in a coroutine or in the script: what Lua 5.1 comes to with its limit of 20000. */
 const MOST_CALLS = 16_382;
@@ -51,6 +51,10 @@ export class Runtime {
   stringMetatable: LuaTable | undefined = undefined;
   /** The function `next`, by which loops know what they may do without calls. */
   next: LuaValue = undefined;
+  /** The function `coroutine.yield`, which a function that runs apart does not call but does. */
+  yield: LuaValue = undefined;
+  /** What runs in place of the script. */
+  coroutine: LuaObject | undefined = undefined;
   frames: Frame[] = [NATIVE];
   sites: Site[] = [NO_SITE];
   depth = 0;
@@ -238,11 +242,16 @@ export class Runtime {
   }
 
   #roots(): unknown[] {
-    return [this.globals, this.stringMetatable, ...this.frames.slice(0, this.depth + 1)];
+    return [
+      this.globals,
+      this.stringMetatable,
+      this.coroutine,
+      ...this.frames.slice(0, this.depth + 1),
+    ];
   }
 }
 
-function nameOfCallee(site: Site | undefined): { kind: string; name: string } | undefined {
+function nameOfCallee(site: Site | undefined): ValueName | undefined {
   if (site?.method !== undefined) return { kind: "method", name: site.method };
   return site?.callee === undefined ? undefined : nameOf(site.callee);
 }

@@ -69,6 +69,14 @@ export interface FunctionExpression {
   definition: FunctionDefinition;
 }
 
+/** What an expression has yielded already, kept in a slot: a value, or all results when it is `multiple`. */
+export interface Temporary {
+  kind: "temporary";
+  slot: number;
+  multiple: boolean;
+  of: Expression;
+}
+
 export type Expression =
   | { kind: "nil" | "true" | "false" | "varargs" }
   | { kind: "number"; value: number }
@@ -81,6 +89,7 @@ export type Expression =
   | MethodCall
   | TableConstructor
   | FunctionExpression
+  | Temporary
   | { kind: "parentheses"; inner: Expression }
   | { kind: "not"; operand: Expression }
   | { kind: "negate" | "length"; operand: Expression; line: number }
@@ -159,31 +168,9 @@ export function isMultiple(expression: Expression | undefined): boolean {
     case "method":
     case "varargs":
       return true;
+    case "temporary":
+      return expression.multiple;
     default:
       return false;
-  }
-}
-
-/** How an error message names the value of an expression, such as "global 'x'"; undefined when it has no useful name. */
-export function nameOf(expression: Expression): { kind: string; name: string } | undefined {
-  switch (expression.kind) {
-    case "local":
-      return { kind: "local", name: expression.variable.name };
-    case "upvalue":
-    case "global":
-      return { kind: expression.kind, name: expression.name };
-    case "index":
-      return {
-        kind: "field",
-        name: expression.key.kind === "string" ? expression.key.value : "?",
-      };
-    case "parentheses":
-      return nameOf(expression.inner);
-    case "and":
-    case "or":
-      // Lua looks for what loaded the register and finds the first operand, unless that was a register already.
-      return expression.left.kind === "local" ? undefined : nameOf(expression.left);
-    default:
-      return undefined;
   }
 }

@@ -61,8 +61,8 @@ export function openBase(runtime: Runtime, load: Load): void {
     },
     pairs: (args) => [next, tableArgument(runtime, args, 1), undefined],
     pcall: (args) => {
-      const [callee] = [anyArgument(runtime, args, 1)];
-      return protectedCall(runtime, callee, args.slice(1), (value) => value);
+      const callee = anyArgument(runtime, args, 1);
+      return protectedCall(runtime, callee, args.slice(1), errorOfTable);
     },
     rawequal: (args) => anyArgument(runtime, args, 1) === anyArgument(runtime, args, 2),
     rawget: (args) => {
@@ -92,7 +92,7 @@ export function openBase(runtime: Runtime, load: Load): void {
     xpcall: (args) => {
       anyArgument(runtime, args, 2);
       const [callee, handler] = args;
-      return protectedCall(runtime, callee, [], (value) => first(runtime.call(handler, [value])));
+      return protectedCall(runtime, callee, [], (value) => [first(runtime.call(handler, [value]))]);
     },
   };
   globals.set("_G", globals);
@@ -108,7 +108,7 @@ export function setRaw(table: LuaTable, key: LuaValue, value: LuaValue): void {
   table.set(key, value);
 }
 
-export function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
+function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
   const handler = handlerIn(runtime.metatableOf(value), TO_STRING);
   if (handler !== undefined) return first(runtime.call(handler, [value]));
   switch (typeof value) {
@@ -130,7 +130,7 @@ function protectedCall(
   runtime: Runtime,
   callee: LuaValue,
   args: LuaValue[],
-  handle: (value: LuaValue) => LuaValue,
+  handle: (value: LuaValue) => readonly LuaValue[],
 ): Results {
   const mark = runtime.mark();
   try {
@@ -139,15 +139,22 @@ function protectedCall(
     const caught = asLuaError(error);
     if (caught === undefined) throw error;
     try {
-      const value = handle(caught.value);
+      const values = handle(caught.value);
       runtime.release(mark);
-      return [false, value];
+      return [false, ...values];
     } catch (second) {
       if (asLuaError(second) === undefined) throw second;
       runtime.release(mark);
       return [false, "error in error handling"];
     }
   }
+}
+
+/** Redis' errors are tables with the message as `err`, of which its `pcall` gives the message; or both, when it is none. */
+function errorOfTable(value: LuaValue): readonly LuaValue[] {
+  if (!(value instanceof LuaTable)) return [value];
+  const message = value.get("err");
+  return toText(message) === undefined ? [value, message] : [message];
 }
 
 /** JavaScript's own limit is one of Lua's limits too: it is met only where a native calls itself. */
@@ -259,7 +266,7 @@ function collectGarbage(runtime: Runtime, args: readonly LuaValue[]): LuaValue {
 }
 
 /** Lua's messages and conversions are C's: a string ends at its first zero. */
-export function cString(text: string): string {
+function cString(text: string): string {
   const zero = text.indexOf("\0");
   return zero < 0 ? text : text.slice(0, zero);
 }
