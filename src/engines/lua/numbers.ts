@@ -62,7 +62,7 @@ export function formatNumber(value: number): string {
 }
 
 /** Infinity and not-a-number, as C writes them; undefined of others. Arithmetic on x86 makes negative ones of the latter. */
-function formatSpecial(value: number): string | undefined {
+export function formatSpecial(value: number): string | undefined {
   if (Number.isNaN(value)) return "-nan";
   if (Number.isFinite(value)) return undefined;
   return value < 0 ? "-inf" : "inf";

@@ -108,7 +108,7 @@ export function setRaw(table: LuaTable, key: LuaValue, value: LuaValue): void {
   table.set(key, value);
 }
 
-function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
+export function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
   const handler = handlerIn(runtime.metatableOf(value), TO_STRING);
   if (handler !== undefined) return first(runtime.call(handler, [value]));
   switch (typeof value) {
@@ -266,7 +266,7 @@ function collectGarbage(runtime: Runtime, args: readonly LuaValue[]): LuaValue {
 }
 
 /** Lua's messages and conversions are C's: a string ends at its first zero. */
-function cString(text: string): string {
+export function cString(text: string): string {
   const zero = text.indexOf("\0");
   return zero < 0 ? text : text.slice(0, zero);
 }
