@@ -9,6 +9,7 @@ import { type Config, parseConfig } from "../src/host/config.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
+import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
 import type { Plan } from "./swarm.ts";
 import { Actor, actors } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
@@ -95,6 +96,7 @@ export class Simulation {
     options.prepare?.(this);
     for (const machine of this.machines) machine.start();
     this.#employ(options.masked ?? new Map());
+    if (plan.verifyMs > 0) verifyNowAndThen(this, plan.verifyMs);
   }
 
   #build(): void {
@@ -241,6 +243,7 @@ export class Simulation {
     await this.#converge();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
+    if (judge.failures.length === 0) await verifiedChecks(this);
     if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();
   }

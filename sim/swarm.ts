@@ -46,6 +46,8 @@ export interface Plan {
   readonly minRetainMs: number;
   readonly skewMs: number;
   readonly faults: readonly Fault[];
+  /** How long it is, on average, until a replica compares itself with the others again; 0 for never. */
+  readonly verifyMs: number;
   /** While clients ask nothing; empty (0, 0) for never. */
   readonly restMs: readonly [number, number];
   /** When the faults end. */
@@ -98,6 +100,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),
     skewMs: chance.pick([0, 10, 100]),
     faults,
+    verifyMs: new Chance(seed, "verify").pick([0, 0, 3_000, 10_000]),
     restMs: [0, 0],
     healMs,
     ...profile.fixed,

@@ -40,6 +40,10 @@ export const MARKS = [
   "a level was not reached in time",
   "a level could not be met",
   "a read at a level had something to see",
+  "everything was verified under load",
+  "a replica was damaged in memory",
+  "damage in memory was mended",
+  "two disagreed and nobody could say who is right",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];

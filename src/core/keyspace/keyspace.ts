@@ -24,7 +24,8 @@ import { scoreOf } from "../crdt/score.ts";
 import type { Hasher } from "./hasher.ts";
 import { Heap } from "./heap.ts";
 import type { Place } from "./place.ts";
-import { slotOf } from "./slot.ts";
+import { Changes } from "./changes.ts";
+import { SLOTS, slotOf } from "./slot.ts";
 import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
 
 const SHARDS = 256;
@@ -36,6 +37,8 @@ const GENERATION_BYTES = 300;
 const SHARD_SHIFT = 6;
 /** A walk's cursor: the shard above, the hash below. */
 const SHARD_UNIT = 2 ** 32;
+/** The store's own data has as many slots as another shard: so many of the others are one of them. */
+const INTERNAL_SHIFT = 8;
 
 /**
  * The database of the store's own data (the conflict feed): replicated, logged and collected as any other, and in a table of its
@@ -60,6 +63,11 @@ export interface Flush {
   readonly tick: number;
 }
 
+/** Among all slots (`ALL_SLOTS`), the one of a key. */
+export function slotAmongAll(db: number, slot: number): number {
+  return db === INTERNAL_DB ? SLOTS + (slot >>> INTERNAL_SHIFT) : slot;
+}
+
 export class Keyspace {
   readonly heap = new Heap();
   readonly hasher: Hasher;
@@ -70,6 +78,7 @@ export class Keyspace {
   /** The tables of clients' databases, and behind them those of `INTERNAL_DB` and `LIBRARIES_DB`. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
+  readonly changes = new Changes();
   /** Bodies of so many cells are not walked through in one turn if that can be helped. */
   large = 4096;
   readonly #keys: number[] = [];
@@ -291,6 +300,11 @@ export class Keyspace {
     assert((this.#keys[db] as number) >= 0, "a database has no fewer than no keys");
   }
 
+  /** A record writes to a place, whether that changes anything or not. */
+  noteWrite(place: Place): void {
+    this.changes.note(slotAmongAll(place.db, place.slot), place);
+  }
+
   /** Tells whoever watches that a key changed. */
   touch(place: Place): void {
     if (place.db === LIBRARIES_DB) this.librariesVersion++;
@@ -361,6 +375,7 @@ export class Keyspace {
   /** Drops everything born up to the flush, and remembers it for what is still on its way. */
   flush(flush: Flush, place: Place): void {
     const { origin, seq } = flush;
+    this.changes.noteAll();
     // A transaction may flush several databases.
     if (!this.flushes.some((f) => f.origin === origin && f.seq === seq && f.db === flush.db)) {
       this.flushes.push(flush);

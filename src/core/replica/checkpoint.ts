@@ -16,27 +16,20 @@ import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { readStampMs } from "../clock/stamp.ts";
 import { readDotSeq, Vector } from "../clock/vector.ts";
 import { readAmount, writeAmount } from "../crdt/amount.ts";
-import { checkChunk, CHUNK_NAME_BYTES, chunkAt } from "../crdt/bitmap.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
 import {
-  BITMAP,
   type Collection,
   HASH,
   Key,
-  LIST,
   type MemberFloor,
   SET,
-  STREAM,
-  ZSET,
 } from "../crdt/key.ts";
-import { isScore } from "../crdt/score.ts";
-import { checkPosition } from "../crdt/position.ts";
-import { checkStreamName, checkStreamValue } from "../crdt/stream-cell.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
+import { checkCell } from "./cell-check.ts";
 import { readBody, readCounting, readDb, readKind } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
@@ -389,20 +382,8 @@ export class CheckpointLoader {
   #cells(source: Source, cells: Cells): void {
     for (let left = source.varint(); left > 0; left--) {
       const name = source.view();
-      if (cells.tag === LIST) checkPosition(name, 0, name.length);
       const cell = this.#cell(source);
-      if (
-        cells.tag === ZSET &&
-        !cell.siblings.every(({ value }) => isScore(value, 0, value.length))
-      )
-        throw new Malformed("a member's score is none");
-      if (cells.tag === STREAM) {
-        checkStreamName(name, 0, name.length);
-        if (cell.eras.length > 0) throw new Malformed("a stream counts nothing");
-        for (const { value } of cell.siblings)
-          checkStreamValue(name[0] as number, value, 0, value.length);
-      }
-      if (cells.tag === BITMAP) checkChunks(name, cell);
+      checkCell(cells.tag, name, cell);
       cells.restore(name, cell);
     }
   }
@@ -438,12 +419,6 @@ export class CheckpointLoader {
       });
     return cell;
   }
-}
-
-/** Throws `Malformed` unless a cell is a chunk of a bitmap. */
-function checkChunks(name: Buffer, { siblings }: Cell): void {
-  if (name.length !== CHUNK_NAME_BYTES) throw new Malformed("a chunk is named by four bytes");
-  for (const { value } of siblings) checkChunk(chunkAt(name, 0), value.length);
 }
 
 function writeHeader(sink: Sink, replica: Replica): void {

@@ -210,6 +210,7 @@ export class EffectReader {
         const start = source.skip(length);
         this.#applier.keyspace.locate(this.#place, db, source.bytes, start, start + length);
         located = true;
+        this.#applier.keyspace.noteWrite(this.#place);
       } else if (!located) throw new Malformed("the first effect of a record names no key");
       this.#applyTo(op, source, lineage);
     }

@@ -9,6 +9,7 @@
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { Vector } from "../clock/vector.ts";
+import { readAsk } from "../verify/messages.ts";
 import { FRAME } from "../wire/frame.ts";
 import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
@@ -122,6 +123,10 @@ export class Exchange {
         return this.joining.section(link, copies.readSection(new Source(body)));
       case FRAME.SNAP_END:
         return this.joining.end(link, copies.readEnd(new Source(body), link.numbering));
+      case FRAME.VERIFY_ASK:
+        return this.#onVerifyAsk(link, body);
+      case FRAME.VERIFY_TELL:
+        return this.#replica.verifier.told(link, body);
       default:
         // A later version may say more; what we do not know we may not need.
         return;
@@ -129,6 +134,18 @@ export class Exchange {
   }
 
   #ackSoon = false;
+
+  #onVerifyAsk(link: Link, body: Buffer): void {
+    const { id, ask } = readAsk(new Source(body), link.numbering);
+    if (ask?.type === "heal")
+      this.#replica.effects.push({ type: "heal", link: link.id, id, slots: ask.slots });
+    else if (ask !== null) this.#replica.witness.ask(link, id, ask);
+  }
+
+  /** Sends one message of a comparison. */
+  sendOn(link: Link, type: typeof FRAME.VERIFY_ASK | typeof FRAME.VERIFY_TELL, body: Buffer): void {
+    if (this.links.get(link.id) === link) this.#send(link, type, body);
+  }
 
   #onHello(link: Link, source: Source): void {
     const hello = words.readHello(source, link.numbering);

@@ -26,7 +26,10 @@ import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
+import { Verifier } from "../verify/verifier.ts";
+import { Witness } from "../verify/witness.ts";
 import type { Args } from "../wire/args.ts";
+import { FRAME } from "../wire/frame.ts";
 import type { Reply } from "../wire/reply.ts";
 import { Applier } from "./apply.ts";
 import { Ceiling } from "./ceiling.ts";
@@ -62,6 +65,8 @@ export type Effect =
   | { readonly type: "snapshot"; readonly step: SnapshotStep }
   /** Whether it is whole, or what it needs to be, is another: to be kept, and told. */
   | { readonly type: "joining" }
+  /** A peer has found these slots to differ, and this replica to be wrong about them. */
+  | { readonly type: "heal"; readonly link: number; readonly id: number; readonly slots: number[] }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {
@@ -106,6 +111,8 @@ export class Replica {
   readonly expiry: Expiry;
   readonly exchange: Exchange;
   readonly waits: Waits;
+  readonly witness: Witness;
+  readonly verifier: Verifier;
   readonly effects: Effect[] = [];
   readonly region: string;
   readonly member: string;
@@ -120,6 +127,7 @@ export class Replica {
   #sweptMs = 0;
   /** Up to where a sync was asked for. */
   #syncTo = 0;
+  #asks = false;
 
   constructor(options: ReplicaOptions) {
     const [k0, k1, chance] = options.chance;
@@ -150,6 +158,12 @@ export class Replica {
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
     this.expiry.onExpired = (place) => this.run.events.removed("xexpired", place);
     this.exchange = new Exchange(this, options);
+    this.witness = new Witness(this, (link, body) =>
+      this.exchange.sendOn(link, FRAME.VERIFY_TELL, body),
+    );
+    this.verifier = new Verifier(this, (link, body) =>
+      this.exchange.sendOn(link, FRAME.VERIFY_ASK, body),
+    );
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = (member) =>
       member === this.member ||
@@ -333,11 +347,26 @@ export class Replica {
     this.run.blocking.tick();
     this.run.tracking.tick();
     this.run.blocking.settle();
+    this.witness.tell();
+    this.verifier.step();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();
     const block = this.#ceiling.raise(this.nowMs);
     if (block !== null) this.effects.push({ type: "ceiling", block });
+  }
+
+  /** Whether comparisons with peers have cells to look at: call `compare` once everyone else has had a turn. */
+  get compares(): boolean {
+    return this.witness.busy || this.verifier.busy;
+  }
+
+  /** Looks at some of them: about a millisecond's work. */
+  compare(): void {
+    // In turns: who answers many must not be kept from asking.
+    this.#asks = !this.#asks;
+    if (this.witness.busy && !(this.#asks && this.verifier.busy)) this.witness.work();
+    else this.verifier.work();
   }
 
   get #mayWrite(): boolean {

@@ -692,6 +692,7 @@ export class Writer {
   #head(op: number, place: Place): void {
     const effects = this.#effects;
     this.slotSeqs[place.slot] = this.#seq;
+    this.#applier.keyspace.noteWrite(place);
     if (
       place.start === this.#lastStart &&
       place.bytes === this.#lastKey &&

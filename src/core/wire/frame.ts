@@ -26,6 +26,8 @@ export const FRAME = {
   SNAP_BEGIN: 0x08,
   SNAP_SECTION: 0x09,
   SNAP_END: 0x0a,
+  VERIFY_ASK: 0x0b,
+  VERIFY_TELL: 0x0c,
   ERROR: 0x3f,
 } as const;
 

@@ -1,0 +1,288 @@
+/**
+ * Messages of a comparison, between the replica that asks and the one that bears witness.
+ *
+ *   VERIFY_ASK  = origins │ varint id │ u8 kind │ …              VERIFY_TELL = origins │ varint id │ u8 kind │ …
+ *     1 SLOTS     varint shard │ key │ vector │ u8 detailed         1 SLOTS    vector │ slots changed │ u8 detailed │ digests
+ *     2 KEYS      varint shard │ key │ vector │ slots │ varint n    2 KEYS     vector │ names changed │ u8 all │ items or symbols
+ *     3 SYMBOLS   varint from │ varint count                        3 SYMBOLS  names changed │ symbols
+ *     4 STATES    varint n, n × name                                4 STATES   varint n, n × (name │ u8 status │ …)
+ *     5 END                                                         5 REFUSED  text why
+ *     6 HEAL      varint n, n × varint slot                          6 HEALED   text outcome
+ *
+ * Invariant: everything after KEYS under the same id is about the same pass, and says again what has changed since it began.
+ * `key` is 16 bytes of chance, `slots` 64 bits, one for each slot of the shard; `name` is 8 bytes, an item a name and 16 bytes.
+ */
+import type { Sink } from "../bytes/sink.ts";
+import { Malformed, type Source } from "../bytes/source.ts";
+import type { Vector } from "../clock/vector.ts";
+import { ALL_SHARDS, SHARD_SLOTS } from "../keyspace/changes.ts";
+import type { Numbering } from "../replica/words.ts";
+import { DIGEST_WORDS } from "./digest.ts";
+import { NAME_WORDS } from "./shard-pass.ts";
+import { ITEM_WORDS, SYMBOL_WORDS } from "./symbols.ts";
+
+/** Names changed that are told; of more, only that they are too many. */
+const NAMES_MAX = 4_096;
+
+export type Ask =
+  | { type: "slots"; shard: number; key: Int32Array; vector: Vector; detailed: boolean }
+  /** `symbols` are told if the keys are more than that. */
+  | {
+      type: "keys";
+      shard: number;
+      key: Int32Array;
+      vector: Vector;
+      slots: boolean[];
+      symbols: number;
+    }
+  | { type: "symbols"; from: number; count: number }
+  | { type: "states"; names: string[] }
+  | { type: "end" }
+  | { type: "heal"; slots: number[] };
+
+/** Of a key asked for: `changed` since the pass began, `absent`, too `large` to be told, not told `yet`, or its state in bytes. */
+export type StateStatus = "changed" | "absent" | "large" | "yet" | "told";
+const STATUSES: readonly StateStatus[] = ["changed", "absent", "large", "yet", "told"];
+
+const ASKS = ["", "slots", "keys", "symbols", "states", "end", "heal"] as const;
+
+export function writeAsk(sink: Sink, numbering: Numbering, id: number, ask: Ask): void {
+  numbering.write(sink);
+  sink.varint(id);
+  sink.u8(ASKS.indexOf(ask.type));
+  switch (ask.type) {
+    case "slots":
+    case "keys":
+      sink.varint(ask.shard);
+      writeWords(sink, ask.key);
+      numbering.writeVector(sink, ask.vector);
+      if (ask.type === "slots") sink.u8(Number(ask.detailed));
+      else {
+        writeSlots(sink, ask.slots);
+        sink.varint(ask.symbols);
+      }
+      return;
+    case "symbols":
+      sink.varint(ask.from);
+      sink.varint(ask.count);
+      return;
+    case "states":
+      sink.varint(ask.names.length);
+      for (const name of ask.names) sink.latin1(name);
+      return;
+    case "heal":
+      sink.varint(ask.slots.length);
+      for (const slot of ask.slots) sink.varint(slot);
+      return;
+    case "end":
+  }
+}
+
+export function readAsk(source: Source, numbering: Numbering): { id: number; ask: Ask | null } {
+  numbering.read(source);
+  const id = source.varint();
+  return { id, ask: readQuestion(source, numbering) };
+}
+
+function readQuestion(source: Source, numbering: Numbering): Ask | null {
+  const type = ASKS[source.u8()];
+  switch (type) {
+    case "slots":
+    case "keys": {
+      const shard = source.varint();
+      if (shard >= ALL_SHARDS) throw new Malformed(`there is no shard ${shard}`);
+      const key = readWords(source, DIGEST_WORDS);
+      const vector = numbering.readVector(source);
+      if (type === "slots") return { type, shard, key, vector, detailed: source.u8() === 1 };
+      const slots = readSlots(source);
+      return { type, shard, key, vector, slots, symbols: source.varint() };
+    }
+    case "symbols":
+      return { type, from: source.varint(), count: source.varint() };
+    case "states": {
+      const names: string[] = [];
+      for (let left = source.varint(); left > 0; left--) names.push(readName(source));
+      return { type, names };
+    }
+    case "heal": {
+      const slots: number[] = [];
+      for (let left = source.varint(); left > 0; left--) slots.push(source.varint());
+      return { type, slots };
+    }
+    case "end":
+      return { type };
+    default:
+      // A later version may ask for more.
+      return null;
+  }
+}
+
+export interface SlotsTold {
+  readonly type: "slots";
+  readonly vector: Vector;
+  /** By the slot's place in its shard. */
+  readonly changed: boolean[];
+  /** Detailed: four words for each slot that has not changed. Otherwise the sum of those, four words. */
+  readonly detailed: boolean;
+  readonly sums: Int32Array;
+}
+
+export interface KeysTold {
+  readonly type: "keys";
+  readonly vector: Vector;
+  /** Names of keys; null when there were too many. */
+  readonly changed: ReadonlySet<string> | null;
+  /** All items there are, or the first symbols of them. */
+  readonly whole: boolean;
+  readonly words: Int32Array;
+}
+
+export type Tell =
+  | SlotsTold
+  | KeysTold
+  | { type: "symbols"; changed: ReadonlySet<string> | null; words: Int32Array }
+  /** So many follow, each a name, a status and, if told, the key. */
+  | { type: "states"; count: number }
+  | { type: "refused"; why: string }
+  | { type: "healed"; outcome: string };
+
+const TELLS = ["", "slots", "keys", "symbols", "states", "refused", "healed"] as const;
+
+/** Begins a TELL; what its kind holds follows. */
+export function beginTell(
+  sink: Sink,
+  numbering: Numbering,
+  id: number,
+  type: (typeof TELLS)[number],
+): void {
+  numbering.write(sink);
+  sink.varint(id);
+  sink.u8(TELLS.indexOf(type));
+}
+
+/** Reads a TELL; of `states` only how many there are: who asked knows what to do with each. */
+export function readTell(source: Source, numbering: Numbering): { id: number; tell: Tell | null } {
+  numbering.read(source);
+  const id = source.varint();
+  const type = TELLS[source.u8()];
+  switch (type) {
+    case "slots": {
+      const vector = numbering.readVector(source);
+      const changed = readSlots(source);
+      const detailed = source.u8() === 1;
+      const count = detailed ? changed.filter((is) => !is).length : 1;
+      return {
+        id,
+        tell: { type, vector, changed, detailed, sums: readWords(source, count * DIGEST_WORDS) },
+      };
+    }
+    case "keys": {
+      const vector = numbering.readVector(source);
+      const changed = readNames(source);
+      const whole = source.u8() === 1;
+      const words = whole ? readItems(source) : readSymbols(source);
+      return { id, tell: { type, vector, changed, whole, words } };
+    }
+    case "symbols":
+      return { id, tell: { type, changed: readNames(source), words: readSymbols(source) } };
+    case "states":
+      return { id, tell: { type, count: source.varint() } };
+    case "refused":
+      return { id, tell: { type, why: source.text() } };
+    case "healed":
+      return { id, tell: { type, outcome: source.text() } };
+    default:
+      return { id, tell: null };
+  }
+}
+
+export function writeStatus(sink: Sink, name: string, status: StateStatus): void {
+  sink.latin1(name);
+  sink.u8(STATUSES.indexOf(status));
+}
+
+export function readStatus(source: Source): { name: string; status: StateStatus } {
+  const name = readName(source);
+  const status = STATUSES[source.u8()];
+  if (status === undefined) throw new Malformed("the state of a key is unknown");
+  return { name, status };
+}
+
+/** Names that changed, each eight bytes; null for too many to tell. */
+export function writeNames(sink: Sink, names: ReadonlySet<string> | null): void {
+  const tells = names !== null && names.size <= NAMES_MAX;
+  sink.varint(tells ? names.size + 1 : 0);
+  if (tells) for (const name of names) sink.latin1(name);
+}
+
+function readNames(source: Source): ReadonlySet<string> | null {
+  const count = source.varint();
+  if (count === 0) return null;
+  const names = new Set<string>();
+  for (let left = count - 1; left > 0; left--) names.add(readName(source));
+  return names;
+}
+
+function readName(source: Source): string {
+  const start = source.skip(NAME_WORDS * 4);
+  return source.bytes.latin1Slice(start, start + NAME_WORDS * 4);
+}
+
+export function writeSlots(sink: Sink, slots: readonly boolean[]): void {
+  for (let from = 0; from < SHARD_SLOTS; from += 8) {
+    let byte = 0;
+    for (let i = 0; i < 8; i++) if (slots[from + i]) byte |= 1 << i;
+    sink.u8(byte);
+  }
+}
+
+function readSlots(source: Source): boolean[] {
+  const slots: boolean[] = [];
+  for (let from = 0; from < SHARD_SLOTS; from += 8) {
+    const byte = source.u8();
+    for (let i = 0; i < 8; i++) slots.push((byte & (1 << i)) !== 0);
+  }
+  return slots;
+}
+
+export function writeWords(sink: Sink, words: Int32Array): void {
+  for (const word of words) sink.u32(word >>> 0);
+}
+
+/** Items: how many, and their words. */
+export function writeItems(sink: Sink, items: Int32Array): void {
+  sink.varint(items.length / ITEM_WORDS);
+  writeWords(sink, items);
+}
+
+function readItems(source: Source): Int32Array {
+  return readWords(source, source.varint() * ITEM_WORDS);
+}
+
+/** Symbols: how many, and of each its words, the last of them a small number. */
+export function writeSymbols(sink: Sink, symbols: Int32Array): void {
+  const count = symbols.length / SYMBOL_WORDS;
+  sink.varint(count);
+  for (let at = 0; at < symbols.length; at += SYMBOL_WORDS) {
+    writeWords(sink, symbols.subarray(at, at + SYMBOL_WORDS - 1));
+    sink.zigzag(symbols[at + SYMBOL_WORDS - 1] as number);
+  }
+}
+
+function readSymbols(source: Source): Int32Array {
+  const count = source.varint();
+  source.need(count * (SYMBOL_WORDS * 4 - 3));
+  const symbols = new Int32Array(count * SYMBOL_WORDS);
+  for (let at = 0; at < symbols.length; at += SYMBOL_WORDS) {
+    symbols.set(readWords(source, SYMBOL_WORDS - 1), at);
+    symbols[at + SYMBOL_WORDS - 1] = source.zigzag();
+  }
+  return symbols;
+}
+
+function readWords(source: Source, count: number): Int32Array {
+  source.need(count * 4);
+  const words = new Int32Array(count);
+  for (let i = 0; i < count; i++) words[i] = source.u32();
+  return words;
+}

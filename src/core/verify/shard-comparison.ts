@@ -1,0 +1,440 @@
+/**
+ * ShardComparison: one shard of this replica against the same of its peers, until every slot is verified or given up.
+ *
+ *   SLOTS, sums of the whole ─► equal: verified
+ *        │ unequal                   │ some have changed meanwhile
+ *        ▼                           ▼
+ *       KEYS ◄─ unequal, or always changing ─ SLOTS, detailed ─► equal and unchanged: verified
+ *        └─► keys that differ ─► STATES of those that are to be mended here
+ *
+ * Invariant: nothing is called different that is merely on its way. A slot or a key counts only if it has changed on neither side since
+ * the two passes began, once everything that either side had applied then is applied by the other: both have applied exactly the
+ * same records to it.
+ */
+import type { Source } from "../bytes/source.ts";
+import { SHARD_SLOTS } from "../keyspace/changes.ts";
+import type { Link } from "../replica/link.ts";
+import type { Replica } from "../replica/replica.ts";
+import { addSums, DIGEST_WORDS, sameSums } from "./digest.ts";
+import { ABSENT, type Finding, judge, statesOf } from "./findings.ts";
+import { digestOf, install, waitingByKey } from "./install.ts";
+import { freeKey, readKeyState } from "./key-state.ts";
+import * as messages from "./messages.ts";
+import { Key } from "../crdt/key.ts";
+import { named, NAME_WORDS, ShardPass } from "./shard-pass.ts";
+import { ITEM_WORDS, SymbolReader } from "./symbols.ts";
+
+/** A peer that a comparison is made with. */
+export interface Partner {
+  readonly member: string;
+  readonly link: Link;
+  /** Why nothing more is heard of it; null while it answers. */
+  silent: string | null;
+  /** Slots verified with it, and keys that could not be because they changed all the time. */
+  verified: number;
+  unsettled: number;
+}
+
+/** What a comparison of one shard needs from the whole. */
+export interface Whole {
+  readonly replica: Replica;
+  /** Four words of chance. */
+  readonly key: Int32Array;
+  readonly mends: boolean;
+  readonly findings: Map<string, Finding>;
+  /** Members in all. */
+  readonly members: number;
+  /** How many symbols to begin with. */
+  symbols: number;
+  ask(link: Link, ask: messages.Ask, comparison: ShardComparison): number;
+}
+
+/** One peer's part in it. */
+interface Side {
+  readonly partner: Partner;
+  /** Slots among all that are not verified yet. */
+  pending: Set<number>;
+  /** Whether some of them are known to differ. */
+  differs: boolean;
+  id: number;
+  askedMs: number;
+  state: "idle" | "asked" | "told";
+  slots: messages.SlotsTold | null;
+  keys: messages.KeysTold | null;
+  changed: ReadonlySet<string> | null;
+  reader: SymbolReader | null;
+  /** What differed and changed at once, every time so far; null before the first time. */
+  unsettled: ReadonlySet<string> | null;
+  /** Names of keys whose states are still to come. */
+  wanted: string[];
+}
+
+/** Attempts with whole slots before keys are told apart. */
+const SLOT_ATTEMPTS = 4;
+const ATTEMPTS_MAX = 24;
+/** Between attempts, times the number of those so far. */
+const REST_MS = 40;
+const ANSWER_MAX_MS = 20_000;
+/** States asked for at once. */
+const STATES_MAX = 512;
+/** More symbols than this for one shard are no comparison any more. */
+const SYMBOLS_MAX = 1_000_000;
+
+export class ShardComparison {
+  readonly shard: number;
+  readonly #whole: Whole;
+  readonly #sides: Side[];
+  #pass: ShardPass | null = null;
+  #watched: number[] = [];
+  #attempt = 0;
+  #restUntilMs = 0;
+  #mending = false;
+  done = false;
+
+  /** `slots`, among all, are compared; those that are `suspect` key by key at once. */
+  constructor(
+    whole: Whole,
+    shard: number,
+    partners: readonly Partner[],
+    slots: readonly number[],
+    suspect: boolean,
+  ) {
+    this.#whole = whole;
+    this.shard = shard;
+    this.#sides = partners.map((partner) => ({
+      partner,
+      pending: new Set(slots),
+      differs: suspect,
+      id: 0,
+      askedMs: 0,
+      state: "idle",
+      slots: null,
+      keys: null,
+      changed: null,
+      reader: null,
+      unsettled: null,
+      wanted: [],
+    }));
+  }
+
+  /** Whether there are cells to be looked at. */
+  get busy(): boolean {
+    return this.#pass !== null && !this.#pass.done;
+  }
+
+  /** Looks at some more cells. */
+  slice(count: number): void {
+    this.#pass?.slice(count);
+  }
+
+  /** Goes on with whatever can be done by now. */
+  step(): void {
+    if (this.done) return;
+    const { replica } = this.#whole;
+    if (this.#pass === null) {
+      if (replica.monoMs >= this.#restUntilMs) this.#begin();
+      return;
+    }
+    for (const side of this.#sides)
+      if (
+        side.state === "asked" &&
+        side.partner.silent === null &&
+        replica.monoMs - side.askedMs > ANSWER_MAX_MS
+      )
+        side.partner.silent = `it did not answer within ${ANSWER_MAX_MS} ms`;
+    if (!this.#pass.done || this.#active().some((side) => !this.#hasCome(side))) return;
+    if (!this.#mending) this.#evaluate(this.#pass);
+    if (this.#active().every(({ state }) => state === "told")) this.#endAttempt();
+  }
+
+  #active(): Side[] {
+    return this.#sides.filter(({ state, partner }) => state !== "idle" && partner.silent === null);
+  }
+
+  /** Whether an answer is here, and everything it is about applied. */
+  #hasCome(side: Side): boolean {
+    const vector = side.slots?.vector ?? side.keys?.vector;
+    return (
+      side.state === "told" &&
+      (vector === undefined || this.#whole.replica.applied.includes(vector))
+    );
+  }
+
+  #begin(): void {
+    const open = this.#sides.filter(({ pending, partner }) => pending.size > 0 && partner.silent === null);
+    if (open.length === 0 || this.#attempt >= ATTEMPTS_MAX) return this.#finish();
+    const byKey = this.#attempt >= SLOT_ATTEMPTS || open.some(({ differs }) => differs);
+    const { replica, key } = this.#whole;
+    this.#watched = byKey ? [...new Set(open.flatMap(({ pending }) => [...pending]))] : [];
+    replica.keyspace.changes.watch(this.#watched);
+    this.#pass = new ShardPass(replica, this.shard, key, byKey ? this.#watched : null);
+    const { vector } = this.#pass;
+    const { shard } = this;
+    for (const side of open) {
+      side.slots = null;
+      side.keys = null;
+      side.reader = null;
+      const slots = Array.from({ length: SHARD_SLOTS }, (_, i) =>
+        side.pending.has(shard * SHARD_SLOTS + i),
+      );
+      this.#ask(
+        side,
+        byKey
+          ? { type: "keys", shard, key, vector, slots, symbols: this.#whole.symbols }
+          : { type: "slots", shard, key, vector, detailed: this.#attempt > 0 },
+      );
+    }
+  }
+
+  #ask(side: Side, ask: messages.Ask): void {
+    side.state = "asked";
+    side.askedMs = this.#whole.replica.monoMs;
+    // What goes on with a pass over there goes by its number.
+    if (ask.type === "slots" || ask.type === "keys")
+      side.id = this.#whole.ask(side.partner.link, ask, this);
+    else this.#whole.ask(side.partner.link, ask, this);
+  }
+
+  /** The number of what was last asked of a peer. */
+  idOf(link: Link): number {
+    return this.#sides.find(({ partner }) => partner.link === link)?.id ?? 0;
+  }
+
+  /** An answer has come; of `states` the source stands at the first. */
+  told(link: Link, id: number, tell: messages.Tell, source: Source): void {
+    const side = this.#sides.find(({ partner }) => partner.link === link);
+    if (side === undefined || side.id !== id || side.state !== "asked") return;
+    side.state = "told";
+    if (tell.type === "slots") side.slots = tell;
+    else if (tell.type === "keys") {
+      side.keys = tell;
+      side.changed = tell.changed;
+    } else if (tell.type === "symbols") {
+      side.changed = tell.changed;
+      if (side.reader !== null && !side.reader.take(tell.words)) this.#askMore(side, side.reader);
+    } else if (tell.type === "states") this.#mend(side, tell.count, source);
+    else if (tell.type === "refused") {
+      // It is busy, or was asked too late: another attempt.
+      side.slots = null;
+      side.keys = null;
+      side.reader = null;
+      side.wanted = [];
+    }
+  }
+
+  /** What has been told is compared. */
+  #evaluate(pass: ShardPass): void {
+    for (const side of this.#active()) {
+      if (side.slots !== null) this.#compareSlots(side, pass, side.slots);
+      else if (side.keys !== null && side.reader === null) this.#readKeys(side, pass, side.keys);
+    }
+    // Symbols that are still to come are waited for; then everybody's keys are compared at once.
+    if (this.#active().some(({ state }) => state === "asked")) return;
+    const byKey = this.#active().filter(({ reader }) => reader !== null);
+    for (const side of byKey) this.#compareKeys(side, pass);
+    if (this.#whole.mends && byKey.length > 0) this.#decide(byKey);
+  }
+
+  #compareSlots(side: Side, pass: ShardPass, told: messages.SlotsTold): void {
+    const total = new Int32Array(DIGEST_WORDS);
+    const same: number[] = [];
+    let changed = false;
+    let at = 0;
+    for (let i = 0; i < SHARD_SLOTS; i++) {
+      const slot = pass.shard * SHARD_SLOTS + i;
+      const moved = pass.changed(slot);
+      changed ||= moved || told.changed[i] === true;
+      addSums(total, 0, pass.sums, i * DIGEST_WORDS);
+      if (!told.detailed || told.changed[i]) continue;
+      if (!moved && side.pending.has(slot)) {
+        if (sameSums(pass.sums, i * DIGEST_WORDS, told.sums, at)) same.push(slot);
+        else side.differs = true;
+      }
+      at += DIGEST_WORDS;
+    }
+    if (!told.detailed && !changed) {
+      if (sameSums(total, 0, told.sums, 0)) same.push(...side.pending);
+      else side.differs = true;
+    }
+    this.#verified(side, same);
+  }
+
+  #verified(side: Side, slots: Iterable<number>): void {
+    for (const slot of slots) if (side.pending.delete(slot)) side.partner.verified++;
+    if (side.pending.size === 0) side.differs = false;
+  }
+
+  #readKeys(side: Side, pass: ShardPass, told: messages.KeysTold): void {
+    const own: Int32Array[] = [];
+    for (const { slot, words } of pass.keys?.values() ?? [])
+      if (side.pending.has(slot)) own.push(words);
+    side.reader = new SymbolReader(own, this.#whole.key);
+    if (told.whole) takeItems(side.reader, own, told.words);
+    else if (!side.reader.take(told.words)) this.#askMore(side, side.reader);
+  }
+
+  #askMore(side: Side, reader: SymbolReader): void {
+    const count = Math.ceil(reader.count * 0.5) + 8;
+    if (reader.count + count > SYMBOLS_MAX) side.partner.silent = "it differs too much to compare";
+    else this.#ask(side, { type: "symbols", from: reader.count, count });
+  }
+
+  #compareKeys(side: Side, pass: ShardPass): void {
+    const { reader, partner } = side;
+    if (reader === null) return;
+    this.#whole.symbols = Math.max(16, Math.ceil(reader.count * 1.05));
+    const here = pass.changedNames();
+    const there = side.changed;
+    const own = new Map(reader.here.map((words) => [named(words, 0), sumText(words)]));
+    const theirs = new Map(reader.there.map((words) => [named(words, 0), sumText(words)]));
+    const moving = new Set<string>();
+    const where = { partner, pending: [...side.pending] };
+    for (const name of new Set([...own.keys(), ...theirs.keys()])) {
+      const changed = here === null || there === null || here.has(name) || there.has(name);
+      if (changed) moving.add(name);
+      else this.#found(name, pass, where, theirs.get(name) ?? ABSENT);
+    }
+    // What was equal once, or has been found to differ, is settled.
+    const before = side.unsettled;
+    side.unsettled = before === null ? moving : new Set([...moving].filter((n) => before.has(n)));
+    if (side.unsettled.size === 0) this.#verified(side, [...side.pending]);
+  }
+
+  #found(
+    name: string,
+    pass: ShardPass,
+    { partner: { member }, pending }: { partner: Partner; pending: readonly number[] },
+    digest: string,
+  ): void {
+    const { findings } = this.#whole;
+    const key = pass.keys?.get(name) ?? null;
+    const own = key === null ? ABSENT : sumText(key.words);
+    let finding = findings.get(name);
+    if (finding === undefined || finding.own !== own) {
+      finding = {
+        slots: key === null ? pending : [key.slot],
+        db: key?.db ?? null,
+        key: key?.name ?? null,
+        own,
+        theirs: new Map(),
+        healed: false,
+      };
+      findings.set(name, finding);
+    }
+    finding.theirs.set(member, digest);
+    this.#fresh.add(name);
+  }
+
+  /** What this attempt has found. */
+  readonly #fresh = new Set<string>();
+
+  /** Asks for the states that are to take the place of ours; what is to go goes. */
+  #decide(byKey: readonly Side[]): void {
+    const { findings, members, replica } = this.#whole;
+    const compared = this.#sides
+      .filter(({ partner }) => partner.silent === null)
+      .map(({ partner }) => partner.member);
+    for (const name of this.#fresh) {
+      const finding = findings.get(name);
+      if (finding === undefined || finding.healed) continue;
+      const verdict = judge(statesOf(finding, replica.member, compared), replica.member, members);
+      if (verdict.type !== "adopt") continue;
+      const side = byKey.find(({ partner }) => partner.member === verdict.from);
+      side?.wanted.push(name);
+    }
+    this.#mending = true;
+    for (const side of byKey) this.#askStates(side);
+  }
+
+  #askStates(side: Side): void {
+    const names = side.wanted.slice(0, STATES_MAX);
+    if (names.length > 0) this.#ask(side, { type: "states", names });
+  }
+
+  /** Puts the states that have come in place of ours, if they are what was told and ours has not changed. */
+  #mend(side: Side, count: number, source: Source): void {
+    const { replica, findings, key: chance } = this.#whole;
+    const changed = this.#pass?.changedNames() ?? null;
+    const waiting = waitingByKey(replica);
+    const again: string[] = [];
+    for (let left = count; left > 0; left--) {
+      const { name, status } = messages.readStatus(source);
+      const finding = findings.get(name);
+      const may = changed !== null && !changed.has(name) && finding !== undefined;
+      if (status === "yet") again.push(name);
+      if (status === "absent" && may && finding.db !== null && finding.key !== null) {
+        install(replica, finding.db, finding.key, new Key(), waiting);
+        finding.healed = true;
+      }
+      if (status !== "told") continue;
+      const db = source.varint();
+      const bytes = Buffer.from(source.view());
+      const state = readKeyState(source, side.partner.link.numbering, replica.keyspace);
+      const digest = hex(digestOf(state, db, bytes, chance, replica), 0);
+      if (may && digest === finding.theirs.get(side.partner.member)) {
+        finding.db = db;
+        finding.key = bytes;
+        install(replica, db, bytes, state, waiting);
+        finding.healed = true;
+      } else freeKey(state);
+    }
+    side.wanted = [...again, ...side.wanted.slice(STATES_MAX)];
+    if (count > 0) this.#askStates(side);
+  }
+
+  #endAttempt(): void {
+    const { replica } = this.#whole;
+    for (const side of this.#active())
+      if (side.keys !== null) this.#whole.ask(side.partner.link, { type: "end" }, this);
+    replica.keyspace.changes.unwatch(this.#watched);
+    this.#watched = [];
+    this.#pass = null;
+    this.#mending = false;
+    this.#fresh.clear();
+    for (const side of this.#sides) side.state = "idle";
+    this.#attempt++;
+    if (this.#sides.every(({ pending, partner }) => pending.size === 0 || partner.silent !== null))
+      return this.#finish();
+    const differs = this.#sides.some((side) => side.differs && side.keys === null);
+    this.#restUntilMs = replica.monoMs + (differs ? 0 : REST_MS * this.#attempt);
+  }
+
+  #finish(): void {
+    for (const { partner, unsettled, pending } of this.#sides)
+      if (partner.silent === null && pending.size > 0) partner.unsettled += unsettled?.size ?? 1;
+    this.done = true;
+  }
+
+  /** Lets go of everything. */
+  abandon(): void {
+    if (this.#pass !== null) this.#whole.replica.keyspace.changes.unwatch(this.#watched);
+    this.#pass = null;
+    this.done = true;
+  }
+}
+
+/** All items of the other side at once. */
+function takeItems(reader: SymbolReader, own: readonly Int32Array[], theirs: Int32Array): void {
+  const left = new Map(own.map((words) => [itemText(words, 0), words]));
+  for (let at = 0; at < theirs.length; at += ITEM_WORDS) {
+    if (left.delete(itemText(theirs, at))) continue;
+    reader.there.push(theirs.slice(at, at + ITEM_WORDS));
+  }
+  reader.here.push(...left.values());
+}
+
+function itemText(words: Int32Array, at: number): string {
+  return named(words, at) + hex(words, at + NAME_WORDS);
+}
+
+/** The sum of a key's parts, as text. */
+function sumText(words: Int32Array): string {
+  return hex(words, NAME_WORDS);
+}
+
+function hex(words: Int32Array, at: number): string {
+  let text = "";
+  for (let i = at; i < at + DIGEST_WORDS; i++)
+    text += ((words[i] as number) >>> 0).toString(16).padStart(8, "0");
+  return text;
+}

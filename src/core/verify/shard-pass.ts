@@ -1,0 +1,168 @@
+/**
+ * ShardPass: one way through the keys of a shard, in slices, adding up the digests of each slot.
+ *
+ *   begin (a moment, a vector) ─► slice, slice … ─► done ─► what of it has not changed since?
+ *
+ * Invariant: of a slot that has not changed since the pass began the sum is that of the state at its beginning, and still is: what was
+ * written to it before `vector`, nothing else. What has changed counts for nothing.
+ *
+ * Of chosen slots the keys are remembered too, each with its own sum; then changes are told apart key by key.
+ */
+import type { Vector } from "../clock/vector.ts";
+import type { Cells } from "../crdt/cells.ts";
+import { SHARD_SLOTS } from "../keyspace/changes.ts";
+import { type Keyspace, slotAmongAll } from "../keyspace/keyspace.ts";
+import { Place } from "../keyspace/place.ts";
+import { slotOf } from "../keyspace/slot.ts";
+import { Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
+import { DIGEST_WORDS, isNothing } from "./digest.ts";
+import { KeyDigest } from "./key-digest.ts";
+import { visitCell, visitKey } from "./parts.ts";
+import type { Replica } from "../replica/replica.ts";
+
+/** Cells looked at in one slice: about a millisecond's work. */
+export const SLICE_CELLS = 1_000;
+
+/** Words by which a key is named among the keys of a shard. */
+export const NAME_WORDS = 2;
+
+/** A key of a chosen slot. */
+export interface KeySum {
+  /** Among all slots. */
+  readonly slot: number;
+  readonly db: number;
+  readonly name: Buffer;
+  /** The first words of its digested name, and the sum of its parts. */
+  readonly words: Int32Array;
+}
+
+interface LargeBody {
+  readonly db: number;
+  readonly name: Buffer;
+  readonly tag: number;
+  readonly nameWords: Int32Array;
+  /** Where the sum goes. */
+  readonly sums: Int32Array;
+  readonly at: number;
+}
+
+/** Of a slot's sums in a list of all. */
+export function sumAt(slot: number): number {
+  return (slot % SHARD_SLOTS) * DIGEST_WORDS;
+}
+
+export class ShardPass {
+  readonly shard: number;
+  /** The moment at which it began, as `Changes` counts them, and all that was applied then. */
+  readonly since: number;
+  readonly vector: Vector;
+  /** Four words a slot. */
+  readonly sums = new Int32Array(SHARD_SLOTS * DIGEST_WORDS);
+  /** By the name of a key (`named`): the keys of the chosen slots; null when none were. */
+  readonly keys: Map<string, KeySum> | null;
+  readonly #keyspace: Keyspace;
+  readonly #digest: KeyDigest;
+  readonly #chosen: ReadonlySet<number> | null;
+  readonly #bodies: LargeBody[] = [];
+  #hash = 0;
+  #bodyHash = 0;
+  readonly #entry = new Entry();
+  readonly #place = new Place();
+  done = false;
+
+  /** `key` is the chance both sides share; `chosen`, slots among all whose keys are to be told apart. */
+  constructor(replica: Replica, shard: number, key: Int32Array, chosen: readonly number[] | null) {
+    const { keyspace, origins, applied } = replica;
+    this.shard = shard;
+    this.#keyspace = keyspace;
+    this.#digest = new KeyDigest(key, origins);
+    this.#chosen = chosen === null ? null : new Set(chosen);
+    this.keys = chosen === null ? null : new Map();
+    this.since = keyspace.changes.begin();
+    this.vector = applied.copy();
+  }
+
+  /** Goes on for about `count` cells. */
+  slice(count: number): void {
+    if (this.done) return;
+    if (this.#bodies.length > 0) return this.#walkBody(count);
+    const keyspace = this.#keyspace;
+    const table = keyspace.shards[this.shard];
+    const isLarge = (body: Cells): boolean => body.table.size > keyspace.large;
+    const entry = this.#entry;
+    if (table !== undefined && table.size > 0)
+      this.#hash = table.walk(this.#hash, count, (at) => {
+        table.load(at, entry);
+        const { db, bytes, nameStart, nameEnd } = entry;
+        const slot = slotAmongAll(db, slotOf(bytes, nameStart, nameEnd));
+        if (this.#chosen !== null && !this.#chosen.has(slot)) return;
+        const words = this.keys === null ? null : new Int32Array(NAME_WORDS + DIGEST_WORDS);
+        const sums = words ?? this.sums;
+        const sumsAt = words === null ? sumAt(slot) : NAME_WORDS;
+        this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumsAt);
+        visitKey(table, entry, this.#digest, isLarge);
+        const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : [];
+        if (large.length === 0 && words === null) return;
+        const name = Buffer.from(bytes.subarray(nameStart, nameEnd));
+        const nameWords = this.#digest.name.slice();
+        for (const { tag } of large)
+          this.#bodies.push({ db, name, tag, nameWords, sums, at: sumsAt });
+        if (words === null || (large.length === 0 && isNothing(words, NAME_WORDS))) return;
+        words.set(nameWords.subarray(0, NAME_WORDS));
+        this.keys?.set(named(words, 0), { slot, db, name, words });
+      });
+    else this.#hash = WALK_END;
+    this.#settle();
+  }
+
+  #walkBody(count: number): void {
+    const { db, name, tag, nameWords, sums, at } = this.#bodies[0] as LargeBody;
+    const place = this.#place;
+    this.#keyspace.locate(place, db, name, 0, name.length);
+    const body = place.at < 0 ? null : (place.table.objectAt(place.at)?.cells(tag) ?? null);
+    if (body !== null) {
+      this.#digest.resume(nameWords, 0, sums, at);
+      this.#bodyHash = body.table.walk(this.#bodyHash, count, (cell) =>
+        visitCell(body, cell, this.#digest),
+      );
+    }
+    if (body === null || this.#bodyHash >= WALK_END) {
+      this.#bodies.shift();
+      this.#bodyHash = 0;
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.done = this.#hash >= WALK_END && this.#bodies.length === 0;
+  }
+
+  /** The names of the keys that changed in chosen slots since the beginning, which the caller watches; null for too many. */
+  changedNames(): ReadonlySet<string> | null {
+    const names = this.#keyspace.changes.names(this.since);
+    if (names === null) return null;
+    const scratch = new Int32Array(DIGEST_WORDS);
+    return new Set(
+      names.map((name) => {
+        const colon = name.indexOf(":");
+        const bytes = Buffer.from(name.slice(colon + 1), "latin1");
+        this.#digest.begin(Number(name.slice(0, colon)), bytes, 0, bytes.length, scratch, 0);
+        return named(this.#digest.name, 0);
+      }),
+    );
+  }
+
+  /** Whether a slot, one among all, has changed since the beginning. */
+  changed(slot: number): boolean {
+    return this.#keyspace.changes.changed(slot, this.since);
+  }
+}
+
+const text = Buffer.alloc(NAME_WORDS * 4);
+
+/** The name of a key among others as text: eight characters of one byte. */
+export function named(words: Int32Array, at: number): string {
+  text.writeInt32BE(words[at] as number, 0);
+  text.writeInt32BE(words[at + 1] as number, 4);
+  return text.latin1Slice();
+}

@@ -1,0 +1,314 @@
+/**
+ * Verification: has the replica compare itself with its peers, on demand and on schedule, and sees to it that what is wrong is mended.
+ *
+ *   compare everything ─► equal, different, or cannot tell
+ *   mend: compare ─► who is astray, and where? ─► we: compare those slots and mend │ peers: are told to ─► compare those slots again
+ *
+ * Invariant: every replica mends itself alone. What was mended is in a checkpoint before anybody hears that it was: there is no record
+ * of it to be replayed.
+ */
+import { type Finding, judge, statesOf } from "../core/verify/findings.ts";
+import { astray, type Order, type Progress } from "../core/verify/verifier.ts";
+import { SHARD_SLOTS, ALL_SLOTS } from "../core/keyspace/changes.ts";
+import { beginTell } from "../core/verify/messages.ts";
+import { Sink } from "../core/bytes/sink.ts";
+import { FRAME } from "../core/wire/frame.ts";
+import type { Replica } from "../core/replica/replica.ts";
+
+export interface VerificationHost {
+  readonly replica: Replica;
+  beginTurn(): void;
+  turnEnded(): void;
+  /** Calls back once everyone else has had a turn. */
+  soon(callback: () => void): void;
+  /** 32 random bits. */
+  random(): number;
+  /** Resolves when everything there is now is in a checkpoint. */
+  checkpointed(): Promise<void>;
+  warn(facts: object, text: string): void;
+}
+
+/** A key that is not the same everywhere. */
+export interface Difference {
+  db: number | null;
+  /** One character a byte; null while only another member knows it. */
+  key: string | null;
+  /** Member → eight hexadecimal digits of what it holds, or null for nothing. */
+  holds: Record<string, string | null>;
+  /** What mending does: nothing can be decided, or these members adopt what the others hold. */
+  adopts: string[] | null;
+}
+
+export interface VerifyReport {
+  /** Null: it could not be told; `reason` says why. */
+  equal: boolean | null;
+  reason: string | null;
+  /** Origin → seq: everything up to here was compared. */
+  cut: Record<string, number>;
+  differences: number;
+  coverage: {
+    /** Slots that were verified with every other member, and all there are. */
+    slots: number;
+    of: number;
+    members: {
+      member: string;
+      verified: number;
+      of: number;
+      /** Keys that changed all the time. */
+      unsettled: number;
+      /** Why it was not compared, or not to the end. */
+      reason: string | null;
+    }[];
+  };
+  /** The first of them. */
+  keys: Difference[];
+  /** Keys that were mended, by member. */
+  healed: Record<string, number>;
+  undecided: number;
+  bytes: number;
+  tookMs: number;
+}
+
+/** What is under way, for whoever watches. */
+export interface VerifyState {
+  running: boolean;
+  phase: "idle" | "comparing" | "mending" | "comparing again";
+  shards: number;
+  shardsDone: number;
+  differences: number;
+  /** Of the last one that ended. */
+  report: VerifyReport | null;
+}
+
+export type Mending = "no" | "few" | "all";
+
+/** More slots than this wrong at once is no accident of single keys: an operator has to say so. */
+const FEW_SLOTS_MAX = ALL_SLOTS / 1000;
+const KEYS_SHOWN_MAX = 1_000;
+const HEAL_MAX_MS = 120_000;
+
+export class Verification {
+  readonly #host: VerificationHost;
+  #scheduled = false;
+  #waiters: { progress: Progress; resolve: (progress: Progress) => void }[] = [];
+  #phase: VerifyState["phase"] = "idle";
+  #progress: Progress | null = null;
+  report: VerifyReport | null = null;
+  /** Of all that ended, for metrics. */
+  runs = 0;
+  healedKeys = 0;
+
+  constructor(host: VerificationHost) {
+    this.#host = host;
+  }
+
+  get state(): VerifyState {
+    return {
+      running: this.#phase !== "idle",
+      phase: this.#phase,
+      shards: this.#progress?.shards ?? 0,
+      shardsDone: this.#progress?.shardsDone ?? 0,
+      differences: this.#progress?.findings.size ?? 0,
+      report: this.report,
+    };
+  }
+
+  /** Goes on if there is anything to do; call it at the end of a turn. */
+  pump(): void {
+    for (const waiter of this.#waiters.filter(({ progress }) => progress.done)) {
+      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      waiter.resolve(waiter.progress);
+    }
+    if (this.#scheduled || !this.#host.replica.compares) return;
+    this.#scheduled = true;
+    this.#host.soon(this.#slice);
+  }
+
+  readonly #slice = (): void => {
+    this.#scheduled = false;
+    this.#host.beginTurn();
+    this.#host.replica.compare();
+    this.#host.turnEnded();
+    this.pump();
+  };
+
+  /** Compares; resolves to what was found, or to null while another comparison is under way. */
+  #compare(order: Omit<Order, "chance">): Promise<Progress | null> {
+    const { replica } = this.#host;
+    const chance = Int32Array.from({ length: 4 }, () => this.#host.random());
+    const progress = replica.verifier.start({ chance, ...order });
+    if (progress === null) return Promise.resolve(null);
+    this.#progress = progress;
+    return new Promise((resolve) => {
+      this.#waiters.push({ progress, resolve });
+      this.#host.beginTurn();
+      replica.verifier.step();
+      this.#host.turnEnded();
+      this.pump();
+    });
+  }
+
+  /** Compares this replica with all others, and mends if told to; null while that is under way already. */
+  async verify(mending: Mending): Promise<VerifyReport | null> {
+    if (this.#phase !== "idle") return null;
+    const { replica } = this.#host;
+    const startedMs = replica.monoMs;
+    this.#phase = "comparing";
+    try {
+      const first = await this.#compare({ mends: false, slots: null });
+      if (first === null) return null;
+      const report = this.#describe(first, startedMs);
+      if (mending !== "no" && first.findings.size > 0) await this.#mend(first, mending, report);
+      report.tookMs = Math.round(replica.monoMs - startedMs);
+      this.report = report;
+      this.runs++;
+      return report;
+    } finally {
+      this.#phase = "idle";
+    }
+  }
+
+  async #mend(first: Progress, mending: Mending, report: VerifyReport): Promise<void> {
+    const { replica } = this.#host;
+    const wrong = astray(first, replica.member, replica.members.names.length);
+    const slots = new Set([...first.findings.values()].flatMap((finding) => finding.slots));
+    if (mending === "few" && slots.size > FEW_SLOTS_MAX) {
+      report.reason = `${slots.size} slots differ, which is more than single damaged keys: look at what happened, then mend with --all, or empty the member that is wrong`;
+      return;
+    }
+    this.#phase = "mending";
+    const outcomes = [...wrong].map(async ([member, where]) => {
+      const healed =
+        member === replica.member ? await this.#mendHere(where) : await this.#mendThere(first, member, where);
+      if (healed === null) this.#host.warn({ member }, "a member that differs could not be mended");
+      else report.healed[member] = healed;
+    });
+    await Promise.all(outcomes);
+    this.#phase = "comparing again";
+    const again = await this.#compare({ mends: false, slots: [...slots] });
+    if (again === null) return;
+    const after = this.#describe(again, first.startedMs);
+    report.differences = after.differences;
+    report.keys = after.keys;
+    report.undecided = after.undecided;
+    report.bytes += after.bytes;
+    // What was equal the first time was not looked at again.
+    const whole = [...again.partners].every(
+      ({ silent, verified }) => silent === null && verified === slots.size,
+    );
+    const others = report.coverage.members.filter(({ reason }) => reason !== null);
+    report.equal = after.differences > 0 ? false : whole && others.length === 0 ? true : null;
+    report.reason =
+      report.equal === null
+        ? (others[0]?.reason ?? "what was mended could not be compared again")
+        : null;
+  }
+
+  /** Compares slots and adopts what the others agree about; returns how many keys were mended, null if it could not begin. */
+  async #mendHere(slots: readonly number[]): Promise<number | null> {
+    const progress = await this.#compare({ mends: true, slots });
+    if (progress === null) return null;
+    const healed = [...progress.findings.values()].filter((finding) => finding.healed).length;
+    if (healed > 0) {
+      this.healedKeys += healed;
+      this.#host.warn({ healed }, "keys that differed from what the other members hold were mended");
+      await this.#host.checkpointed();
+    }
+    return healed;
+  }
+
+  #mendThere({ partners }: Progress, member: string, slots: number[]): Promise<number | null> {
+    const partner = partners.find((one) => one.member === member);
+    if (partner === undefined) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.#host.beginTurn();
+      this.#host.replica.verifier.order(partner.link, slots, HEAL_MAX_MS, (outcome) =>
+        resolve(outcome === null ? null : Number(outcome)),
+      );
+      this.#host.turnEnded();
+    });
+  }
+
+  /** A peer says that this replica is wrong about some slots: it sees for itself. */
+  async healed(link: number, id: number, slots: readonly number[]): Promise<void> {
+    const healed = this.#phase === "idle" ? await this.#healing(slots) : null;
+    const { replica } = this.#host;
+    const peer = replica.exchange.links.get(link);
+    if (peer === undefined) return;
+    this.#host.beginTurn();
+    const sink = new Sink();
+    beginTell(sink, peer.numbering, id, healed === null ? "refused" : "healed");
+    sink.text(healed === null ? "it compares or mends already" : String(healed));
+    replica.exchange.sendOn(peer, FRAME.VERIFY_TELL, sink.copy());
+    this.#host.turnEnded();
+  }
+
+  async #healing(slots: readonly number[]): Promise<number | null> {
+    this.#phase = "mending";
+    try {
+      return await this.#mendHere(slots);
+    } finally {
+      this.#phase = "idle";
+    }
+  }
+
+  #describe(progress: Progress, startedMs: number): VerifyReport {
+    const { replica } = this.#host;
+    const others = replica.members.names.filter((name) => name !== replica.member);
+    const of = progress.shards * SHARD_SLOTS;
+    const members = others.map((member) => {
+      const partner = progress.partners.find((one) => one.member === member);
+      const verified = partner?.verified ?? 0;
+      const unsettled = partner?.unsettled ?? 0;
+      const reason =
+        partner === undefined
+          ? `there is no link to ${member}`
+          : partner.silent !== null
+            ? `${member}: ${partner.silent}`
+            : unsettled > 0
+              ? `${unsettled} keys changed here and at ${member} all the time`
+              : null;
+      return { member, verified, of, unsettled, reason };
+    });
+    const differences = progress.findings.size;
+    const reason =
+      others.length === 0
+        ? "there is no other member"
+        : (members.find((member) => member.reason !== null)?.reason ?? null);
+    const findings = [...progress.findings.values()];
+    const keys = findings.slice(0, KEYS_SHOWN_MAX).map((one) => this.#difference(one, progress));
+    return {
+      equal: differences > 0 ? false : reason === null ? true : null,
+      reason: differences > 0 ? null : reason,
+      cut: replica.describe(progress.vector),
+      differences,
+      coverage: { slots: Math.min(of, ...members.map(({ verified }) => verified)), of, members },
+      keys,
+      healed: {},
+      undecided: findings.filter((one) => this.#difference(one, progress).adopts === null).length,
+      bytes: progress.bytesSent + progress.bytesReceived,
+      tookMs: Math.round(replica.monoMs - startedMs),
+    };
+  }
+
+  #difference(finding: Finding, { partners }: Progress): Difference {
+    const { replica } = this.#host;
+    const compared = partners.filter(({ silent }) => silent === null).map(({ member }) => member);
+    const states = statesOf(finding, replica.member, compared);
+    const count = replica.members.names.length;
+    const verdicts = [...states.keys()].map((member) => ({
+      member,
+      verdict: judge(states, member, count),
+    }));
+    return {
+      db: finding.db,
+      key: finding.key === null ? null : finding.key.latin1Slice(),
+      holds: Object.fromEntries(
+        [...states].map(([member, digest]) => [member, digest === "" ? null : digest.slice(0, 8)]),
+      ),
+      adopts: verdicts.some(({ verdict }) => verdict.type === "undecided")
+        ? null
+        : verdicts.filter(({ verdict }) => verdict.type === "adopt").map(({ member }) => member),
+    };
+  }
+}
