@@ -88,6 +88,8 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       status: () => lives.node.status(),
       metrics: () => telemetry.metrics(),
       ready: () => lives.node.ready(),
+      verify: (mending) => lives.node.verify(mending),
+      verifyState: () => lives.node.verification.state,
     }),
   );
   const resp = stack.use(

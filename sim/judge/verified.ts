@@ -154,7 +154,10 @@ function damage(keyspace: Keyspace, chance: Chance): number {
     other.countedExpiring = key.countedExpiring;
     other.countedExpirable = key.countedExpirable;
     if (sibling !== undefined && chance.is(0.5))
-      keyspace.cell(other).siblings.push({ ...sibling, value: Buffer.from(`${sibling.value.latin1Slice()}!`, "latin1") });
+      keyspace.cell(other).siblings.push({
+        ...sibling,
+        value: Buffer.from(`${sibling.value.latin1Slice()}!`, "latin1"),
+      });
     keyspace.settle(place, other);
     damaged.push({ db, name, before: key });
   }

@@ -9,6 +9,7 @@ import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
 import { type ServeDeps, serveCommand } from "./serve.ts";
+import { diffCommand, repairCommand, verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
 
 /** What the commands need from outside. */
@@ -29,6 +30,9 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
   for (const command of [
     serveCommand(deps),
     labCommand(deps),
+    verifyCommand(),
+    diffCommand(),
+    repairCommand(),
     initCommand(),
     versionCommand(deps.version),
   ])

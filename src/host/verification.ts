@@ -40,6 +40,8 @@ export interface Difference {
 }
 
 export interface VerifyReport {
+  /** Who compared itself with the others. */
+  member: string;
   /** Null: it could not be told; `reason` says why. */
   equal: boolean | null;
   reason: string | null;
@@ -154,6 +156,7 @@ export class Verification {
     const { replica } = this.#host;
     const startedMs = replica.monoMs;
     this.#phase = "comparing";
+    this.report = null;
     try {
       const first = await this.#compare({ mends: false, slots: null });
       if (first === null) return null;
@@ -179,7 +182,9 @@ export class Verification {
     this.#phase = "mending";
     const outcomes = [...wrong].map(async ([member, where]) => {
       const healed =
-        member === replica.member ? await this.#mendHere(where) : await this.#mendThere(first, member, where);
+        member === replica.member
+          ? await this.#mendHere(where)
+          : await this.#mendThere(first, member, where);
       if (healed === null) this.#host.warn({ member }, "a member that differs could not be mended");
       else report.healed[member] = healed;
     });
@@ -211,7 +216,10 @@ export class Verification {
     const healed = [...progress.findings.values()].filter((finding) => finding.healed).length;
     if (healed > 0) {
       this.healedKeys += healed;
-      this.#host.warn({ healed }, "keys that differed from what the other members hold were mended");
+      this.#host.warn(
+        { healed },
+        "keys that differed from what the other members hold were mended",
+      );
       await this.#host.checkpointed();
     }
     return healed;
@@ -278,6 +286,7 @@ export class Verification {
     const findings = [...progress.findings.values()];
     const keys = findings.slice(0, KEYS_SHOWN_MAX).map((one) => this.#difference(one, progress));
     return {
+      member: replica.member,
       equal: differences > 0 ? false : reason === null ? true : null,
       reason: differences > 0 ? null : reason,
       cut: replica.describe(progress.vector),

@@ -8,6 +8,7 @@ export type LabCommand =
   | { type: "start"; region: string }
   | { type: "clock"; region: string; offsetMs: number }
   | { type: "status" }
+  | { type: "endpoints" }
   | { type: "ping" }
   | { type: "stop" };
 

@@ -290,6 +290,8 @@ export class Lab {
         return { done: null };
       case "status":
         return { done: await this.#status() };
+      case "endpoints":
+        return { done: this.endpoints() };
       case "stop":
         await this.stop();
         return { done: null };

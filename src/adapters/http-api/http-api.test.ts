@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { NodeStatus } from "../../host/status.ts";
+import type { VerifyState } from "../../host/verification.ts";
 import { type HttpApi, type HttpApiOptions, startHttpApi } from "./http-api.ts";
 import { isKnownHost } from "./known-host.ts";
 
@@ -17,9 +18,20 @@ function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
     metrics: () =>
       Promise.resolve({ contentType: "text/plain; version=0.0.4", body: "atoll_ready 1\n" }),
     ready: () => ({ ready: true, reason: null }),
+    verify: () => true,
+    verifyState: () => IDLE,
     ...options,
   });
 }
+
+const IDLE: VerifyState = {
+  running: false,
+  phase: "idle",
+  shards: 0,
+  shardsDone: 0,
+  differences: 0,
+  report: null,
+};
 
 const at = (api: HttpApi, path: string): string => `http://127.0.0.1:${api.port}${path}`;
 
@@ -80,7 +92,7 @@ test("the root lists every endpoint, and each of them answers", async () => {
   await using api = await start();
   const index = await (await fetch(at(api, "/"))).text();
   const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
-  assert.deepEqual(paths, ["/health/live", "/health/ready", "/metrics", "/status"]);
+  assert.deepEqual(paths, ["/health/live", "/health/ready", "/metrics", "/status", "/verify"]);
   for (const path of paths) assert.equal((await fetch(at(api, path))).status, 200, path);
 });
 
@@ -103,7 +115,7 @@ test("an unknown path and a wrong method are refused in JSON that says what to d
   const posted = await fetch(at(api, "/status"), { method: "POST", body: "x" });
   assert.equal(posted.status, 405);
   assert.equal(posted.headers.get("allow"), "GET, HEAD");
-  assert.deepEqual(await posted.json(), { error: "/status answers GET and HEAD, not POST" });
+  assert.deepEqual(await posted.json(), { error: "/status answers GET, HEAD, not POST" });
 });
 
 test("a request with a large body is refused before the body is read", async () => {
@@ -204,4 +216,24 @@ test("closing ends connections, also in the middle of a request", async () => {
   await pending;
   await api.close();
   await closed;
+});
+
+test("a comparison is begun by POST, once at a time, and never by a web page", async () => {
+  const asked: string[] = [];
+  await using api = await start({
+    verify: (mending) => {
+      asked.push(mending);
+      return asked.length === 1;
+    },
+  });
+  const post = (query: string, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(at(api, `/verify${query}`), { method: "POST", headers });
+  assert.equal((await post("?mend=few", { origin: "http://example.com" })).status, 403);
+  assert.equal((await post("?mend=some")).status, 400);
+  assert.deepEqual(asked, []);
+  const begun = await post("?mend=few");
+  assert.equal(begun.status, 202);
+  assert.deepEqual(await begun.json(), IDLE);
+  assert.equal((await post("")).status, 409);
+  assert.deepEqual(asked, ["few", "no"]);
 });

@@ -6,6 +6,7 @@
  *   /health/ready 200 when the node may be given traffic, else 503 with the reason
  *   /metrics      for Prometheus
  *   /status       everything the node says about itself
+ *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
  *
  * Invariant: every answer but `/`, `/metrics` is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
  * that names an unknown host is answered nothing, so that a page which a browser shows cannot read the node under a name of its
@@ -14,6 +15,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ListenOptions } from "node:net";
 import type { NodeStatus } from "../../host/status.ts";
+import type { Mending, VerifyState } from "../../host/verification.ts";
 import { isKnownHost } from "./known-host.ts";
 
 export type HttpApiOptions = {
@@ -26,6 +28,9 @@ export type HttpApiOptions = {
   metrics: () => Promise<{ contentType: string; body: string }>;
   /** `reason` says why when it is not. */
   ready: () => { ready: boolean; reason: string | null };
+  /** Begins a comparison; false while one is under way. */
+  verify: (mending: Mending) => boolean;
+  verifyState: () => VerifyState;
 };
 
 export interface HttpApi extends AsyncDisposable {
@@ -35,7 +40,13 @@ export interface HttpApi extends AsyncDisposable {
 }
 
 type Answer = { status: number; contentType: string; body: string; allow?: string };
-type Route = { path: string; means: string; answer: () => Answer | Promise<Answer> };
+type Route = {
+  path: string;
+  means: string;
+  answer: () => Answer | Promise<Answer>;
+  /** What POST does, where it is taken. */
+  post?: (query: URLSearchParams) => Answer;
+};
 
 /** What is asked here takes no body. A small one is read and ignored, for clients that always send one. */
 const MAX_BODY_BYTES = 16 * 1024;
@@ -96,11 +107,25 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       means: "everything the node says about itself, as JSON",
       answer: () => json(200, options.status()),
     },
+    {
+      path: "/verify",
+      means: "how far the comparison with all other members is; POST begins one (?mend=few or all)",
+      answer: () => json(200, options.verifyState()),
+      post: (query) => beginVerify(options, query.get("mend") ?? "no"),
+    },
   ];
   const width = Math.max(...routes.map((route) => route.path.length)) + 2;
   const index = routes.map((route) => `${route.path.padEnd(width)}${route.means}\n`).join("");
   routes.push({ path: "/", means: "this list", answer: () => text(index) });
   return new Map(routes.map((route) => [route.path, route]));
+}
+
+function beginVerify({ verify, verifyState }: HttpApiOptions, mend: string): Answer {
+  if (mend !== "no" && mend !== "few" && mend !== "all")
+    return problem(400, `mend=${mend} means nothing: write no, few or all`);
+  if (!verify(mend))
+    return problem(409, "a comparison is under way: GET /verify tells how far it is");
+  return json(202, verifyState());
 }
 
 async function answer(
@@ -116,7 +141,11 @@ async function answer(
   if (refusal !== null) return send(request, response, refusal, true);
   let found: Answer;
   try {
-    found = await (routes.get(pathOf(request)) as Route).answer();
+    const route = routes.get(pathOf(request)) as Route;
+    found =
+      request.method === "POST" && route.post !== undefined
+        ? route.post(new URLSearchParams(queryOf(request)))
+        : await route.answer();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     found = problem(500, `${pathOf(request)} could not be answered: ${why}`);
@@ -143,11 +172,15 @@ function refuse(
     );
   const path = pathOf(request);
   if (!routes.has(path)) return problem(404, `there is nothing at ${path}: / lists what there is`);
-  if (request.method !== "GET" && request.method !== "HEAD")
+  const allow = routes.get(path)?.post === undefined ? "GET, HEAD" : "GET, HEAD, POST";
+  if (!allow.split(", ").includes(request.method ?? ""))
     return {
-      ...problem(405, `${path} answers GET and HEAD, not ${request.method ?? "this"}`),
-      allow: "GET, HEAD",
+      ...problem(405, `${path} answers ${allow}, not ${request.method ?? "this"}`),
+      allow,
     };
+  // A page that a browser shows may send a POST to any address; a browser says so.
+  if (request.method === "POST" && request.headers.origin !== undefined)
+    return problem(403, "a web page may not ask for this");
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES)
     return problem(413, `a request may carry at most ${MAX_BODY_BYTES} bytes`);
   return null;
@@ -157,6 +190,12 @@ function pathOf(request: IncomingMessage): string {
   const url = request.url ?? "/";
   const query = url.indexOf("?");
   return query < 0 ? url : url.slice(0, query);
+}
+
+function queryOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query < 0 ? "" : url.slice(query + 1);
 }
 
 function json(status: number, value: unknown): Answer {

@@ -15,8 +15,7 @@ export function checkCell(tag: Collection, name: Buffer, { siblings, eras }: Cel
   if (tag === STREAM) {
     checkStreamName(name, 0, name.length);
     if (eras.length > 0) throw new Malformed("a stream counts nothing");
-    for (const { value } of siblings)
-      checkStreamValue(name[0] as number, value, 0, value.length);
+    for (const { value } of siblings) checkStreamValue(name[0] as number, value, 0, value.length);
   }
   if (tag !== BITMAP) return;
   if (name.length !== CHUNK_NAME_BYTES) throw new Malformed("a chunk is named by four bytes");

@@ -19,13 +19,7 @@ import { readAmount, writeAmount } from "../crdt/amount.ts";
 import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
-import {
-  type Collection,
-  HASH,
-  Key,
-  type MemberFloor,
-  SET,
-} from "../crdt/key.ts";
+import { type Collection, HASH, Key, type MemberFloor, SET } from "../crdt/key.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";

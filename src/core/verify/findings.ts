@@ -42,11 +42,7 @@ export function statesOf(
 }
 
 /** Judges for `me` what members hold, by their names, of `members` in all. */
-export function judge(
-  states: ReadonlyMap<string, string>,
-  me: string,
-  members: number,
-): Verdict {
+export function judge(states: ReadonlyMap<string, string>, me: string, members: number): Verdict {
   const own = states.get(me) ?? ABSENT;
   const votes = new Map<string, string[]>();
   for (const [member, digest] of states) {

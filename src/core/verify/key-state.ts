@@ -131,7 +131,8 @@ function readPart(
   keyspace: Keyspace,
   key: Key,
 ): void {
-  if (part === DEADLINE) key.deadlines.push({ ...readDot(source, numbering), deadline: source.u48() });
+  if (part === DEADLINE)
+    key.deadlines.push({ ...readDot(source, numbering), deadline: source.u48() });
   else if (part === GENERATION) {
     const kind = readKind(source, keyspace.kinds);
     const dot = readDot(source, numbering);

@@ -57,7 +57,6 @@ export function visitParts(
 export function visitCell({ tag, table }: Cells, at: number, visitor: PartsVisitor): void {
   table.load(at, inner);
   const { bytes, nameStart, nameEnd } = inner;
-  if (inner.kind === OBJECT)
-    visitor.cell(tag, bytes, nameStart, nameEnd, table.object(inner));
+  if (inner.kind === OBJECT) visitor.cell(tag, bytes, nameStart, nameEnd, table.object(inner));
   else visitor.register(tag, bytes, nameStart, nameEnd, inner);
 }

@@ -161,7 +161,9 @@ export class ShardComparison {
   }
 
   #begin(): void {
-    const open = this.#sides.filter(({ pending, partner }) => pending.size > 0 && partner.silent === null);
+    const open = this.#sides.filter(
+      ({ pending, partner }) => pending.size > 0 && partner.silent === null,
+    );
     if (open.length === 0 || this.#attempt >= ATTEMPTS_MAX) return this.#finish();
     const byKey = this.#attempt >= SLOT_ATTEMPTS || open.some(({ differs }) => differs);
     const { replica, key } = this.#whole;

@@ -47,7 +47,7 @@ interface LargeBody {
 }
 
 /** Of a slot's sums in a list of all. */
-export function sumAt(slot: number): number {
+function sumAt(slot: number): number {
   return (slot % SHARD_SLOTS) * DIGEST_WORDS;
 }
 

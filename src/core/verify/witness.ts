@@ -235,6 +235,6 @@ export class Witness {
 }
 
 /** Which slots of its shard, by their place in it, have changed since a pass began. */
-export function changedSlots(pass: ShardPass): boolean[] {
+function changedSlots(pass: ShardPass): boolean[] {
   return Array.from({ length: SHARD_SLOTS }, (_, i) => pass.changed(pass.shard * SHARD_SLOTS + i));
 }
