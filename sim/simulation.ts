@@ -63,6 +63,8 @@ export class Simulation {
   readonly machines: Machine[] = [];
   readonly actors: Actor[] = [];
   readonly faults: Faults;
+  /** While a replica holds what it should not, on purpose. */
+  isDamaged = false;
 
   constructor(plan: Plan, options: SimulationOptions = {}) {
     this.plan = plan;
@@ -218,7 +220,8 @@ export class Simulation {
   #checks(): void {
     this.timeline.after(CHECK_EVERY_US, "check", null, () => {
       // What a record did shows in the keys it names; the rest must be as it was, which is looked at less often.
-      this.#examine(this.timeline.now % (WHOLE_EVERY * CHECK_EVERY_US) < CHECK_EVERY_US);
+      if (!this.isDamaged)
+        this.#examine(this.timeline.now % (WHOLE_EVERY * CHECK_EVERY_US) < CHECK_EVERY_US);
       this.#checks();
     });
   }

@@ -60,7 +60,7 @@ async function verdictOf(
   const untilUs = timeline.now + ANSWER_MS * 1000;
   const verification = machine.node?.verification;
   // One that was begun before may be under way.
-  while (verification?.state.running && timeline.now < untilUs)
+  while (verification?.state.running && timeline.now < untilUs && judge.failures.length === 0)
     await timeline.run(timeline.now + 100_000);
   let report: VerifyReport | null = null;
   let failed: unknown = null;
@@ -68,9 +68,14 @@ async function verdictOf(
     (said) => (report = said),
     (error: unknown) => (failed = error),
   );
-  while (report === null && failed === null && timeline.now < untilUs)
+  while (
+    report === null &&
+    failed === null &&
+    timeline.now < untilUs &&
+    judge.failures.length === 0
+  )
     await timeline.run(timeline.now + 20_000);
-  if (report === null)
+  if (report === null && judge.failures.length === 0)
     judge.fail("I-19", machine, `it does not say whether everything is equal: ${String(failed)}`);
   return report;
 }
@@ -91,13 +96,25 @@ export async function verifiedChecks(simulation: Simulation): Promise<void> {
 
 /** One replica is damaged: it is found from wherever one asks, and mended. */
 async function damageChecks(simulation: Simulation): Promise<void> {
-  const { judge, machines, plan } = simulation;
+  const { machines, plan } = simulation;
   const chance = new Chance(plan.seed, "damage");
   const victim = chance.pick(machines);
   const asked = chance.pick(machines);
   const keyspace = victim.node?.replica.keyspace;
   if (keyspace === undefined) return;
-  const count = damage(keyspace, chance);
+  simulation.isDamaged = true;
+  await damageCheck(simulation, victim, asked, keyspace, damage(keyspace, chance));
+  simulation.isDamaged = false;
+}
+
+async function damageCheck(
+  simulation: Simulation,
+  victim: Machine,
+  asked: Machine,
+  keyspace: Keyspace,
+  count: number,
+): Promise<void> {
+  const { judge, machines } = simulation;
   if (count === 0) return;
   judge.marks.sometimes("a replica was damaged in memory");
   victim.say(`${count} of its keys are damaged in memory`);

@@ -121,12 +121,6 @@ export class Digest {
   }
 }
 
-/** Adds one sum to another, word by word. */
-export function addSums(to: Int32Array, at: number, from: Int32Array, fromAt: number): void {
-  for (let i = 0; i < DIGEST_WORDS; i++)
-    to[at + i] = ((to[at + i] as number) + (from[fromAt + i] as number)) | 0;
-}
-
 export function sameSums(a: Int32Array, aAt: number, b: Int32Array, bAt: number): boolean {
   for (let i = 0; i < DIGEST_WORDS; i++) if (a[aAt + i] !== b[bAt + i]) return false;
   return true;

@@ -2,12 +2,12 @@
  * Messages of a comparison, between the replica that asks and the one that bears witness.
  *
  *   VERIFY_ASK  = origins │ varint id │ u8 kind │ …              VERIFY_TELL = origins │ varint id │ u8 kind │ …
- *     1 SLOTS     varint shard │ key │ vector │ u8 detailed         1 SLOTS    vector │ slots changed │ u8 detailed │ digests
+ *     1 SUMS      varint shard │ varint count │ key │ vector        1 SUMS     vector │ varint n │ n bits changed │ digests
  *     2 KEYS      varint shard │ key │ vector │ slots │ varint n    2 KEYS     vector │ names changed │ u8 all │ items or symbols
  *     3 SYMBOLS   varint from │ varint count                        3 SYMBOLS  names changed │ symbols
  *     4 STATES    varint n, n × name                                4 STATES   varint n, n × (name │ u8 status │ …)
  *     5 END                                                         5 REFUSED  text why
- *     6 HEAL      varint n, n × varint slot                          6 HEALED   text outcome
+ *     6 HEAL      varint n, n × varint slot                         6 HEALED   text outcome
  *
  * Invariant: everything after KEYS under the same id is about the same pass, and says again what has changed since it began.
  * `key` is 16 bytes of chance, `slots` 64 bits, one for each slot of the shard; `name` is 8 bytes, an item a name and 16 bytes.
@@ -25,7 +25,8 @@ import { ITEM_WORDS, SYMBOL_WORDS } from "./symbols.ts";
 const NAMES_MAX = 4_096;
 
 export type Ask =
-  | { type: "slots"; shard: number; key: Int32Array; vector: Vector; detailed: boolean }
+  /** Of so many shards each, or of a single one, of each slot. */
+  | { type: "sums"; shard: number; count: number; key: Int32Array; vector: Vector }
   /** `symbols` are told if the keys are more than that. */
   | {
       type: "keys";
@@ -44,23 +45,22 @@ export type Ask =
 export type StateStatus = "changed" | "absent" | "large" | "yet" | "told";
 const STATUSES: readonly StateStatus[] = ["changed", "absent", "large", "yet", "told"];
 
-const ASKS = ["", "slots", "keys", "symbols", "states", "end", "heal"] as const;
+const ASKS = ["", "sums", "keys", "symbols", "states", "end", "heal"] as const;
 
 export function writeAsk(sink: Sink, numbering: Numbering, id: number, ask: Ask): void {
   numbering.write(sink);
   sink.varint(id);
   sink.u8(ASKS.indexOf(ask.type));
   switch (ask.type) {
-    case "slots":
+    case "sums":
     case "keys":
       sink.varint(ask.shard);
+      if (ask.type === "sums") sink.varint(ask.count);
       writeWords(sink, ask.key);
       numbering.writeVector(sink, ask.vector);
-      if (ask.type === "slots") sink.u8(Number(ask.detailed));
-      else {
-        writeSlots(sink, ask.slots);
-        sink.varint(ask.symbols);
-      }
+      if (ask.type === "sums") return;
+      writeBits(sink, ask.slots);
+      sink.varint(ask.symbols);
       return;
     case "symbols":
       sink.varint(ask.from);
@@ -87,14 +87,16 @@ export function readAsk(source: Source, numbering: Numbering): { id: number; ask
 function readQuestion(source: Source, numbering: Numbering): Ask | null {
   const type = ASKS[source.u8()];
   switch (type) {
-    case "slots":
+    case "sums":
     case "keys": {
       const shard = source.varint();
-      if (shard >= ALL_SHARDS) throw new Malformed(`there is no shard ${shard}`);
+      const count = type === "sums" ? source.varint() : 1;
+      if (count === 0 || shard + count > ALL_SHARDS)
+        throw new Malformed(`there is no shard ${shard + count - 1}`);
       const key = readWords(source, DIGEST_WORDS);
       const vector = numbering.readVector(source);
-      if (type === "slots") return { type, shard, key, vector, detailed: source.u8() === 1 };
-      const slots = readSlots(source);
+      if (type === "sums") return { type, shard, count, key, vector };
+      const slots = readBits(source, SHARD_SLOTS);
       return { type, shard, key, vector, slots, symbols: source.varint() };
     }
     case "symbols":
@@ -117,13 +119,12 @@ function readQuestion(source: Source, numbering: Numbering): Ask | null {
   }
 }
 
-export interface SlotsTold {
-  readonly type: "slots";
+export interface SumsTold {
+  readonly type: "sums";
   readonly vector: Vector;
-  /** By the slot's place in its shard. */
+  /** By shard, or of a single one by slot. */
   readonly changed: boolean[];
-  /** Detailed: four words for each slot that has not changed. Otherwise the sum of those, four words. */
-  readonly detailed: boolean;
+  /** Four words for each that has not changed. */
   readonly sums: Int32Array;
 }
 
@@ -138,7 +139,7 @@ export interface KeysTold {
 }
 
 export type Tell =
-  | SlotsTold
+  | SumsTold
   | KeysTold
   | { type: "symbols"; changed: ReadonlySet<string> | null; words: Int32Array }
   /** So many follow, each a name, a status and, if told, the key. */
@@ -146,7 +147,7 @@ export type Tell =
   | { type: "refused"; why: string }
   | { type: "healed"; outcome: string };
 
-const TELLS = ["", "slots", "keys", "symbols", "states", "refused", "healed"] as const;
+const TELLS = ["", "sums", "keys", "symbols", "states", "refused", "healed"] as const;
 
 /** Begins a TELL; what its kind holds follows. */
 export function beginTell(
@@ -166,15 +167,11 @@ export function readTell(source: Source, numbering: Numbering): { id: number; te
   const id = source.varint();
   const type = TELLS[source.u8()];
   switch (type) {
-    case "slots": {
+    case "sums": {
       const vector = numbering.readVector(source);
-      const changed = readSlots(source);
-      const detailed = source.u8() === 1;
-      const count = detailed ? changed.filter((is) => !is).length : 1;
-      return {
-        id,
-        tell: { type, vector, changed, detailed, sums: readWords(source, count * DIGEST_WORDS) },
-      };
+      const changed = readBits(source, source.varint());
+      const count = changed.filter((is) => !is).length;
+      return { id, tell: { type, vector, changed, sums: readWords(source, count * DIGEST_WORDS) } };
     }
     case "keys": {
       const vector = numbering.readVector(source);
@@ -228,21 +225,22 @@ function readName(source: Source): string {
   return source.bytes.latin1Slice(start, start + NAME_WORDS * 4);
 }
 
-export function writeSlots(sink: Sink, slots: readonly boolean[]): void {
-  for (let from = 0; from < SHARD_SLOTS; from += 8) {
+export function writeBits(sink: Sink, bits: readonly boolean[]): void {
+  for (let from = 0; from < bits.length; from += 8) {
     let byte = 0;
-    for (let i = 0; i < 8; i++) if (slots[from + i]) byte |= 1 << i;
+    for (let i = 0; i < 8; i++) if (bits[from + i]) byte |= 1 << i;
     sink.u8(byte);
   }
 }
 
-function readSlots(source: Source): boolean[] {
-  const slots: boolean[] = [];
-  for (let from = 0; from < SHARD_SLOTS; from += 8) {
+function readBits(source: Source, count: number): boolean[] {
+  source.need(Math.ceil(count / 8));
+  const bits: boolean[] = [];
+  for (let from = 0; from < count; from += 8) {
     const byte = source.u8();
-    for (let i = 0; i < 8; i++) slots.push((byte & (1 << i)) !== 0);
+    for (let i = 0; i < 8 && from + i < count; i++) bits.push((byte & (1 << i)) !== 0);
   }
-  return slots;
+  return bits;
 }
 
 export function writeWords(sink: Sink, words: Int32Array): void {

@@ -1,11 +1,10 @@
 /**
  * ShardComparison: one shard of this replica against the same of its peers, until every slot is verified or given up.
  *
- *   SLOTS, sums of the whole ─► equal: verified
- *        │ unequal                   │ some have changed meanwhile
- *        ▼                           ▼
- *       KEYS ◄─ unequal, or always changing ─ SLOTS, detailed ─► equal and unchanged: verified
- *        └─► keys that differ ─► STATES of those that are to be mended here
+ *   SUMS of its slots ─► equal and unchanged: verified
+ *     │ unequal      └─► changed meanwhile: again, and if it always is, key by key
+ *     ▼
+ *   KEYS ─► those that differ ─► STATES of what is to be mended here
  *
  * Invariant: nothing is called different that is merely on its way. A slot or a key counts only if it has changed on neither side since
  * the two passes began, once everything that either side had applied then is applied by the other: both have applied exactly the
@@ -15,7 +14,7 @@ import type { Source } from "../bytes/source.ts";
 import { SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
-import { addSums, DIGEST_WORDS, sameSums } from "./digest.ts";
+import { DIGEST_WORDS, sameSums } from "./digest.ts";
 import { ABSENT, type Finding, judge, statesOf } from "./findings.ts";
 import { digestOf, install, waitingByKey } from "./install.ts";
 import { freeKey, readKeyState } from "./key-state.ts";
@@ -46,7 +45,22 @@ export interface Whole {
   readonly members: number;
   /** How many symbols to begin with. */
   symbols: number;
-  ask(link: Link, ask: messages.Ask, comparison: ShardComparison): number;
+  ask(link: Link, ask: messages.Ask, comparison: Comparison): number;
+}
+
+/** A comparison of some shards. */
+export interface Comparison {
+  /** Whether there are cells to be looked at. */
+  readonly busy: boolean;
+  readonly done: boolean;
+  /** Looks at some more cells. */
+  slice(count: number): void;
+  /** Goes on with whatever can be done by now. */
+  step(): void;
+  /** An answer has come; of `states` the source stands at the first. */
+  told(link: Link, id: number, tell: messages.Tell, source: Source): void;
+  /** The number of what was last asked of a peer. */
+  idOf(link: Link): number;
 }
 
 /** One peer's part in it. */
@@ -59,7 +73,7 @@ interface Side {
   id: number;
   askedMs: number;
   state: "idle" | "asked" | "told";
-  slots: messages.SlotsTold | null;
+  sums: messages.SumsTold | null;
   keys: messages.KeysTold | null;
   changed: ReadonlySet<string> | null;
   reader: SymbolReader | null;
@@ -80,7 +94,7 @@ const STATES_MAX = 512;
 /** More symbols than this for one shard are no comparison any more. */
 const SYMBOLS_MAX = 1_000_000;
 
-export class ShardComparison {
+export class ShardComparison implements Comparison {
   readonly shard: number;
   readonly #whole: Whole;
   readonly #sides: Side[];
@@ -108,7 +122,7 @@ export class ShardComparison {
       id: 0,
       askedMs: 0,
       state: "idle",
-      slots: null,
+      sums: null,
       keys: null,
       changed: null,
       reader: null,
@@ -117,17 +131,14 @@ export class ShardComparison {
     }));
   }
 
-  /** Whether there are cells to be looked at. */
   get busy(): boolean {
     return this.#pass !== null && !this.#pass.done;
   }
 
-  /** Looks at some more cells. */
   slice(count: number): void {
     this.#pass?.slice(count);
   }
 
-  /** Goes on with whatever can be done by now. */
   step(): void {
     if (this.done) return;
     const { replica } = this.#whole;
@@ -153,7 +164,7 @@ export class ShardComparison {
 
   /** Whether an answer is here, and everything it is about applied. */
   #hasCome(side: Side): boolean {
-    const vector = side.slots?.vector ?? side.keys?.vector;
+    const vector = side.sums?.vector ?? side.keys?.vector;
     return (
       side.state === "told" &&
       (vector === undefined || this.#whole.replica.applied.includes(vector))
@@ -169,11 +180,11 @@ export class ShardComparison {
     const { replica, key } = this.#whole;
     this.#watched = byKey ? [...new Set(open.flatMap(({ pending }) => [...pending]))] : [];
     replica.keyspace.changes.watch(this.#watched);
-    this.#pass = new ShardPass(replica, this.shard, key, byKey ? this.#watched : null);
+    this.#pass = new ShardPass(replica, this.shard, 1, key, byKey ? this.#watched : null);
     const { vector } = this.#pass;
     const { shard } = this;
     for (const side of open) {
-      side.slots = null;
+      side.sums = null;
       side.keys = null;
       side.reader = null;
       const slots = Array.from({ length: SHARD_SLOTS }, (_, i) =>
@@ -183,7 +194,7 @@ export class ShardComparison {
         side,
         byKey
           ? { type: "keys", shard, key, vector, slots, symbols: this.#whole.symbols }
-          : { type: "slots", shard, key, vector, detailed: this.#attempt > 0 },
+          : { type: "sums", shard, count: 1, key, vector },
       );
     }
   }
@@ -192,22 +203,20 @@ export class ShardComparison {
     side.state = "asked";
     side.askedMs = this.#whole.replica.monoMs;
     // What goes on with a pass over there goes by its number.
-    if (ask.type === "slots" || ask.type === "keys")
+    if (ask.type === "sums" || ask.type === "keys")
       side.id = this.#whole.ask(side.partner.link, ask, this);
     else this.#whole.ask(side.partner.link, ask, this);
   }
 
-  /** The number of what was last asked of a peer. */
   idOf(link: Link): number {
     return this.#sides.find(({ partner }) => partner.link === link)?.id ?? 0;
   }
 
-  /** An answer has come; of `states` the source stands at the first. */
   told(link: Link, id: number, tell: messages.Tell, source: Source): void {
     const side = this.#sides.find(({ partner }) => partner.link === link);
     if (side === undefined || side.id !== id || side.state !== "asked") return;
     side.state = "told";
-    if (tell.type === "slots") side.slots = tell;
+    if (tell.type === "sums") side.sums = tell;
     else if (tell.type === "keys") {
       side.keys = tell;
       side.changed = tell.changed;
@@ -217,7 +226,7 @@ export class ShardComparison {
     } else if (tell.type === "states") this.#mend(side, tell.count, source);
     else if (tell.type === "refused") {
       // It is busy, or was asked too late: another attempt.
-      side.slots = null;
+      side.sums = null;
       side.keys = null;
       side.reader = null;
       side.wanted = [];
@@ -227,7 +236,7 @@ export class ShardComparison {
   /** What has been told is compared. */
   #evaluate(pass: ShardPass): void {
     for (const side of this.#active()) {
-      if (side.slots !== null) this.#compareSlots(side, pass, side.slots);
+      if (side.sums !== null) this.#compareSlots(side, pass, side.sums);
       else if (side.keys !== null && side.reader === null) this.#readKeys(side, pass, side.keys);
     }
     // Symbols that are still to come are waited for; then everybody's keys are compared at once.
@@ -237,28 +246,14 @@ export class ShardComparison {
     if (this.#whole.mends && byKey.length > 0) this.#decide(byKey);
   }
 
-  #compareSlots(side: Side, pass: ShardPass, told: messages.SlotsTold): void {
-    const total = new Int32Array(DIGEST_WORDS);
-    const same: number[] = [];
-    let changed = false;
-    let at = 0;
-    for (let i = 0; i < SHARD_SLOTS; i++) {
-      const slot = pass.shard * SHARD_SLOTS + i;
-      const moved = pass.changed(slot);
-      changed ||= moved || told.changed[i] === true;
-      addSums(total, 0, pass.sums, i * DIGEST_WORDS);
-      if (!told.detailed || told.changed[i]) continue;
-      if (!moved && side.pending.has(slot)) {
-        if (sameSums(pass.sums, i * DIGEST_WORDS, told.sums, at)) same.push(slot);
-        else side.differs = true;
-      }
-      at += DIGEST_WORDS;
-    }
-    if (!told.detailed && !changed) {
-      if (sameSums(total, 0, told.sums, 0)) same.push(...side.pending);
-      else side.differs = true;
-    }
-    this.#verified(side, same);
+  #compareSlots(side: Side, pass: ShardPass, told: messages.SumsTold): void {
+    const { same, unequal } = comparedSums(pass, told);
+    const first = this.shard * SHARD_SLOTS;
+    if (unequal.some((i) => side.pending.has(first + i))) side.differs = true;
+    this.#verified(
+      side,
+      same.map((i) => first + i),
+    );
   }
 
   #verified(side: Side, slots: Iterable<number>): void {
@@ -406,13 +401,22 @@ export class ShardComparison {
       if (partner.silent === null && pending.size > 0) partner.unsettled += unsettled?.size ?? 1;
     this.done = true;
   }
+}
 
-  /** Lets go of everything. */
-  abandon(): void {
-    if (this.#pass !== null) this.#whole.replica.keyspace.changes.unwatch(this.#watched);
-    this.#pass = null;
-    this.done = true;
+/** Which of the sums are equal here and there, and which are not; what has changed on either side is neither. */
+export function comparedSums(
+  pass: ShardPass,
+  { changed, sums }: messages.SumsTold,
+): { same: number[]; unequal: number[] } {
+  const same: number[] = [];
+  const unequal: number[] = [];
+  let at = 0;
+  for (const [i, moved] of pass.changes().entries()) {
+    if (changed[i] !== false) continue;
+    if (!moved) (sameSums(pass.sums, i * DIGEST_WORDS, sums, at) ? same : unequal).push(i);
+    at += DIGEST_WORDS;
   }
+  return { same, unequal };
 }
 
 /** All items of the other side at once. */

@@ -1,5 +1,5 @@
 /**
- * ShardPass: one way through the keys of a shard, in slices, adding up the digests of each slot.
+ * ShardPass: one way through the keys of some shards, in slices, adding up the digests of each shard, or of a single one each slot's.
  *
  *   begin (a moment, a vector) ─► slice, slice … ─► done ─► what of it has not changed since?
  *
@@ -46,24 +46,23 @@ interface LargeBody {
   readonly at: number;
 }
 
-/** Of a slot's sums in a list of all. */
-function sumAt(slot: number): number {
-  return (slot % SHARD_SLOTS) * DIGEST_WORDS;
-}
-
 export class ShardPass {
+  /** The first of its shards, and how many they are. */
   readonly shard: number;
+  readonly count: number;
   /** The moment at which it began, as `Changes` counts them, and all that was applied then. */
   readonly since: number;
   readonly vector: Vector;
-  /** Four words a slot. */
-  readonly sums = new Int32Array(SHARD_SLOTS * DIGEST_WORDS);
+  /** Four words a shard; of a single one, four a slot. */
+  readonly sums: Int32Array;
   /** By the name of a key (`named`): the keys of the chosen slots; null when none were. */
   readonly keys: Map<string, KeySum> | null;
   readonly #keyspace: Keyspace;
   readonly #digest: KeyDigest;
   readonly #chosen: ReadonlySet<number> | null;
   readonly #bodies: LargeBody[] = [];
+  /** The table that is walked, and from where. */
+  #table: number;
   #hash = 0;
   #bodyHash = 0;
   readonly #entry = new Entry();
@@ -71,9 +70,18 @@ export class ShardPass {
   done = false;
 
   /** `key` is the chance both sides share; `chosen`, slots among all whose keys are to be told apart. */
-  constructor(replica: Replica, shard: number, key: Int32Array, chosen: readonly number[] | null) {
+  constructor(
+    replica: Replica,
+    shard: number,
+    count: number,
+    key: Int32Array,
+    chosen: readonly number[] | null,
+  ) {
     const { keyspace, origins, applied } = replica;
     this.shard = shard;
+    this.count = count;
+    this.#table = shard;
+    this.sums = new Int32Array((count === 1 ? SHARD_SLOTS : count) * DIGEST_WORDS);
     this.#keyspace = keyspace;
     this.#digest = new KeyDigest(key, origins);
     this.#chosen = chosen === null ? null : new Set(chosen);
@@ -87,7 +95,7 @@ export class ShardPass {
     if (this.done) return;
     if (this.#bodies.length > 0) return this.#walkBody(count);
     const keyspace = this.#keyspace;
-    const table = keyspace.shards[this.shard];
+    const table = keyspace.shards[this.#table];
     const isLarge = (body: Cells): boolean => body.table.size > keyspace.large;
     const entry = this.#entry;
     if (table !== undefined && table.size > 0)
@@ -98,7 +106,7 @@ export class ShardPass {
         if (this.#chosen !== null && !this.#chosen.has(slot)) return;
         const words = this.keys === null ? null : new Int32Array(NAME_WORDS + DIGEST_WORDS);
         const sums = words ?? this.sums;
-        const sumsAt = words === null ? sumAt(slot) : NAME_WORDS;
+        const sumsAt = words === null ? this.#sumAt(slot) : NAME_WORDS;
         this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumsAt);
         visitKey(table, entry, this.#digest, isLarge);
         const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : [];
@@ -112,7 +120,20 @@ export class ShardPass {
         this.keys?.set(named(words, 0), { slot, db, name, words });
       });
     else this.#hash = WALK_END;
+    if (this.#hash >= WALK_END && this.#table < this.shard + this.count - 1) {
+      this.#hash = 0;
+      this.#table++;
+      // An empty table was no work.
+      if (table === undefined || table.size === 0) return this.slice(count);
+    }
     this.#settle();
+  }
+
+  /** Where in the sums that of a slot lies. */
+  #sumAt(slot: number): number {
+    const place =
+      this.count === 1 ? slot % SHARD_SLOTS : Math.floor(slot / SHARD_SLOTS) - this.shard;
+    return place * DIGEST_WORDS;
   }
 
   #walkBody(count: number): void {
@@ -150,6 +171,17 @@ export class ShardPass {
         return named(this.#digest.name, 0);
       }),
     );
+  }
+
+  /** Of the sums, which are of something that has changed since the beginning. */
+  changes(): boolean[] {
+    const each = this.count === 1 ? 1 : SHARD_SLOTS;
+    const first = this.shard * SHARD_SLOTS;
+    return Array.from({ length: this.sums.length / DIGEST_WORDS }, (_, i) => {
+      for (let slot = first + i * each; slot < first + (i + 1) * each; slot++)
+        if (this.changed(slot)) return true;
+      return false;
+    });
   }
 
   /** Whether a slot, one among all, has changed since the beginning. */

@@ -35,7 +35,8 @@ class Places {
     let mixed = Math.imul(this.#state ^ (this.#state >>> 16), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
     const chance = (mixed ^ (mixed >>> 16)) >>> 0;
-    this.next += Math.ceil((this.next + 1.5) * (65_536 / Math.sqrt(chance + 1) - 1));
+    const apart = (this.next + 1.5) * (65_536 / Math.sqrt(chance + 1) - 1);
+    this.next += Math.max(1, Math.ceil(apart));
   }
 }
 

@@ -7,12 +7,13 @@
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { Vector } from "../clock/vector.ts";
-import { ALL_SHARDS, ALL_SLOTS, SHARD_SLOTS } from "../keyspace/changes.ts";
+import { ALL_SHARDS, SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
 import { type Finding, judge, statesOf } from "./findings.ts";
 import * as messages from "./messages.ts";
-import { type Partner, ShardComparison, type Whole } from "./shard-comparison.ts";
+import { type Comparison, type Partner, ShardComparison, type Whole } from "./shard-comparison.ts";
+import { SpanComparison } from "./span-comparison.ts";
 import { SLICE_CELLS } from "./shard-pass.ts";
 
 /** What is to be compared, and whether what is wrong here is mended. */
@@ -38,15 +39,26 @@ export interface Progress {
   done: boolean;
 }
 
-/** Shards compared at a time. */
+/** Comparisons at a time. */
 const WINDOW = 16;
+/** Keys that are looked at together before anybody asks in which shard they are. */
+const SPAN_KEYS = 8_192;
 
 interface Run extends Progress {
   readonly whole: Whole;
-  readonly queue: { shard: number; slots: number[] }[];
-  readonly active: Set<ShardComparison>;
-  readonly suspect: boolean;
+  readonly queue: Task[];
+  readonly active: Set<Comparison>;
 }
+
+/** Shards that are to be compared at once, or slots of a single one. */
+type Task =
+  | { readonly shard: number; readonly count: number }
+  | {
+      readonly shard: number;
+      readonly slots: readonly number[];
+      readonly partners: readonly Partner[];
+      readonly isSuspect: boolean;
+    };
 
 interface GivenOrder {
   readonly link: Link;
@@ -59,7 +71,7 @@ export class Verifier {
   readonly #send: (link: Link, body: Buffer) => void;
   readonly #sink = new Sink(4096);
   /** What was asked → who waits for the answer. */
-  readonly #asked = new Map<number, ShardComparison>();
+  readonly #asked = new Map<number, Comparison>();
   /** Orders to mend, given to peers → what to do with what came of them. */
   readonly #orders = new Map<number, GivenOrder>();
   #ids = 0;
@@ -88,15 +100,15 @@ export class Verifier {
       symbols: 16,
       ask: (link, ask, comparison) => this.#ask(link, ask, comparison),
     };
-    const queue = shardsOf(slots);
+    const queue = slots === null ? spansOf(replica.keyspace.entries) : tasksOf(slots, partners);
+    const shards = queue.reduce((sum, task) => sum + ("count" in task ? task.count : 1), 0);
     this.#run = {
       whole,
       queue,
       active: new Set(),
-      suspect: slots !== null,
       startedMs: replica.monoMs,
       vector: replica.applied.copy(),
-      shards: queue.length,
+      shards,
       shardsDone: 0,
       partners,
       findings,
@@ -107,8 +119,16 @@ export class Verifier {
     return this.#run;
   }
 
-  #ask(link: Link, ask: messages.Ask, comparison: ShardComparison): number {
-    const begins = ask.type === "slots" || ask.type === "keys";
+  #begin({ whole, partners }: Run, task: Task): Comparison {
+    if (!("count" in task))
+      return new ShardComparison(whole, task.shard, task.partners, task.slots, task.isSuspect);
+    return task.count > 1
+      ? new SpanComparison(whole, task.shard, task.count, partners)
+      : new ShardComparison(whole, task.shard, partners, slotsOf(task.shard), false);
+  }
+
+  #ask(link: Link, ask: messages.Ask, comparison: Comparison): number {
+    const begins = ask.type === "sums" || ask.type === "keys";
     const id = begins ? ++this.#ids : comparison.idOf(link);
     if (begins) this.#asked.set(id, comparison);
     else if (ask.type === "end") this.#asked.delete(id);
@@ -185,13 +205,17 @@ export class Verifier {
       comparison.step();
       if (!comparison.done) continue;
       run.active.delete(comparison);
-      run.shardsDone++;
+      if (comparison instanceof SpanComparison) {
+        const { shards, remainders } = comparison;
+        run.shardsDone += shards - remainders.size;
+        for (const { shard, partners, isSuspect } of remainders.values())
+          run.queue.push({ shard, slots: slotsOf(shard), partners, isSuspect });
+      } else run.shardsDone++;
     }
     while (run.active.size < WINDOW) {
       const next = run.queue.shift();
       if (next === undefined) break;
-      const { shard, slots } = next;
-      const comparison = new ShardComparison(run.whole, shard, run.partners, slots, run.suspect);
+      const comparison = this.#begin(run, next);
       run.active.add(comparison);
       comparison.step();
     }
@@ -202,17 +226,25 @@ export class Verifier {
   }
 }
 
-function shardsOf(slots: readonly number[] | null): { shard: number; slots: number[] }[] {
-  const shards = new Map<number, number[]>();
-  const wanted = slots ?? Array.from({ length: ALL_SLOTS }, (_, slot) => slot);
-  for (const slot of wanted) {
-    const shard = Math.floor(slot / SHARD_SLOTS);
-    if (shard >= ALL_SHARDS) continue;
-    const those = shards.get(shard);
-    if (those === undefined) shards.set(shard, [slot]);
-    else those.push(slot);
-  }
-  return [...shards].map(([shard, those]) => ({ shard, slots: those }));
+/** Everything, so many shards at once as hold a few thousand keys. */
+function spansOf(keys: number): Task[] {
+  const each = Math.min(ALL_SHARDS, Math.max(1, Math.floor((SPAN_KEYS * ALL_SHARDS) / (keys + 1))));
+  const spans: Task[] = [];
+  for (let shard = 0; shard < ALL_SHARDS; shard += each)
+    spans.push({ shard, count: Math.min(each, ALL_SHARDS - shard) });
+  return spans;
+}
+
+/** Slots that are known to differ, by their shards. */
+function tasksOf(slots: readonly number[], partners: readonly Partner[]): Task[] {
+  const shards = Map.groupBy(slots, (slot) => Math.floor(slot / SHARD_SLOTS));
+  return [...shards]
+    .filter(([shard]) => shard < ALL_SHARDS)
+    .map(([shard, those]) => ({ shard, slots: those, partners, isSuspect: true }));
+}
+
+function slotsOf(shard: number): number[] {
+  return Array.from({ length: SHARD_SLOTS }, (_, i) => shard * SHARD_SLOTS + i);
 }
 
 /** Members that would do better to adopt another state of something, by what was found, and in which slots. */

@@ -14,7 +14,7 @@ import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
-import { addSums, DIGEST_WORDS } from "./digest.ts";
+import { DIGEST_WORDS } from "./digest.ts";
 import { KeyStateWriter } from "./key-state.ts";
 import * as messages from "./messages.ts";
 import { visitKey } from "./parts.ts";
@@ -59,7 +59,7 @@ export class Witness {
 
   /** Takes a question; HEAL is not for a witness. */
   ask(link: Link, id: number, ask: Exclude<messages.Ask, { type: "heal" }>): void {
-    if (ask.type === "slots" || ask.type === "keys") return this.#begin(link, id, ask);
+    if (ask.type === "sums" || ask.type === "keys") return this.#begin(link, id, ask);
     const job = this.#jobs.find((one) => one.link === link && one.id === id);
     if (ask.type === "end") {
       if (job !== undefined) this.#end(job);
@@ -100,7 +100,8 @@ export class Witness {
     const job = this.#jobs.find(({ pass }) => pass === null || !pass.done);
     if (job !== undefined) {
       const { shard, key, type } = job.question;
-      job.pass ??= new ShardPass(this.#replica, shard, key, type === "keys" ? job.watched : null);
+      const [count, chosen] = type === "keys" ? [1, job.watched] : [job.question.count, null];
+      job.pass ??= new ShardPass(this.#replica, shard, count, key, chosen);
       job.pass.slice(SLICE_CELLS);
     }
     this.tell();
@@ -121,24 +122,20 @@ export class Witness {
     job.told = true;
     job.lastMs = this.#replica.monoMs;
     if (job.question.type === "keys") return this.#tellKeys(job, pass, job.question.symbols);
-    this.#tellSlots(job, pass, job.question.detailed);
+    this.#tellSums(job, pass);
     this.#end(job);
   }
 
-  #tellSlots(job: Job, pass: ShardPass, detailed: boolean): void {
-    const sink = this.#open(job, "slots");
-    const changed = changedSlots(pass);
+  #tellSums(job: Job, pass: ShardPass): void {
+    const sink = this.#open(job, "sums");
+    const changed = pass.changes();
     job.link.numbering.writeVector(sink, pass.vector);
-    messages.writeSlots(sink, changed);
-    sink.u8(Number(detailed));
-    const total = new Int32Array(DIGEST_WORDS);
+    sink.varint(changed.length);
+    messages.writeBits(sink, changed);
     changed.forEach((is, i) => {
-      if (is) return;
-      const at = i * DIGEST_WORDS;
-      if (detailed) messages.writeWords(sink, pass.sums.subarray(at, at + DIGEST_WORDS));
-      else addSums(total, 0, pass.sums, at);
+      if (!is)
+        messages.writeWords(sink, pass.sums.subarray(i * DIGEST_WORDS, (i + 1) * DIGEST_WORDS));
     });
-    if (!detailed) messages.writeWords(sink, total);
     this.#send(job.link, sink.copy());
   }
 
@@ -232,9 +229,4 @@ export class Witness {
     this.#jobs.splice(at, 1);
     this.#replica.keyspace.changes.unwatch(job.watched);
   }
-}
-
-/** Which slots of its shard, by their place in it, have changed since a pass began. */
-function changedSlots(pass: ShardPass): boolean[] {
-  return Array.from({ length: SHARD_SLOTS }, (_, i) => pass.changed(pass.shard * SHARD_SLOTS + i));
 }
