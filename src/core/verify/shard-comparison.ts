@@ -225,8 +225,8 @@ export class ShardComparison implements Comparison {
       if (side.reader !== null && !side.reader.take(tell.words)) this.#askMore(side, side.reader);
     } else if (tell.type === "states") this.#mend(side, tell.count, source);
     else if (tell.type === "refused") {
-      // It is busy, or was asked too late: another attempt.
-      side.sums = null;
+      // Asked too late for more of the same pass: another attempt. Otherwise it will not be asked at all.
+      if (side.keys === null) side.partner.silent ??= tell.why;
       side.keys = null;
       side.reader = null;
       side.wanted = [];

@@ -2,7 +2,7 @@
  * SpanComparison: many shards at once against the same of all peers: what is equal and has not changed is done with, the rest is looked
  * at more closely, shard by shard.
  *
- * Invariant: as of a single shard. A span that a peer does not answer about is left to its shards.
+ * Invariant: as of a single shard.
  */
 import { SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
@@ -22,7 +22,7 @@ export interface Remainder {
 interface Side {
   readonly partner: Partner;
   id: number;
-  told: messages.SumsTold | "refused" | null;
+  told: messages.SumsTold | null;
 }
 
 export class SpanComparison implements Comparison {
@@ -62,7 +62,9 @@ export class SpanComparison implements Comparison {
 
   told(link: Link, id: number, tell: messages.Tell): void {
     const side = this.#sides.find((one) => one.partner.link === link && one.id === id);
-    if (side !== undefined) side.told = tell.type === "sums" ? tell : "refused";
+    if (side === undefined) return;
+    if (tell.type === "sums") side.told = tell;
+    else if (tell.type === "refused") side.partner.silent ??= tell.why;
   }
 
   step(): void {
@@ -73,9 +75,7 @@ export class SpanComparison implements Comparison {
     for (const { partner, told } of open)
       if (told === null && isLate) partner.silent = `it did not answer within ${ANSWER_MAX_MS} ms`;
     const hasCome = ({ partner, told }: Side): boolean =>
-      partner.silent !== null ||
-      told === "refused" ||
-      (told !== null && applied.includes(told.vector));
+      partner.silent !== null || (told !== null && applied.includes(told.vector));
     if (!isLate && !open.every(hasCome)) return;
     for (const side of open) if (side.partner.silent === null) this.#compare(side);
     this.done = true;
@@ -83,8 +83,7 @@ export class SpanComparison implements Comparison {
 
   #compare({ partner, told }: Side): void {
     const { shard, count } = this.#pass;
-    const known =
-      told !== null && told !== "refused" && this.#whole.replica.applied.includes(told.vector);
+    const known = told !== null && this.#whole.replica.applied.includes(told.vector);
     const { same, unequal } = known ? comparedSums(this.#pass, told) : { same: [], unequal: [] };
     const done = new Set(same);
     partner.verified += same.length * SHARD_SLOTS;

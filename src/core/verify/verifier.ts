@@ -82,9 +82,9 @@ export class Verifier {
     this.#send = send;
   }
 
-  /** Begins a comparison, or returns null while another one is under way. */
+  /** Begins a comparison, or returns null while another one is under way or this replica is not whole. */
   start({ chance, mends, slots }: Order): Progress | null {
-    if (this.#run !== null) return null;
+    if (this.#run !== null || !this.#replica.exchange.joining.whole) return null;
     const replica = this.#replica;
     const partners: Partner[] = [];
     for (const link of replica.exchange.links.values())

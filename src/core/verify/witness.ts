@@ -72,6 +72,8 @@ export class Witness {
   }
 
   #begin(link: Link, id: number, question: Question): void {
+    // What it lacks would look like something it has lost.
+    if (!this.#replica.exchange.joining.whole) return this.#refuse(link, id, "it is not whole yet");
     if (this.#jobs.length >= JOBS_MAX) return this.#refuse(link, id, "it is busy");
     const watched: number[] = [];
     if (question.type === "keys")
