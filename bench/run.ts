@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
+import { levels, levelsTable } from "./levels.ts";
 import { throughput, throughputTable } from "./throughput.ts";
 
 /** Each measures, and gives the line and the table of its answer. */
@@ -23,6 +24,10 @@ const questions: Record<
   "big-keys": async (options) => {
     const answer = await bigKeys(options);
     return { json: JSON.stringify(answer), text: bigKeysTable(answer) };
+  },
+  levels: async (options) => {
+    const answer = await levels(options);
+    return { json: JSON.stringify(answer), text: levelsTable(answer) };
   },
 };
 
