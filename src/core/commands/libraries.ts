@@ -42,6 +42,7 @@ export class Libraries {
   readonly #place = new Place();
   /** By name, in the order of their names. */
   #loaded = new Map<string, Library>();
+  /** By name in lower case. */
   readonly #functions = new Map<string, Callable>();
   #version = 0;
 
@@ -60,10 +61,10 @@ export class Libraries {
     return this.#loaded.get(name);
   }
 
-  /** The function that is called by a name. */
+  /** The function that is called by a name, in whatever case. */
   callable(name: string): Callable | undefined {
     this.#refresh();
-    return this.#functions.get(name);
+    return this.#functions.get(name.toLowerCase());
   }
 
   get functionCount(): number {
@@ -114,11 +115,11 @@ export class Libraries {
       then.delete(name);
     }
     const names = new Set<string>();
-    for (const { functions } of then.values()) for (const { name } of functions) names.add(name);
+    for (const { functions } of then.values()) for (const { name } of functions) names.add(name.toLowerCase());
     for (const { functions } of libraries)
       for (const { name } of functions) {
-        if (names.has(name)) return `Function ${name} already exists`;
-        names.add(name);
+        if (names.has(name.toLowerCase())) return `Function ${name} already exists`;
+        names.add(name.toLowerCase());
       }
     if (policy === "flush") this.clear();
     for (const library of libraries) {
@@ -184,9 +185,10 @@ export class Libraries {
   #take(library: Library): void {
     this.#loaded.set(library.name, library);
     for (const called of library.functions) {
-      if (this.#functions.has(called.name)) continue;
+      const name = called.name.toLowerCase();
+      if (this.#functions.has(name)) continue;
       const flags = SCRIPT_FLAGS.filter((flag) => called.flags.includes(flag));
-      this.#functions.set(called.name, { library, called, flags });
+      this.#functions.set(name, { library, called, flags });
     }
   }
 }
