@@ -30,7 +30,7 @@ const sections: Record<string, Section> = {
     ["tracking_clients", s.tracking.clients],
     ["clients_in_timeout_table", 0],
   ],
-  memory: ({ memory: m, clients }) => [
+  memory: ({ memory: m, clients, scripts: f }) => [
     ...shown("used_memory", m.dataBytes),
     ...shown("used_memory_rss", m.rssBytes),
     ...shown("used_memory_peak", m.dataPeakBytes),
@@ -40,6 +40,13 @@ const sections: Record<string, Section> = {
     ["used_memory_dataset", m.arenaUsedBytes],
     ["used_memory_dataset_perc", percentOf(m.arenaUsedBytes, m.dataBytes)],
     ["used_memory_heap", m.heapBytes],
+    ...shown("used_memory_lua", f.engineBytes),
+    ["used_memory_scripts_eval", f.cachedBytes],
+    ["number_of_cached_scripts", f.cached],
+    ["number_of_functions", f.functions],
+    ["number_of_libraries", f.libraries],
+    ["used_memory_functions", f.libraryBytes],
+    ...shown("used_memory_scripts", f.cachedBytes + f.libraryBytes),
     ["allocator_allocated", m.arenaUsedBytes],
     ["allocator_active", m.arenaBytes],
     ["allocator_resident", m.rssBytes],

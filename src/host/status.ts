@@ -141,6 +141,16 @@ export interface NodeStatus {
     /** Reads whose custom resolver failed, since the start. */
     resolverFailures: number;
   };
+  /** Scripts that clients call by digest, libraries of functions, and what they take in memory, what they compute with aside. */
+  scripts: {
+    cached: number;
+    cachedBytes: number;
+    libraries: number;
+    functions: number;
+    libraryBytes: number;
+    /** What the engine's interpreters hold. */
+    engineBytes: number;
+  };
   stability: { waitingResets: number; waitingFloors: number };
   /** Origin → highest seq applied; and durable in this replica's log. */
   applied: Record<string, number>;

@@ -87,6 +87,14 @@ const STATUS: NodeStatus = {
   },
   clock: { nowMs: 0, suspect: null, offsetMs: 0 },
   records: { made: 100, applied: 200, pending: 3, duplicates: 1 },
+  scripts: {
+    cached: 0,
+    cachedBytes: 0,
+    libraries: 0,
+    functions: 0,
+    libraryBytes: 0,
+    engineBytes: 0,
+  },
   conflicts: {
     seen: [{ prefix: "cart:", policy: "fww", count: 3 }],
     recorded: 2,
