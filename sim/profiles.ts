@@ -129,6 +129,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["crash", "cut"],
     fixed: { keys: 1 },
   },
+  /** Scripts beside transactions that do the same, and some that are stopped. */
+  scripts: {
+    kinds: ["script", "stopped", "move", "pair", "sadd", "total"],
+    faults: ["crash", "cut"],
+    fixed: { keys: 2, elements: 4, padding: 0 },
+  },
   expiry: { kinds: EXPIRING, faults: ["isolate", "slow-wire", "crash"], fixed: { keys: 8 } },
   flushes: { kinds: ["flush", "set", "sadd", "incr"], faults: ["cut", "slow-wire", "crash"] },
   /** Reads and writes at levels, and sessions that go from region to region. */

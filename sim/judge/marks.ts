@@ -23,6 +23,7 @@ export const MARKS = [
   "a node went on as a new incarnation",
   "a write was refused",
   "a transaction was refused because what it watched had changed",
+  "a script was stopped",
   "a blocking command gave an element",
   "a client's connection was lost under it",
   "a client asked once more for what it had heard nothing of",

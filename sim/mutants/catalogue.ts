@@ -169,6 +169,27 @@ export const MUTANTS: readonly Mutant[] = [
     put: "for (const { entry, args } of queue) { call(run, entry, args, reply); run.write.commit(); }",
   },
   {
+    name: "a script is a record for each of its commands",
+    profile: "scripts",
+    file: "core/commands/script-run.ts",
+    find: "call(this.#run, entry as CommandEntry, args, reply);",
+    put: "call(this.#run, entry as CommandEntry, args, reply); this.#run.write.commit();",
+  },
+  {
+    name: "what a script did that was stopped is kept",
+    profile: "scripts",
+    file: "core/commands/script-run.ts",
+    find: "run.write.takeBack();",
+    put: "run.write.keep();",
+  },
+  {
+    name: "of what a stopped script did the removals are taken back, the additions are not",
+    profile: "scripts",
+    file: "core/keyspace/undo.ts",
+    find: "this.#steps.push(() => cells.putBack(bytes, image));",
+    put: "if (image !== null) this.#steps.push(() => cells.putBack(bytes, image));",
+  },
+  {
     name: "a value that loses in a hash is recorded by nobody",
     profile: "hashes",
     file: "core/replica/apply.ts",
@@ -622,5 +643,4 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
   { name: "only the first key of a command is authorized", awaits: "ACL" },
   { name: "EXEC does not check again what may be run", awaits: "ACL" },
   { name: "a peer's certificate may be anybody's", awaits: "TLS" },
-  { name: "a script leaves half of what it wrote", awaits: "Lua" },
 ];

@@ -278,6 +278,8 @@ export class Actor {
     const { marks } = this.#judge;
     if (last === null && outcome.operation.kind === "watch")
       marks.sometimes("a transaction was refused because what it watched had changed");
+    if (isError(last) && last.error.startsWith("ERR Script stopped"))
+      marks.sometimes("a script was stopped");
     if (outcome.replies.some((r) => isError(r) && !r.error.startsWith("WRONGTYPE")))
       marks.sometimes("a write was refused");
     if (failed) outcome.refused = true;

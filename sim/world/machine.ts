@@ -59,6 +59,8 @@ const DIRECTORY = "/data";
 /** A clock that is off by less changes no decision. */
 const CLOCK_FELT_MS = 3;
 const COMES_FROM_OUTSIDE = new Set(["frame", "client bytes", "disk", "end"]);
+/** What scripts may hold: little, so that those which are stopped are stopped soon. */
+const SCRIPTS_MAX_BYTES = 1 << 20;
 /** Little, so that readers have to go to the disk. */
 const RECENT_BYTES = 64 << 10;
 /** What a write or a read takes that need not wait for the device. */
@@ -366,7 +368,7 @@ export class Machine implements Owner {
       random: () => chance.u32(),
       memory: () => ({ rssBytes: 0, heapBytes: 0 }),
       engines: [DOCUMENTS],
-      scripting: luaScripting,
+      scripting: () => luaScripting(SCRIPTS_MAX_BYTES),
       resolver: (name) => {
         throw new Error(`${name}: nothing is loaded here`);
       },

@@ -60,6 +60,14 @@ const LEVELS = [
   "ALL",
 ];
 
+/** Scripts: one that does what a pair does; one that does and then takes more memory than it may; one that decides by what it reads. */
+const PAIR =
+  "redis.call('SADD', 'tx:a', ARGV[1]) redis.call('SADD', 'tx:b', ARGV[1]) return redis.call('INCRBY', KEYS[1], 1)";
+const STOPPED =
+  "redis.call('SADD', 'tx:a', ARGV[1]) redis.call('DEL', KEYS[1]) local held = ARGV[1] while true do held = held .. held end";
+const MOVE =
+  "if redis.call('SCARD', KEYS[2]) > 2 then return 0 end local one = redis.call('SPOP', KEYS[1]) if one then redis.call('SADD', KEYS[2], one) end return one";
+
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
 export const KINDS: Readonly<Record<string, Draw>> = {
   // Counted exactly: nothing ever removes them.
@@ -139,6 +147,9 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     ["INCRBY", key("total", c, o), "1"],
     ["EXEC"],
   ],
+  script: (c, o, id) => [["EVAL", PAIR, "1", key("total", c, o), id]],
+  stopped: (c, o, id) => [["EVAL", STOPPED, "1", key(c.pick(["s", "h", "z", "l"]), c, o), id]],
+  move: (c, o) => [["EVAL", MOVE, "2", key("s", c, o), key("s", c, o)]],
   watch: (c, o, id) => {
     const watched = key("k", c, o);
     return [["WATCH", watched], ["GET", watched], ["MULTI"], ["SET", watched, id], ["EXEC"]];
@@ -324,6 +335,7 @@ function intentsOf(words: readonly string[]): Intent[] {
   if (name === "INCRBY" && name2 !== "none")
     return [{ key: name1, field: "", delta: Number(name2) }];
   if (name === "DECRBY") return [{ key: name1, field: "", delta: -Number(name2) }];
+  if (name === "EVAL" && name1 === PAIR) return [{ key: name3, field: "", delta: 1 }];
   if (name === "HINCRBY") return [{ key: name1, field: name2, delta: Number(name3) }];
   if (name === "ZINCRBY") return [{ key: name1, field: name3, delta: Number(name2) }];
   return [];
