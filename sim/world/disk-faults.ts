@@ -139,8 +139,12 @@ export const DISK_FAULTS = {
     counts: "the disk had changed since",
     begin(scene) {
       const { victim, fault, harm } = scene;
-      const image = victim.disk.copy(scene.newDisk());
+      const { disk } = victim;
+      const image = disk.copy(scene.newDisk());
       scene.until(() => {
+        // Not simulated: an image of an incarnation that others have seen succeeded. What it alone holds of that would have to be
+        // voided, which is sealing.
+        if (victim.disk !== disk) return;
         victim.say(`goes back to its disk of ${fault.forMs} ms ago`);
         if (!image.equals(victim.disk)) harm.felt();
         scene.replaceDisk(victim, image);
