@@ -609,6 +609,34 @@ export const MUTANTS: readonly Mutant[] = [
     find: "  isEverywhere(origin: number, seq: number): boolean {\n    if (!this.#durable.covers(origin, seq)) return false;",
     put: "  isEverywhere(origin: number, seq: number): boolean {\n    for (const { latest } of this.#members.values()) if (latest?.durable.covers(origin, seq)) return true;",
   },
+  {
+    name: "an edit brings back a document that was removed",
+    profile: "documents",
+    file: "core/replica/apply.ts",
+    find: "else if (origin === context.origin && seq === context.seq) {",
+    put: "else if (seq > 0) {",
+  },
+  {
+    name: "two regions edit a document under one name",
+    profile: "documents",
+    file: "core/commands/json-documents.ts",
+    find: "return `${me}/${beginner}@",
+    put: "return `${beginner}/${beginner}@",
+  },
+  {
+    name: "a document that is in use does not hear of what other regions write",
+    profile: "documents",
+    file: "engines/documents/document-state.ts",
+    find: "const updates = this.#recent.slice(this.#applied);",
+    put: "const updates = this.#loaded === null ? this.#recent.slice() : [];",
+  },
+  {
+    name: "a document goes with a removal that had not seen it",
+    profile: "documents",
+    file: "core/crdt/key.ts",
+    find: "g.ms <= horizonMs &&\n        context.covers(g.origin, g.seq),",
+    put: "g.ms <= horizonMs,",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

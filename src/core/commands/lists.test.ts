@@ -191,6 +191,24 @@ for (const { a, b, after } of pairs)
       assert.deepEqual(shown, [after, after]);
     });
 
+test("of an element that two regions wrote the last value is shown, whatever the policy, and the other one is in the feed", () => {
+  const [one, two] = [new Region("a"), new Region("b")];
+  for (const { policies } of [one, two]) policies.set("", "fww", null);
+  one.raw("RPUSH", "l", "x", "y");
+  exchange(one, two);
+  one.nowMs += 10;
+  two.nowMs += 20;
+  one.raw("LSET", "l", "0", "earlier");
+  two.raw("LSET", "l", "0", "later");
+  exchange(one, two);
+  for (const region of [one, two]) {
+    assert.equal(items(region.raw("LRANGE", "l", "0", "-1")), "later y");
+    const lost = region.raw("AA.CONFLICTS", "l");
+    assert.match(lost, /earlier/);
+    assert.doesNotMatch(lost, /later/);
+  }
+});
+
 test("elements that were moved on by two regions at once are moved twice", () => {
   const [one, two] = [new Region("a"), new Region("b")];
   one.raw("RPUSH", "l", "x");

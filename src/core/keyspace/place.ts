@@ -14,6 +14,7 @@ import {
   BITMAP,
   COLLECTIONS,
   GENERATION,
+  HASH,
   horizonOf,
   isCollection,
   type Key,
@@ -324,7 +325,7 @@ export class Place {
       const { readMs } = cells;
       if (!cell.live(this.horizonMs, readMs)) return false;
       const policy =
-        cells.tag === STREAM ? "lww" : keyspace.policies.of(this.bytes, this.start, this.end);
+        cells.tag === HASH ? keyspace.policies.of(this.bytes, this.start, this.end) : "lww";
       const horizonMs = cell.horizon(this.horizonMs, readMs);
       this.#read(keyspace, cell, policy, readMs, null, horizonMs);
       return true;
