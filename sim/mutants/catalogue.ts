@@ -165,8 +165,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a transaction's commands are records of their own",
     profile: "transactions",
     file: "core/commands/transactions.ts",
-    find: "for (const { entry, args } of queue) call(run, entry, args, reply);",
-    put: "for (const { entry, args } of queue) { call(run, entry, args, reply); run.write.commit(); }",
+    find: "if (denial === null) call(run, entry, args, reply);",
+    put: "if (denial === null) { call(run, entry, args, reply); run.write.commit(); }",
   },
   {
     name: "a script is a record for each of its commands",

@@ -19,7 +19,6 @@ import {
   isCollection,
   type Key,
   NONE,
-  STREAM,
   STRING,
   type Tag,
   type Type,
