@@ -11,6 +11,7 @@ import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
 import { levels, levelsTable } from "./levels.ts";
 import { throughput, throughputTable } from "./throughput.ts";
+import { verify, verifyTable } from "./verify.ts";
 
 /** Each measures, and gives the line and the table of its answer. */
 const questions: Record<
@@ -28,6 +29,10 @@ const questions: Record<
   levels: async (options) => {
     const answer = await levels(options);
     return { json: JSON.stringify(answer), text: levelsTable(answer) };
+  },
+  verify: async (options) => {
+    const answer = await verify(options);
+    return { json: JSON.stringify(answer), text: verifyTable(answer) };
   },
 };
 

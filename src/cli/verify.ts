@@ -60,12 +60,22 @@ export function diffCommand(): Command {
     const reports = await compare(flags, "no");
     const verdict = verdictOf(reports);
     const [left, right] = [a, b].map((name) => memberOf(name, reports)) as [string, string];
-    const keys = (reports.find(({ member }) => member === left || member === right) ?? reports[0])
-      ?.keys;
-    const different = (keys ?? []).filter(({ holds }) => holds[left] !== holds[right]);
-    if (flags.json) print({ a: left, b: right, equal: verdict.equal, keys: different });
-    else process.stdout.write(different.length > 0 ? keysTable(different) : describe(verdict, []));
-    end({ ...verdict, equal: different.length > 0 ? false : verdict.equal });
+    const different = (reports[0]?.keys ?? []).filter(({ holds }) => holds[left] !== holds[right]);
+    // Whoever was compared with both to the end has compared them with one another.
+    const known = reports.some((report) =>
+      [left, right].every(
+        (name) =>
+          name === report.member ||
+          report.coverage.members.some(({ member, reason }) => member === name && reason === null),
+      ),
+    );
+    const equal = different.length > 0 ? false : known ? true : null;
+    if (flags.json) print({ a: left, b: right, equal, keys: different });
+    else
+      process.stdout.write(
+        different.length > 0 ? keysTable(different) : `${left} and ${right} hold the same\n`,
+      );
+    end({ equal, reason: verdict.reason });
   });
 }
 
@@ -138,6 +148,14 @@ async function compare(flags: Flags, mending: Mending): Promise<VerifyReport[]> 
   }
   if (reports.length > 0) return reports;
   const why = refusal instanceof Error ? refusal.message : String(refusal);
+  if (flags.json)
+    print({
+      equal: null,
+      cut: {},
+      differences: 0,
+      coverage: { slots: 0, members: [] },
+      reason: why,
+    });
   throw new CliError(`could not tell: ${why}`, EXIT_USAGE, { cause: refusal });
 }
 

@@ -166,6 +166,7 @@ export class Verifier {
       this.#orders.delete(id);
       order.done(tell?.type === "healed" ? tell.outcome : null);
     } else if (tell !== null) this.#asked.get(id)?.told(link, id, tell, source);
+    this.step();
   }
 
   /** Whether slices are to be made. */
