@@ -82,6 +82,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "isolate", "slow-wire", "crash"],
     fixed: { keys: 2, elements: 3, padding: 0 },
   },
+  /** Streams that several regions add to and read on, and what is late. */
+  tails: {
+    kinds: ["tadd", "tail"],
+    faults: ["cut", "isolate", "slow-wire", "crash"],
+    fixed: { durability: "local", keys: 1, padding: 0, meanMs: 20 },
+  },
   /** Clients that wait for elements, and machines that crash under them. */
   queues: {
     kinds: ["qpush", "qpop", "qwait", "qmove"],

@@ -270,6 +270,16 @@ test("I-32: an element that is given away and kept is noticed", async () => {
   assert.equal(check, "I-32");
 });
 
+test("I-36: an entry that appears behind one that was shown is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines) nodeOf(machine).replica.run.watermarkMs = () => 2 ** 47;
+    },
+    { ...quiet, delayMs: 100, kinds: { tadd: 1, tail: 1 } },
+  );
+  assert.equal(check, "I-36");
+});
+
 test("I-11: a clock that goes back is noticed", async () => {
   const simulation = new Simulation(quiet);
   assert.equal((await simulation.run()).failure, null);

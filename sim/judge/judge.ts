@@ -10,6 +10,7 @@
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
  *   I-32 an element of a queue is given away once        I-33  a read at a level sees what was acknowledged at one it meets
+ *   I-36 no entry of a stable stream appears behind one that was shown
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   bug  an assertion or an error nobody caught
  *
@@ -24,6 +25,7 @@ import { Intersection } from "./intersection.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
 import { Sessions } from "./sessions.ts";
+import { Tails } from "./tails.ts";
 import { misread } from "./view.ts";
 import type { Machine, MachineEvents } from "../world/machine.ts";
 import type { Reply } from "../world/replies.ts";
@@ -333,6 +335,16 @@ export class Judge implements MachineEvents {
   }
 
   readonly #given = new Map<Machine, Set<string>>();
+
+  /** A client is shown the newest entries of a stable stream: I-36. */
+  tailed(machine: Machine, key: string, reply: Reply): void {
+    // A crash, or a lost disk, may take what was shown.
+    if (this.durability === "relaxed" || this.lostDisks.size > 0) return;
+    const wrong = this.#tails.shown(key, reply);
+    if (wrong !== null) this.fail("I-36", machine, wrong);
+  }
+
+  readonly #tails = new Tails();
 
   /** A client was told what it had asked for: I-8. */
   told(client: number, { machine, operation, replies, sentUs }: Told): void {

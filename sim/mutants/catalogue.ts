@@ -637,6 +637,20 @@ export const MUTANTS: readonly Mutant[] = [
     find: "g.ms <= horizonMs &&\n        context.covers(g.origin, g.seq),",
     put: "g.ms <= horizonMs,",
   },
+  {
+    name: "a stable stream is shown up to what the slowest region promised before its records came",
+    profile: "tails",
+    file: "core/replica/members.ts",
+    find: "for (const { counted } of this.#members.values())\n      watermark = Math.min(watermark, counted?.promiseMs ?? 0);",
+    put: "for (const { latest } of this.#members.values())\n      watermark = Math.min(watermark, latest?.promiseMs ?? 0);",
+  },
+  {
+    name: "a stable stream shows what is in it",
+    profile: "tails",
+    file: "core/commands/stream-entries.ts",
+    find: "if (place.order === null || !isStable(run, place)) return lengthOf(place);",
+    put: "if (place.order !== null) return lengthOf(place);",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

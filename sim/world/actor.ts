@@ -253,6 +253,8 @@ export class Actor {
     if (outcome.operation.kind === "get" && typeof reply === "string")
       this.#judge.shown(outcome.machine, reply);
     if (POPS.has(outcome.operation.kind)) this.#given(outcome.machine, reply);
+    if (outcome.operation.kind === "tail")
+      this.#judge.tailed(outcome.machine, outcome.operation.commands[0]?.[1] ?? "", reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
     if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);

@@ -48,6 +48,8 @@ export const FORMATS = [
   { prefix: "b:", conflict: "lww", format: "bitmap" },
   { prefix: "w:", conflict: "lww", format: "lww-set" },
   { prefix: "v:", conflict: "lww", format: "lww-strict" },
+  // Streams of which readers miss nothing.
+  { prefix: "t:", conflict: "lww", xread: "stable" },
 ] as const;
 
 const LEVELS = [
@@ -273,6 +275,8 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   vsetex: (c, o, id) => [["SET", key("v", c, o), id, "PX", ttl(c)]],
   vdel: (c, o) => [[c.pick(["DEL", "GETDEL"]), key("v", c, o)]],
   vget: (c, o) => [["GET", key("v", c, o)]],
+  tadd: (c, o, id) => [["XADD", key("t", c, o), "*", id, ""]],
+  tail: (c, o) => [["XREVRANGE", key("t", c, o), "+", "-", "COUNT", "40"]],
 };
 
 /** Kinds whose reply gives an element of a queue away. */

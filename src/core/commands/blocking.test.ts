@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
+import { commandStats } from "./dispatch.ts";
 import { Region } from "./regions.suite.ts";
 import { Standalone } from "./standalone.suite.ts";
 import type { Session } from "./session.ts";
@@ -210,6 +211,8 @@ test("CLIENT UNBLOCK ends the waiting as a timeout or with an error", () => {
     [b, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"],
   ]);
   assert.equal(store.run.stats.errors.get("UNBLOCKED"), 1);
+  const counts = commandStats(store.run).find(({ name }) => name === "blpop");
+  assert.deepEqual([counts?.calls, counts?.failures], [2, 1]);
   assert.equal(store.other("CLIENT", "UNBLOCK", `${a.id}`), ":0\r\n");
   assert.equal(store.other("CLIENT", "UNBLOCK", "12345"), ":0\r\n");
 });

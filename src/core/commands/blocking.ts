@@ -58,6 +58,8 @@ interface Queue {
 export interface Waiter {
   readonly session: Session;
   readonly wish: Wish;
+  /** Of its command, in the statistics. */
+  readonly index: number;
   readonly args: Args;
   readonly queues: readonly Queue[];
   /** By `run.monoMs`; Infinity to wait for ever. */
@@ -136,7 +138,8 @@ export class Blocking {
     const deadlineMs = timeoutMs === 0 ? Infinity : run.monoMs + timeoutMs;
     const muted = session.replies !== "on";
     const kept = args.keep();
-    const waiter = { session, wish, args: kept, queues: [...queues], deadlineMs, muted };
+    const index = run.stats.current;
+    const waiter = { session, wish, index, args: kept, queues: [...queues], deadlineMs, muted };
     for (const queue of queues) {
       queue.waiters.add(waiter);
       // It comes as one that reads when what is there can be taken: then it takes that, in whatever region.
@@ -302,7 +305,7 @@ export class Blocking {
     this.#current = null;
     const made = run.write.commit();
     if (this.#waitsOn) return;
-    if (reply.sink.buffer[0] === ERROR) run.stats.failed(reply, 0);
+    if (reply.sink.buffer[0] === ERROR) run.stats.failedLater(waiter.index, reply);
     this.leave(session);
     this.#answer(waiter, made > 0 ? made : run.holdSeq, made > 0);
   }
@@ -316,7 +319,7 @@ export class Blocking {
     if (error === null) reply.nilArray();
     else {
       reply.error(error);
-      run.stats.failed(reply, 0);
+      run.stats.failedLater(waiter.index, reply);
     }
     // That nothing was there is something to be shown only once it is stored.
     let seq = run.write.everywhereSeq;

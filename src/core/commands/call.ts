@@ -32,6 +32,7 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   run.counting = (entry.bits & READS) !== 0;
   run.touching = run.keyspace.tracksAccess && !run.session.noTouch && (entry.bits & GLANCES) === 0;
   run.executing = true;
+  stats.current = entry.index;
   entry.run(run, args, reply);
   run.executing = false;
   const { tracking } = run.session;

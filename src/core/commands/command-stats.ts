@@ -27,6 +27,8 @@ export class CommandStats {
   readonly micros = new Float64Array(ENTRIES_MAX);
   /** How many calls took how long; null for commands of which nothing is known. */
   readonly times: (Float64Array | null)[] = Array.from({ length: ENTRIES_MAX }, () => null);
+  /** The command that runs, or ran last. */
+  current = 0;
   /** Errors answered, by their code. */
   readonly errors = new Map<string, number>();
 
@@ -48,6 +50,12 @@ export class CommandStats {
     let end = mark + 1;
     while (end < length && (buffer[end] as number) > 32) end++;
     this.#count(buffer.latin1Slice(mark + 1, end));
+  }
+
+  /** A call that waited ends with an error, which is all of the reply. */
+  failedLater(index: number, reply: Reply): void {
+    this.failures[index] = (this.failures[index] as number) + 1;
+    this.failed(reply, 0);
   }
 
   #count(code: string): void {

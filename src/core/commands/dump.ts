@@ -160,9 +160,11 @@ function distinct(names: Strings, hasher: Hasher): boolean {
 function migrateKeys(args: Args): number[] {
   for (let i = 6; i < args.count; i++) {
     // A password may be any word.
-    if (args.is(i, "AUTH")) i++;
-    else if (args.is(i, "AUTH2")) i += 2;
-    if (i >= args.count || !args.is(i, "KEYS")) continue;
+    if (args.is(i, "AUTH") || args.is(i, "AUTH2")) {
+      i += args.is(i, "AUTH") ? 1 : 2;
+      continue;
+    }
+    if (!args.is(i, "KEYS")) continue;
     const rest = Array.from({ length: args.count - i - 1 }, (_, k) => i + 1 + k);
     return args.length(3) === 0 ? rest : [];
   }
