@@ -26,6 +26,7 @@ export interface Recorded {
 }
 
 const RECORDINGS = 24;
+const KEYSPACES = [{ prefix: "m:", conflict: "lww", format: null, pubsub: "global" }] as const;
 const KEYS = ["k0", "k1", "k2", "k3", "h", "s", "c"];
 
 let recorded: Recorded | null = null;
@@ -44,7 +45,7 @@ function record(): Recorded {
   const checkpoints: Buffer[][] = [];
   for (let seed = 1; seed <= RECORDINGS; seed++) {
     const chance = new Stream(seed, "conversation");
-    const network = new Network(["a/1", "b/1", "c/1"], { relays: true });
+    const network = new Network(["a/1", "b/1", "c/1"], { relays: true, keyspaces: KEYSPACES });
     const [a, b, c] = network.members as [Member, Member, Member];
     for (const member of [b, c])
       for (let left = chance.below(5); left > 0; left--) command(member, chance);
@@ -97,6 +98,8 @@ function command(member: Member, chance: Chance): void {
     ["RENAME", key, "k0"],
     ["FLUSHDB"],
     ["APPEND", key, "more"],
+    ["PUBLISH", `m:${key}`, n],
+    ["PUBLISH", "m:", "x".repeat(Number(n) * 40)],
   ];
   if (chance.is(0.15)) member.command("MULTI");
   member.command(...chance.pick(commands));

@@ -135,6 +135,7 @@ export class PeerTarget implements Target {
   #turn(): void {
     const replica = this.#replica;
     for (let rounds = 0; rounds < 4; rounds++) {
+      replica.deliverPushes();
       const block = replica.takeBlock();
       if (block !== null) {
         this.#position += block.length;

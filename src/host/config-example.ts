@@ -102,6 +102,10 @@ keyspaces: []
 # What readers of streams see: local, all that is here; stable, only what nothing earlier can follow.
 #  - prefix: "events:"
 #    xread: stable
+# Which regions hear what is published to channels with a prefix: local, the one where it is published; global, all of them,
+# at most once.
+#  - prefix: "chat:"
+#    pubsub: global
 # How many replicas reads and writes involve unless a client says otherwise (docs/consistency.md).
 #  - prefix: "order:"
 #    readLevel: GLOBAL_QUORUM

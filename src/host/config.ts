@@ -9,7 +9,7 @@
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { FORMATS } from "../core/crdt/format.ts";
-import { POLICIES, XREADS } from "../core/crdt/policy.ts";
+import { POLICIES, PUBSUBS, XREADS } from "../core/crdt/policy.ts";
 import { LEVELS } from "../core/replica/levels.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
@@ -69,6 +69,7 @@ const keyspace = group({
     .default("lww"),
   format: oneOf(FORMATS).optional(),
   xread: oneOf(XREADS).optional(),
+  pubsub: oneOf(PUBSUBS).optional(),
   readLevel: oneOf(LEVELS).optional(),
   writeLevel: oneOf(LEVELS).optional(),
   pop: text(POP_ERROR)
@@ -389,7 +390,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What a keyspace can say in the design, and not yet here. */
-const PLANNED_KEYS = ["writes", "home", "pubsub", "residency"];
+const PLANNED_KEYS = ["writes", "home", "residency"];
 
 function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);

@@ -75,6 +75,9 @@ export function statusOf(sources: StatusSources): NodeStatus {
       shardChannels: run.subscriptions.count("shard"),
       published: run.subscriptions.published,
       delivered: run.subscriptions.delivered,
+      sent: replica.exchange.messages.sent,
+      received: replica.exchange.messages.received,
+      dropped: replica.exchange.messages.dropped,
     },
     tracking: {
       clients: run.tracking.clients,

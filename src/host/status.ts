@@ -77,6 +77,10 @@ export interface NodeStatus {
     shardChannels: number;
     published: number;
     delivered: number;
+    /** To and from other regions: sent once for each link, taken, and given up. */
+    sent: number;
+    received: number;
+    dropped: number;
   };
   /** Clients that track, what is remembered for them, and what they were told. */
   tracking: { clients: number; keys: number; items: number; prefixes: number; sent: number };

@@ -46,7 +46,9 @@ export const notes: Readonly<Record<string, Note>> = {
   ),
 
   // ── publish and subscribe ──────────────────────────────────────────────────────────────────────────────────────────
-  publish: full("reaches and counts the subscribers of this replica"),
+  publish: full(
+    "counts the subscribers of this replica; a keyspace with `pubsub: global` reaches those of the other regions too",
+  ),
   spublish: full("as Redis does while cluster mode is off"),
   "pubsub|help": different(OWN_WORDS),
   "pubsub|channels": full(HERE),

@@ -229,6 +229,19 @@ export const METRICS: readonly MetricDefinition[] = [
     "Messages handed to a subscriber, once for each.",
     (s) => s.messages.delivered,
   ),
+  {
+    name: "atoll_messages_between_regions_total",
+    type: "counter",
+    unit: "1",
+    labels: ["outcome"],
+    help: "Messages to channels with pubsub: global, once for each link: sent, received, or dropped (a link down or full, too large, too many).",
+    read: ({ status: { messages } }) =>
+      byLabel("outcome", {
+        sent: messages.sent,
+        received: messages.received,
+        dropped: messages.dropped,
+      }),
+  },
   one(
     "atoll_tracking_clients",
     "gauge",

@@ -52,6 +52,9 @@ const STATUS: NodeStatus = {
     shardChannels: 0,
     published: 8,
     delivered: 16,
+    sent: 4,
+    received: 5,
+    dropped: 6,
   },
   tracking: { clients: 1, keys: 5, items: 6, prefixes: 2, sent: 7 },
   commands: [

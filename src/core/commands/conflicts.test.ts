@@ -411,6 +411,7 @@ test("a policy changes what is read, not what is stored, and tells whoever watch
     conflict: "fww",
     format: "plain",
     xread: "local",
+    pubsub: "local",
   });
   assert.equal(a.raw("AA.KEYSPACE", "DEL", "k"), ":1\r\n");
   assert.equal(a.raw("GET", "k"), "$6\r\nsecond\r\n");

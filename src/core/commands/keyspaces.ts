@@ -5,7 +5,7 @@
  * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
  */
 import { type Format, FORMATS } from "../crdt/format.ts";
-import { PLAIN, POLICIES, type Policy, policyName, XREADS } from "../crdt/policy.ts";
+import { PLAIN, POLICIES, type Policy, policyName, PUBSUBS, XREADS } from "../crdt/policy.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -22,8 +22,8 @@ const HAS_KEYS =
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
   reply.array(keyspaces.length);
-  for (const { prefix, conflict, format, xread, readLevel, writeLevel } of keyspaces) {
-    reply.map(7);
+  for (const { prefix, conflict, format, xread, pubsub, readLevel, writeLevel } of keyspaces) {
+    reply.map(8);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
@@ -31,6 +31,8 @@ function list(run: Run, _args: Args, reply: Reply): void {
     replyFormat(format, reply);
     reply.text("xread");
     reply.text(xread);
+    reply.text("pubsub");
+    reply.text(pubsub);
     reply.text("readlevel");
     reply.text(readLevel);
     reply.text("writelevel");
@@ -51,7 +53,7 @@ function set(run: Run, args: Args, reply: Reply): void {
   const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
   let policy = before?.conflict ?? "lww";
   let format = before?.format ?? null;
-  let { xread, readLevel, writeLevel } = before ?? PLAIN;
+  let { xread, pubsub, readLevel, writeLevel } = before ?? PLAIN;
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return reply.error(SYNTAX);
     if (args.is(i, "CONFLICT")) {
@@ -72,6 +74,11 @@ function set(run: Run, args: Args, reply: Reply): void {
       const named = XREADS.find((name) => name === word);
       if (named === undefined) return reply.error(`ERR xread is one of ${XREADS.join(", ")}`);
       xread = named;
+    } else if (args.is(i, "PUBSUB")) {
+      const word = args.text(i + 1).toLowerCase();
+      const named = PUBSUBS.find((name) => name === word);
+      if (named === undefined) return reply.error(`ERR pubsub is one of ${PUBSUBS.join(", ")}`);
+      pubsub = named;
     } else if (args.is(i, "READLEVEL") || args.is(i, "WRITELEVEL")) {
       const named = levelOf(args.text(i + 1));
       if (named === null) return reply.error(`ERR a level is one of ${LEVELS.join(", ")}`);
@@ -80,7 +87,7 @@ function set(run: Run, args: Args, reply: Reply): void {
     } else return reply.error(SYNTAX);
   }
   if (format !== (before?.format ?? null) && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  policies.set(prefix, policy, format, { xread, readLevel, writeLevel });
+  policies.set(prefix, policy, format, { xread, pubsub, readLevel, writeLevel });
   dirty(run, prefix);
   reply.ok();
 }
@@ -129,7 +136,7 @@ function dirty(run: Run, prefix: string): void {
 function explain(run: Run, args: Args, reply: Reply): void {
   const { bytes, start, end } = run.look(args, 2);
   const { policies } = run.keyspace;
-  reply.map(5);
+  reply.map(6);
   reply.text("key");
   reply.bulk(bytes, start, end);
   reply.text("prefix");
@@ -139,6 +146,8 @@ function explain(run: Run, args: Args, reply: Reply): void {
   replyFormat(policies.formatOf(bytes, start, end), reply);
   reply.text("xread");
   reply.text(policies.xreadOf(bytes, start, end));
+  reply.text("pubsub");
+  reply.text(policies.isGlobal(bytes.subarray(start, end)) ? "global" : "local");
 }
 
 const common = {
@@ -174,7 +183,7 @@ export const keyspaceCommands: readonly Command[] = [
         arity: -5,
         flags: admin,
         usage:
-          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [READLEVEL <level>] [WRITELEVEL <level>]",
+          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [READLEVEL <level>] [WRITELEVEL <level>]",
         summary: "Sets policy and format of a prefix on this node, until it stops",
         run: set,
       },

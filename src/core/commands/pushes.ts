@@ -12,10 +12,18 @@ import { Reply } from "../wire/reply.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 
+/** In place of a receiver: the subscribers of a channel in the other regions. */
+interface Abroad {
+  readonly channel: Buffer;
+}
+
 export class Pushes {
   /** Two lists side by side, so that one more receiver costs no object. */
-  #receivers: Session[] = [];
+  #receivers: (Session | Abroad)[] = [];
   #bytes: Buffer[] = [];
+
+  /** Sends a message to the other regions; set by who has links to them. */
+  abroad: (channel: Buffer, message: Buffer) => void = () => {};
 
   /** How many wait; also a mark for `takeBack`. */
   get count(): number {
@@ -26,6 +34,12 @@ export class Pushes {
   post(receiver: Session, bytes: Buffer): void {
     this.#receivers.push(receiver);
     this.#bytes.push(bytes);
+  }
+
+  /** A message for the other regions. */
+  postAbroad(channel: Buffer, message: Buffer): void {
+    this.#receivers.push({ channel });
+    this.#bytes.push(message);
   }
 
   /** Forgets what was posted since there were `count`: the command that told it is undone. */
@@ -41,9 +55,10 @@ export class Pushes {
     this.#receivers = [];
     this.#bytes = [];
     for (let i = 0; i < receivers.length; i++) {
-      const receiver = receivers[i] as Session;
+      const receiver = receivers[i] as Session | Abroad;
       const bytes = all[i] as Buffer;
-      if (receiver === answered && reply !== null) {
+      if (!("id" in receiver)) this.abroad(receiver.channel, bytes);
+      else if (receiver === answered && reply !== null) {
         reply.sink.raw(bytes, 0, bytes.length);
         run.holdForEverything();
       } else run.node.push(receiver.id, bytes, Infinity);

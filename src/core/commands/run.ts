@@ -232,6 +232,7 @@ export class Run {
 
   /** Sends a message to whoever listens to a channel; both buffers are kept. Returns how many receivers there are here. */
   publish(channel: Buffer, message: Buffer): number {
+    if (this.keyspace.policies.isGlobal(channel)) this.pushes.postAbroad(channel, message);
     return this.subscriptions.publish(channel, message);
   }
 

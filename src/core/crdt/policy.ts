@@ -56,23 +56,30 @@ export function wins(policy: Policy, origins: Origins, a: Sibling, b: Sibling): 
 export const XREADS = ["local", "stable"] as const;
 export type XRead = (typeof XREADS)[number];
 
+/** Where a message goes: to the subscribers of this replica, or of all regions. */
+export const PUBSUBS = ["local", "global"] as const;
+type PubSub = (typeof PUBSUBS)[number];
+
 export interface KeyspacePolicy {
   readonly prefix: string;
   readonly conflict: Policy;
   /** Null: as everything is kept that has no format of its own. */
   readonly format: Format | null;
   readonly xread?: XRead;
+  /** Which regions hear what is published to channels with the prefix. */
+  readonly pubsub?: PubSub;
   /** The levels of reads and writes for which nothing was said. */
   readonly readLevel?: Level;
   readonly writeLevel?: Level;
 }
 
 /** What a keyspace says beside how conflicts are resolved and how values are kept. */
-export type More = Pick<KeyspacePolicy, "xread" | "readLevel" | "writeLevel">;
+export type More = Pick<KeyspacePolicy, "xread" | "pubsub" | "readLevel" | "writeLevel">;
 
 /** What holds for keys of no keyspace. */
 export const PLAIN: Required<More> = {
   xread: "local",
+  pubsub: "local",
   readLevel: "LOCAL_ONE",
   writeLevel: "LOCAL_ONE",
 };
@@ -121,6 +128,11 @@ export class Policies {
   /** What readers of a stream see. */
   xreadOf(bytes: Uint8Array, start: number, end: number): XRead {
     return this.#find(bytes, start, end)?.xread ?? "local";
+  }
+
+  /** Whether a message to a channel goes to the other regions too. */
+  isGlobal(channel: Buffer): boolean {
+    return this.#find(channel, 0, channel.length)?.pubsub === "global";
   }
 
   /** The prefix that decides about a key, one byte a character; empty when none does. */

@@ -15,6 +15,7 @@ import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
 import { Link, type Passage } from "./link.ts";
 import type { Report } from "./members.ts";
+import { Messages } from "./messages.ts";
 import { Pulls } from "./pulls.ts";
 import { BLOCK_RUNS } from "./record.ts";
 import type { Replica } from "./replica.ts";
@@ -36,10 +37,11 @@ export interface ExchangeOptions {
 export class Exchange {
   readonly #replica: Replica;
   readonly #cluster: string;
-  readonly #relays: boolean;
+  readonly relays: boolean;
   readonly links = new Map<number, Link>();
   readonly joining: Joining;
   readonly snapshots: Snapshots;
+  readonly messages: Messages;
   readonly #pulls: Pulls;
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
@@ -48,9 +50,10 @@ export class Exchange {
   constructor(replica: Replica, options: ExchangeOptions) {
     this.#replica = replica;
     this.#cluster = options.cluster;
-    this.#relays = options.relays;
+    this.relays = options.relays;
     this.#pulls = new Pulls(replica.origins, replica.applied, replica.delivery);
     this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
+    this.messages = new Messages(replica, (link, type, body) => this.#send(link, type, body));
     this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
   }
 
@@ -69,6 +72,7 @@ export class Exchange {
       applied: this.#replica.applied,
       durable: this.#replica.durable,
       wallMs: this.#replica.run.wallMs,
+      features: words.TAKES_MESSAGES,
     });
     this.#send(link, FRAME.HELLO, sink.copy());
   }
@@ -111,6 +115,8 @@ export class Exchange {
         return this.#onAck(link, words.readAck(new Source(body), link.numbering));
       case FRAME.PULL:
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
+      case FRAME.MESSAGES:
+        return this.messages.receive(link, body);
       case FRAME.STANDING:
         return this.joining.heard(link, copies.readStanding(new Source(body), link.numbering));
       case FRAME.SNAP_ASK:
@@ -181,6 +187,7 @@ export class Exchange {
     link.member = hello.member;
     link.region = hello.region;
     this.#replica.members.greeted(hello.member);
+    link.takesMessages = (hello.features & words.TAKES_MESSAGES) !== 0;
     link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
@@ -237,7 +244,7 @@ export class Exchange {
   }
 
   #ships(number: number): boolean {
-    return this.#relays || this.#replica.origins.get(number).member === this.#replica.member;
+    return this.relays || this.#replica.origins.get(number).member === this.#replica.member;
   }
 
   #onAck(link: Link, ack: words.Ack): void {
@@ -278,7 +285,7 @@ export class Exchange {
     const asks = report.asked > (before?.asked ?? 0);
     if (asks) this.#hurryTo(report.member);
     if (this.#owes(report)) this.#hurryTo(report.member);
-    if (!this.#relays) return;
+    if (!this.relays) return;
     // What is asked travels on, and so does what answers.
     const awaits =
       report.awaited.seqs.length > 0 && before?.awaited.includes(report.awaited) !== true;

@@ -35,6 +35,8 @@ export class Link {
   /** The peer, once it has said HELLO. */
   member: string | null = null;
   region: string | null = null;
+  /** Whether the peer knows what to do with messages. */
+  takesMessages = false;
   /** The incarnation that said it; −1 before. */
   origin = -1;
   /** What the peer is known to have applied. */

@@ -73,6 +73,7 @@ export class Member {
 
   /** Ends a turn: the block, then the effects. */
   turn(): void {
+    this.replica.deliverPushes();
     const block = this.replica.takeBlock();
     if (block !== null) this.replica.appended(this.#append(block));
     if (this.prompt) this.sync();

@@ -164,6 +164,8 @@ export class Replica {
     this.verifier = new Verifier(this, (link, body) =>
       this.exchange.sendOn(link, FRAME.VERIFY_ASK, body),
     );
+    const { messages } = this.exchange;
+    this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = (member) =>
       member === this.member ||
@@ -269,6 +271,7 @@ export class Replica {
     this.index.stored(position, this.durable);
     this.#ceiling.stored(position);
     this.exchange.pump();
+    this.exchange.messages.ship();
     this.exchange.stored();
     this.endTurn();
   }
@@ -393,8 +396,12 @@ export class Replica {
     latency.note(event, wallMs, micros, settings.latencyThresholdMs);
   }
 
-  /** Hands on what was told outside of commands: by expiry, eviction and peers' records. The host calls it at the end of a turn. */
+  /**
+   * Hands on what was told outside of commands: by expiry, eviction, peers' records and peers' messages. The host calls it at the
+   * end of a turn.
+   */
   deliverPushes(): void {
+    this.exchange.messages.pump();
     this.run.tracking.broadcast();
     if (this.run.pushes.count > 0) this.run.pushes.deliver(this.run, null, null);
   }

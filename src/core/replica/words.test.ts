@@ -53,6 +53,7 @@ test("HELLO says who is there and what it has, in numbers of its own", () => {
         applied: vectorOf(applied),
         durable: vectorOf(durable),
         wallMs: 1_700_000_000_123,
+        features: 5,
       };
       words.writeHello(sink, from, said);
       const source = new Source(sink.copy());
@@ -145,6 +146,7 @@ test("mutated words are malformed or make sense; nothing else can come of them",
     applied,
     durable: applied,
     wallMs: 5,
+    features: 1,
   });
   const ack = new Sink();
   const report = {

@@ -2,7 +2,7 @@
  * Words: what two replicas say to each other besides records: HELLO when they meet, ACK from then on, PULL for what is missing.
  *
  *   HELLO = varint protocol | text cluster | text member | text region | origin | origins | vector applied | vector durable |
- *           u48 wall ms
+ *           u48 wall ms | [varint features]
  *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report
  *   PULL  = origins | varint n, n × (varint origin, varint from, varint to)
  *   report = text member | varint version | vector applied | vector durable | varint n, n × varint met | u48 ms, u16 tick |
@@ -20,6 +20,8 @@ import type { Heard, Report } from "./members.ts";
 
 /** The version this code speaks; a change of any format above raises it. */
 export const PROTOCOL = 2;
+/** Features of HELLO, as bits: what a peer understands beside that. It is sent nothing that it does not name. */
+export const TAKES_MESSAGES = 1;
 
 export interface Hello {
   readonly protocol: number;
@@ -30,6 +32,7 @@ export interface Hello {
   readonly applied: Vector;
   readonly durable: Vector;
   readonly wallMs: number;
+  readonly features: number;
 }
 
 export interface Ack {
@@ -112,6 +115,7 @@ export function writeHello(sink: Sink, numbering: Numbering, hello: Hello): void
   numbering.writeVector(sink, hello.applied);
   numbering.writeVector(sink, hello.durable);
   sink.u48(hello.wallMs);
+  sink.varint(hello.features);
 }
 
 /** Reads a HELLO; only its protocol version when that is not ours, because the rest may then mean something else. */
@@ -125,7 +129,10 @@ export function readHello(source: Source, numbering: Numbering): Hello | { proto
   numbering.read(source);
   const applied = numbering.readVector(source);
   const durable = numbering.readVector(source);
-  return { protocol, cluster, member, region, origin, applied, durable, wallMs: source.u48() };
+  const wallMs = source.u48();
+  // The first that spoke this protocol said nothing of features.
+  const features = source.left > 0 ? source.varint() : 0;
+  return { protocol, cluster, member, region, origin, applied, durable, wallMs, features };
 }
 
 export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {

@@ -28,6 +28,7 @@ export const FRAME = {
   SNAP_END: 0x0a,
   VERIFY_ASK: 0x0b,
   VERIFY_TELL: 0x0c,
+  MESSAGES: 0x0d,
   ERROR: 0x3f,
 } as const;
 
