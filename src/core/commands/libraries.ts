@@ -84,7 +84,7 @@ export class Libraries {
     const { scriptEngine, scriptRun, node } = this.#run;
     const shebang = shebangOf(code);
     if (shebang === null) return "Missing library metadata";
-    if (shebang === "endless") return "Invalid library metadata";
+    if (shebang === "endless" || shebang === "unbalanced") return "Invalid library metadata";
     let name: string | null = null;
     for (const option of shebang.options) {
       if (!option.toLowerCase().startsWith("name="))
@@ -115,7 +115,8 @@ export class Libraries {
       then.delete(name);
     }
     const names = new Set<string>();
-    for (const { functions } of then.values()) for (const { name } of functions) names.add(name.toLowerCase());
+    for (const { functions } of then.values())
+      for (const { name } of functions) names.add(name.toLowerCase());
     for (const { functions } of libraries)
       for (const { name } of functions) {
         if (names.has(name.toLowerCase())) return `Function ${name} already exists`;

@@ -5,6 +5,9 @@
  *
  * Invariant: a script without such a line may do everything, and is judged command by command.
  */
+import { Args } from "../wire/args.ts";
+import { splitWords } from "../wire/resp.ts";
+
 export const SCRIPT_FLAGS = [
   "no-writes",
   "allow-oom",
@@ -21,16 +24,18 @@ export interface Shebang {
   readonly body: string;
 }
 
-/** Null for a text without a first line of this kind; "endless" when it is all that there is. */
-export function shebangOf(text: string): Shebang | "endless" | null {
+/** Null for a text without a first line of this kind; "endless" when it is all that there is, "unbalanced" for its quotes. */
+export function shebangOf(text: string): Shebang | "endless" | "unbalanced" | null {
   if (!text.startsWith("#!")) return null;
   const end = text.indexOf("\n");
   if (end < 0) return "endless";
-  const [engine = "", ...options] = text
-    .slice(2, end)
-    .split(/[ \t\v\f\r]+/)
-    .filter((word, i) => i === 0 || word !== "");
-  return { engine, options, body: text.slice(end) };
+  const line = Buffer.from(text.slice(0, end), "latin1");
+  const words = new Args();
+  words.begin(Buffer.alloc(line.length));
+  if (!splitWords(line, 0, line.length, words)) return "unbalanced";
+  const options: string[] = [];
+  for (let i = 1; i < words.count; i++) options.push(words.text(i));
+  return { engine: words.text(0).slice(2), options, body: text.slice(end) };
 }
 
 /** What EVAL reads in the first line: the flags (null: there are none to judge by) and the rest; a text says what is wrong. */
@@ -40,6 +45,7 @@ export function readScript(
   const shebang = shebangOf(text);
   if (shebang === null) return { flags: null, body: text };
   if (shebang === "endless") return "Invalid script shebang";
+  if (shebang === "unbalanced") return "Invalid engine in script shebang";
   if (shebang.engine !== "lua") return `Unexpected engine in script shebang: #!${shebang.engine}`;
   const flags: ScriptFlag[] = [];
   for (const option of shebang.options) {

@@ -146,8 +146,9 @@ function orderBy(
 ): Uint32Array | null {
   if (!unsorted) return orderOf(run, elements, by, alphabetic, descending);
   if (!isSet) return inPlace(elements.count, descending);
-  // What is stored lies in all regions, so it must not depend on how the set lies in this one.
-  return store > 0
+  // What is stored, by this command or by the script that reads it, lies in all regions: it must not depend on how the set lies in
+  // this one.
+  return store > 0 || run.scriptRun.running
     ? orderOf(run, elements, null, true, descending)
     : inPlace(elements.count, false);
 }

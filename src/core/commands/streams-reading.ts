@@ -12,7 +12,7 @@ import { type Args, argsOf } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Wish } from "./blocking.ts";
 import type { Command } from "./command.ts";
-import { noSuchGroupToRead, NOT_AN_INTEGER, SYNTAX, WRONGTYPE } from "./errors.ts";
+import { noSuchGroupToRead, NOT_AN_INTEGER, quote, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 import {
@@ -58,7 +58,7 @@ const asked = {
   streams: 0,
 
   /** Reads the options; false after the refusal was answered. */
-  read(args: Args, grouped: boolean, reply: Reply): boolean {
+  read(run: Run, args: Args, grouped: boolean, reply: Reply): boolean {
     this.timeoutMs = -1;
     this.count = 0;
     this.group = 0;
@@ -67,6 +67,7 @@ const asked = {
     for (let i = 1; i < args.count && this.streams === 0; i++) {
       const more = args.count - 1 - i;
       if (more > 0 && args.is(i, "BLOCK")) {
+        if (run.scriptRun.running) return refuse(reply, notFromScripts(args));
         this.timeoutMs = millisecondsAt(args, ++i, reply);
         if (Number.isNaN(this.timeoutMs)) return false;
       } else if (more > 0 && args.is(i, "COUNT")) {
@@ -91,6 +92,10 @@ const asked = {
   },
 };
 
+function notFromScripts(args: Args): string {
+  return `ERR ${quote(args, 0, 128)} command is not allowed with BLOCK option from scripts`;
+}
+
 function refuse(reply: Reply, reason: string): false {
   reply.error(reason);
   return false;
@@ -103,7 +108,7 @@ function onlyGroups(option: string): string {
 const after = Buffer.alloc(ID_BYTES);
 
 function xread(run: Run, args: Args, reply: Reply): void {
-  if (!asked.read(args, false, reply)) return;
+  if (!asked.read(run, args, false, reply)) return;
   const { first, streams, count } = asked;
   for (let i = first; i < first + streams; i++) {
     const { type } = run.look(args, i);
@@ -135,7 +140,7 @@ function beginStream(args: Args, i: number, reply: Reply): void {
 }
 
 function xreadgroup(run: Run, args: Args, reply: Reply): void {
-  if (!asked.read(args, true, reply)) return;
+  if (!asked.read(run, args, true, reply)) return;
   const { first, streams, count, noAck } = asked;
   for (let i = first; i < first + streams; i++) {
     const place = run.look(args, i);

@@ -242,7 +242,7 @@ function integerAt(bytes: Buffer, from: number, to: number): number {
  *
  * A quote may open inside a word, but must close at its end. Double quotes know \xHH, \n, \r, \t, \b, \a; single ones only \'.
  */
-function splitWords(bytes: Buffer, from: number, to: number, args: Args): boolean {
+export function splitWords(bytes: Buffer, from: number, to: number, args: Args): boolean {
   const out = args.bytes;
   let written = 0;
   let at = from;

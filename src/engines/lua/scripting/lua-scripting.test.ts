@@ -169,6 +169,8 @@ test("a script that runs for too long is stopped, whatever it catches, and nothi
     "repeat until false",
     "while true do pcall(function() while true do end end) end",
     "while true do redis.pcall('incr', 'a') end",
+    "local f = coroutine.wrap(function() while true do end end) f()",
+    "local function f() return f() end f()",
   ]) {
     const store = hurried();
     store.raw("set", "a", "1");
@@ -243,6 +245,17 @@ test("SELECT and setresp of a script end with it, and a wait for a key is none",
   assert.equal(store.raw("eval", "return redis.call('blmpop', 0, 1, 'a', 'left')", "0"), "$-1\r\n");
 });
 
+test("a script can neither wait for a stream nor see how a set lies here", () => {
+  const store = storeWith();
+  assert.match(
+    store.raw("eval", "return redis.call('xread', 'block', 0, 'streams', 's', '$')", "0"),
+    /^-ERR xread command is not allowed with BLOCK option from scripts script: /,
+  );
+  store.raw("sadd", "s", "c", "a", "b");
+  const sorted = "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n";
+  assert.equal(store.raw("eval", "return redis.call('sort', 's', 'by', 'nothing')", "0"), sorted);
+});
+
 test("nothing that a script changes is there for the next one", () => {
   const store = storeWith();
   for (const change of [
@@ -306,6 +319,14 @@ test("a library may do little while it is loaded", () => {
     /Library names can only/,
   );
   assert.match(load("return ("), /^-ERR Error compiling function: user_function:2: /);
+  assert.match(
+    store.raw("function", "load", '#!lua name="a b"\nreturn 1'),
+    /^-ERR Library names can only contain/,
+  );
+  assert.equal(
+    store.raw("function", "load", '#!lua name="a\nreturn 1'),
+    "-ERR Invalid library metadata\r\n",
+  );
   assert.equal(store.raw("function", "load", "return 1"), "-ERR Missing library metadata\r\n");
   const late = hurried();
   assert.equal(
