@@ -83,3 +83,8 @@ export function checkMeetings(
   const plans = meetingsOfThree();
   assert.equal(enumerate({ operations, plans, ...more }), 21 * operations.length ** 4);
 }
+
+/** Every plan of four operations at one time, of replicas whatever their names. */
+export function checkAtOnce(operations: readonly Operation[]): void {
+  assert.equal(enumerate({ operations, atOnce: true }), 933 * operations.length ** 4);
+}

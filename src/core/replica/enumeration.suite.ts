@@ -56,6 +56,8 @@ export interface Enumeration {
   readonly plans?: readonly (readonly Act[])[];
   readonly engines?: readonly GenerationKind[];
   readonly meaning?: Meaning;
+  /** All at one time, so that those that had not seen each other have one stamp; then replicas differ by their names. */
+  readonly atOnce?: boolean;
   /** When readers look, in milliseconds after the meeting began; operations are made at 10, 20, 30 and 40. */
   readonly looksMs?: readonly number[];
 }
@@ -100,6 +102,16 @@ export function meetingsOfThree(): Act[][] {
   );
 }
 
+/** A plan with its replicas in every order. */
+function renamed(plan: readonly Act[]): Act[][] {
+  const names = [0, 1, 2].flatMap((a) => [0, 1, 2].map((b) => [a, b, 3 - a - b]));
+  const all = names
+    .filter((of) => new Set(of).size === REPLICAS)
+    .map((of) => plan.map(({ at, sees }) => ({ at: of[at] as number, sees })));
+  // Where fewer than three replicas act, two orders of their names are the same.
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
+}
+
 /** Every order in which the operations of a plan can arrive. */
 function ordersOf(plan: readonly Act[]): number[][] {
   const orders: number[][] = [];
@@ -118,7 +130,7 @@ export function enumerate(enumeration: Enumeration): number {
   const { operations, plans = allPlans() } = enumeration;
   const worlds = new Map<number, World>();
   let count = 0;
-  for (const plan of plans) {
+  for (const plan of enumeration.atOnce === true ? plans.flatMap(renamed) : plans) {
     const orders = ordersOf(plan);
     for (let which = 0; which < operations.length ** OPERATIONS; which++) {
       let world = worlds.get(orders.length);
@@ -211,7 +223,7 @@ class World {
     }
     return meeting.plan.every(({ at, sees }, i) => {
       const solo = this.#writers[at] as Solo;
-      solo.at(this.#nowMs + (i + 1) * STEP_MS);
+      solo.at(this.#nowMs + (this.#enumeration.atOnce === true ? 1 : i + 1) * STEP_MS);
       meeting.tell(solo, at, sees);
       const operation = meeting.operations[i] as Operation;
       const made = this.#make(solo, operation, key, i + 1, at, meeting.deeds(sees));

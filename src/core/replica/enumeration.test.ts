@@ -5,6 +5,7 @@ import { GREATER, LESS } from "../crdt/score.ts";
 import { allPlans, type Deed, type Operation } from "./enumeration.suite.ts";
 import {
   check,
+  checkAtOnce,
   checkMeetings,
   command,
   counted,
@@ -158,3 +159,10 @@ function removed({ record }: Deed): string[] {
     .filter(({ op, tag }) => op === "REMOVE_CELL" && tag === LIST)
     .map(({ name }) => name as string);
 }
+
+test("operations with one stamp: however four meet, every region decides by the names of the writers", () => {
+  checkAtOnce([set, incrby]);
+  checkAtOnce([formatted("lww-strict", set), formatted("lww-strict", del)]);
+  checkAtOnce([sadd, formatted("lww-set", srem)]);
+  checkAtOnce([set, sadd]);
+});
