@@ -18,7 +18,7 @@ import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 
 const NO_FILE =
-  "ERR This node is not configured to use an ACL file. Name one with `aclFile` in its configuration, or change users with ACL SETUSER until the next start.";
+  "ERR This Redis instance is not configured to use an ACL file. Name one with `aclFile` in the node's configuration, or change users with ACL SETUSER until the next start.";
 const BITS_MAX = 4096;
 const BITS_DEFAULT = 256;
 const BITS_PER_CHARACTER = 4;

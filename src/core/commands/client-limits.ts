@@ -22,7 +22,7 @@ export type OutputLimits = Readonly<Record<"normal" | "slave" | "pubsub", Output
 
 const MIB = 1024 ** 2;
 const WORDS_A_CLASS = 4;
-/** What a watched key or a subscription takes beside its name. */
+/** What a watched key, a prefix or a subscription takes, about. */
 const ENTRY_BYTES = 100;
 
 export const DEFAULT_OUTPUT_LIMITS: OutputLimits = {
@@ -114,10 +114,10 @@ export function clientsMaxBytes({ maxMemoryClients, maxMemoryBytes }: Settings):
   return Math.floor((maxMemoryBytes * maxMemoryClients.percent) / 100);
 }
 
-/** What a client holds, in bytes: requests, queued commands, watched keys, subscriptions, and what is owed to it. */
+/** What a client holds, in bytes: requests, queued commands, watched keys, prefixes, subscriptions, and what is owed to it. */
 export function bytesOf(session: Session): number {
-  const { queryBytes, queuedBytes, watched, subscriptions } = session;
-  const entries = (watched === null ? 0 : watched.size) + subscriptions;
+  const { queryBytes, queuedBytes, watched, subscriptions, tracking } = session;
+  const entries = (watched?.size ?? 0) + (tracking?.prefixes.size ?? 0) + subscriptions;
   return queryBytes + queuedBytes + entries * ENTRY_BYTES + session.outputBytes();
 }
 
