@@ -108,24 +108,10 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
 }
 
 /**
- * What a flush, an expiry or the last writer's removal of a member leaves behind is let go once every member had it. A replica that
- * lost its disk has it no more and may write as if it had never been, so they are not drawn together while a lost disk is not
- * refilled before it is written to.
+ * Whether a key was removed before all had come that could have extended it is judged by all records there were: those that went with
+ * a lost disk before anybody had them would count too.
  */
-const NEEDS_MEMORY = new Set([
-  "flush",
-  "setex",
-  "expire",
-  "persist",
-  "lexpire",
-  "wrem",
-  "wpop",
-  "vset",
-  "vsetex",
-  "vdel",
-  "jother",
-  "xend",
-]);
+const EXPIRES = new Set(["setex", "expire", "persist", "lexpire", "vsetex", "jother", "xend"]);
 
 function drawKinds(
   chance: Chance,
@@ -134,7 +120,7 @@ function drawKinds(
 ): Record<string, number> {
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
-    if (replaces && NEEDS_MEMORY.has(name)) continue;
+    if (replaces && EXPIRES.has(name)) continue;
     const rare = name === "flush";
     if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;
     kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);

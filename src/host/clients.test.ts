@@ -124,7 +124,15 @@ function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/
       has.raise(replica.me, seq);
       const incarnation = member.padEnd(8).slice(0, 8);
       const met = [replica.origins.introduce({ member, incarnation })];
-      const says = { member, version: ++version, applied: has, durable: has, met, promiseTick: 0 };
+      const says = {
+        member,
+        version: ++version,
+        applied: has,
+        durable: has,
+        met,
+        promiseTick: 0,
+        life: 1,
+      };
       const heard = [{ member: "here/1", asked: replica.waits.asked }];
       const { monoMs } = replica;
       replica.members.report(

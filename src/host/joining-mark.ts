@@ -13,6 +13,8 @@ const NAME = "joining";
 
 const schema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("whole") }),
+  /** Another process lived under this name: what was written here since may bear the names of its records. */
+  z.strictObject({ state: z.literal("fenced") }),
   /** `alone`: it may begin without having heard of anybody. */
   z.strictObject({ state: z.literal("waiting"), alone: z.boolean() }),
   z.strictObject({

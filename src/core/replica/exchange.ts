@@ -256,15 +256,27 @@ export class Exchange {
       link.clockOffsetMs = ack.wallMs + link.rttMs / 2 - this.#replica.nowMs;
     }
     for (const report of ack.reports) {
-      if (report.member === link.member) link.peerApplied.join(report.applied);
+      if (report.member === link.member) {
+        link.peerApplied.join(report.applied);
+        link.life = report.life;
+      }
       this.#onReport(link, report);
     }
     if (link.isBehind) this.#startBacklog(link);
     this.#pulls.heard(link, this.#replica.monoMs);
   }
 
+  /** A report under our own name that came over others. */
+  #onRival(report: Report): void {
+    const found = this.#replica.rivals.heard(report);
+    if (found === "we are younger") this.#replica.effects.push({ type: "rival" });
+    if (found === "it is younger")
+      this.#note("warn", `a younger process lives under the name ${report.member}: it is to stop`);
+  }
+
   #onReport(link: Link, report: Report): void {
     const { members, origins, delivery, monoMs } = this.#replica;
+    if (report.member === members.name) return this.#onRival(report);
     const before = members.latest(report.member);
     if (!members.report(report, monoMs)) return;
     this.#pass(link, before, report);
@@ -468,6 +480,8 @@ export class Exchange {
     const reports = [this.#replica.report()];
     for (const report of this.#replica.members.reports())
       if (report.member !== link.member) reports.push(report);
+    for (const report of this.#replica.members.others(link.member as string, link.life))
+      reports.push(report);
     this.#sink.clear();
     words.writeAck(this.#sink, link.numbering, {
       // What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.

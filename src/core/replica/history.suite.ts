@@ -293,6 +293,7 @@ export class History {
       durable: this.#numbered(to, report.durable),
       met: report.met.map((origin) => to.replica.origins.introduce(origin)),
       promiseTick: 0xffff,
+      life: 1,
     };
     members.report({ ...numbered, asked: 0, awaited: new Vector(0), heard: [] }, 0);
     members.promote();

@@ -41,6 +41,8 @@ export class Link {
   origin = -1;
   /** What the peer is known to have applied. */
   readonly peerApplied = new Vector();
+  /** The life of the peer's process, once it has reported. */
+  life = 0;
   /** What the peer says it can give; null while it has not, and always of one that is older than this word. */
   standing: Standing | null = null;
   /** Our log no longer holds what the peer needs: nothing is sent until it has that from elsewhere. */

@@ -20,6 +20,8 @@ export interface Report {
   readonly member: string;
   /** Grows with every report of a member, across restarts too. */
   readonly version: number;
+  /** The life of its process that wrote it: grows from one start to the next. */
+  readonly life: number;
   readonly applied: Vector;
   readonly durable: Vector;
   /** The present incarnations it has met, one of each member: its own first. */
@@ -47,6 +49,8 @@ interface Member {
   latestAtMs: number;
   /** Reports before then may have been under way when the link to it closed. */
   doubtedUntilMs: number;
+  /** Of each life of its process that reports now: the newest report, and when that came. Usually one. */
+  readonly lives: Map<number, { readonly report: Report; readonly atMs: number }>;
   /** Reports that wait until what their member had applied is applied here, oldest first. */
   readonly waiting: Report[];
   /** The newest report that counts. */
@@ -90,6 +94,7 @@ export class Members {
           latest: null,
           latestAtMs: 0,
           doubtedUntilMs: 0,
+          lives: new Map(),
           waiting: [],
           counted: null,
         });
@@ -98,12 +103,23 @@ export class Members {
   /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */
   report(report: Report, monoMs: number): boolean {
     const member = this.#members.get(report.member);
-    if (member === undefined || report.version <= (member.latest?.version ?? -1)) return false;
+    if (member === undefined) return false;
+    const { lives } = member;
+    if (report.version > (lives.get(report.life)?.report.version ?? -1))
+      lives.set(report.life, { report, atMs: monoMs });
+    for (const [life, { atMs }] of lives) if (monoMs - atMs > SILENT_MS) lives.delete(life);
+    if (report.version <= (member.latest?.version ?? -1)) return false;
     member.latest = report;
     if (monoMs >= member.doubtedUntilMs) member.latestAtMs = monoMs;
     member.waiting.push(report);
     if (member.waiting.length > WAITING_MAX) member.waiting.shift();
     return true;
+  }
+
+  /** What lives of a member's process report now, but for one of them: that one is to hear it. */
+  *others(name: string, life: number): Generator<Report> {
+    for (const [other, { report }] of this.#members.get(name)?.lives ?? [])
+      if (other !== life) yield report;
   }
 
   /** The present incarnation of a member; −1 of one who does not count, or has not been heard of. */

@@ -44,6 +44,7 @@ import { LogIndex } from "./log-index.ts";
 import { Members, type Report } from "./members.ts";
 import { BLOCK_CEILING, BLOCK_RUNS, RecordSink } from "./record.ts";
 import { type Wait, Waits } from "./waits.ts";
+import { Rivals } from "./rivals.ts";
 import { Writer } from "./writer.ts";
 
 /** What the host is to do. Bodies are valid until the turn's effects are carried out. */
@@ -67,6 +68,8 @@ export type Effect =
   | { readonly type: "joining" }
   /** A peer has found these slots to differ, and this replica to be wrong about them. */
   | { readonly type: "heal"; readonly link: number; readonly id: number; readonly slots: number[] }
+  /** Another process lives under our name, and it is for us to stop. */
+  | { readonly type: "rival" }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {
@@ -86,6 +89,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly node: NodePort;
   /** 16 bytes that all members share and nobody else knows: the mark of tokens. */
   readonly tokenKey?: Buffer;
+  /** Of this process: grows from one start to the next, with chance in it; 1 when absent. */
+  readonly life?: number;
   /** 96 bits of chance. */
   readonly chance: readonly [number, number, number];
 }
@@ -110,6 +115,7 @@ export class Replica {
   readonly index = new LogIndex();
   readonly expiry: Expiry;
   readonly exchange: Exchange;
+  readonly rivals: Rivals;
   readonly waits: Waits;
   readonly witness: Witness;
   readonly verifier: Verifier;
@@ -166,6 +172,7 @@ export class Replica {
     );
     const { messages } = this.exchange;
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
+    this.rivals = new Rivals(options.life ?? 1, this.members.names.length);
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = (member) =>
       member === this.member ||
@@ -417,6 +424,7 @@ export class Replica {
       applied: this.applied,
       durable: this.durable,
       met: this.members.met(),
+      life: this.rivals.life,
       promiseMs: this.#ceiling.promise(this.nowMs),
       promiseTick: 0xffff,
       asked: this.waits.asked,

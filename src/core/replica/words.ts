@@ -151,6 +151,7 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
     for (const origin of report.met) sink.varint(origin);
     sink.u48(report.promiseMs);
     sink.u16(report.promiseTick);
+    sink.varint(report.life);
     sink.varint(report.asked);
     numbering.writeVector(sink, report.awaited);
     sink.varint(report.heard.length);
@@ -177,6 +178,7 @@ export function readAck(source: Source, numbering: Numbering): Ack {
       met: readMet(source, numbering),
       promiseMs: source.u48(),
       promiseTick: source.u16(),
+      life: source.varint(),
       asked: source.varint(),
       awaited: numbering.readVector(source),
       heard: readHeard(source),

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Member, Network } from "./network.suite.ts";
+import { replicaOf } from "./solo.suite.ts";
+
+/** Three members, and a second process under the name of the first, whose life began before or after it. */
+function withRival(life: number): { network: Network; own: Member; rival: Member } {
+  const network = new Network(["a/1", "b/1", "c/1"]);
+  const [own, b, c] = network.members as [Member, Member, Member];
+  own.replica = replicaOf("a/1", 1, { ...own.more, life: 10 });
+  const rival = new Member(network, "a/1", own.more);
+  rival.replica = replicaOf("a/1", 2, { ...own.more, life });
+  network.members.push(rival);
+  network.connect(own, b);
+  network.connect(rival, c);
+  network.connect(b, c);
+  return { network, own, rival };
+}
+
+function isToldToStop({ seen }: Member): boolean {
+  return seen.some(({ type }) => type === "rival");
+}
+
+test("of two processes that live under one name the younger stops, though they never meet", () => {
+  for (const life of [9, 11]) {
+    const { network, own, rival } = withRival(life);
+    network.pass(4_000);
+    assert.equal(isToldToStop(own), life < 10);
+    assert.equal(isToldToStop(rival), life > 10);
+  }
+});
+
+test("an earlier life of a replica, whose reports still go round, is no rival", () => {
+  const { network, own, rival } = withRival(9);
+  network.pass(600);
+  for (const id of [...rival.wires.keys()]) network.close(rival, id);
+  network.members.pop();
+  const before = own.seen.length;
+  // What it said stays newest at those who have heard it: our own clock is behind.
+  own.replica = replicaOf("a/1", 3, { ...own.more, life: 12 });
+  for (const id of [...own.wires.keys()]) network.close(own, id);
+  network.nowMs -= 100_000;
+  network.connect(own, network.members[1] as Member);
+  network.connect(own, network.members[2] as Member);
+  network.pass(3_000);
+  assert.equal(
+    own.seen.slice(before).some(({ type }) => type === "rival"),
+    false,
+  );
+});
