@@ -279,6 +279,22 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       keys: 50,
     },
   },
+  /** Members that are away for long while the others' logs come to their limit. */
+  absent: {
+    faults: ["isolate", "crash", "cut", "slow-wire"],
+    everyMs: 6_000,
+    fixed: {
+      durability: "local",
+      regions: 3,
+      shape: "mesh",
+      checkpointBytes: 4_000,
+      segmentBytes: 8 << 10,
+      minRetainMs: 500,
+      logBytesMax: 20_000,
+      meanMs: 20,
+      keys: 50,
+    },
+  },
   links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
   checkpoints: {
     kinds: ["set", "total", "sadd", "srem", "incr", "hset"],

@@ -326,7 +326,7 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     },
     join: { waitMs: ALONE_AFTER_MS },
     checkpoint: { everyBytes: plan.checkpointBytes, everyMs: 5_000 },
-    log: { ...defaults.log, minRetainMs: plan.minRetainMs },
+    log: { ...defaults.log, minRetainMs: plan.minRetainMs, maxBytes: plan.logBytesMax },
     keyspaces: [...FORMATS],
   };
 }

@@ -18,6 +18,7 @@ export const MARKS = [
   "a key was removed because it had expired",
   "a checkpoint was installed",
   "the log was cut",
+  "the log was cut at its limit",
   "a node came back from a checkpoint",
   "a tail was lost in a crash",
   "a node went on as a new incarnation",

@@ -3,7 +3,7 @@
  *
  * Invariant: a checkpoint is installed only once the log is durable up to where its last slice was taken: a slice may show
  * records that a crash would otherwise take back. The log is cut only below an installed checkpoint, below what every member
- * has, and not before `minRetainMs` have passed.
+ * has, and not before `minRetainMs` have passed; beyond its limits below what most members have.
  */
 import { CheckpointWriter } from "../core/replica/checkpoint.ts";
 import type { Replica } from "../core/replica/replica.ts";
@@ -24,6 +24,11 @@ export interface CheckpointOptions {
   readonly everyBytes: number;
   readonly everyMs: number;
   readonly minRetainMs: number;
+  /** Beyond these it is cut although members who are away need it, if most members have it. */
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  /** It was cut below what these members need. */
+  readonly onCutShort: (members: string[]) => void;
 }
 
 export class CheckpointJob {
@@ -113,14 +118,33 @@ export class CheckpointJob {
   }
 
   #truncate(nowMs: number): void {
+    const { minRetainMs } = this.#options;
+    const old = this.#history.findLast(({ atMs }) => nowMs - atMs >= minRetainMs);
+    if (old !== undefined) this.#cut(old.position, false);
+    const limit = this.#limit(nowMs);
+    if (limit !== null) this.#cut(limit, true);
+  }
+
+  /** Up to where the log is longer or older than it may be; null while it is not. */
+  #limit(nowMs: number): number | null {
+    const { maxBytes, maxAgeMs } = this.#options;
+    const { begin, end } = this.#host.storage.log;
+    if (end - begin > maxBytes) return this.position;
+    return this.#history.findLast(({ atMs }) => nowMs - atMs >= maxAgeMs)?.position ?? null;
+  }
+
+  #cut(position: number, isAtLimit: boolean): void {
     const { replica, storage } = this.#host;
-    const old = this.#history.findLast(({ atMs }) => nowMs - atMs >= this.#options.minRetainMs);
-    if (old === undefined || this.position === null) return;
-    const cut = replica.truncation(Math.min(old.position, this.position));
+    if (this.position === null) return;
+    const cut = replica.truncation(Math.min(position, this.position), isAtLimit);
     if (cut === null || cut <= storage.log.begin) return;
+    const needing = isAtLimit ? replica.needing(cut) : [];
+    const before = replica.index.baseVector;
     storage.log.truncate(cut);
     replica.index.truncated(cut);
+    if (replica.index.baseVector === before) return;
     replica.exchange.standingChanged();
-    this.#history = this.#history.filter(({ atMs }) => atMs >= old.atMs);
+    if (needing.length > 0) this.#options.onCutShort(needing);
+    this.#history = this.#history.filter((one) => one.position >= cut);
   }
 }

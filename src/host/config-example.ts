@@ -66,11 +66,13 @@ memory:
   policy: noeviction
   samples: 5
 
-# How much of the log is kept for peers that are away: at least this long; a
-# warning says so when it has grown beyond maxBytes. What a peer still needs is never cut.
+# How much of the log is kept for peers that are away: at least minRetainMs. When it is longer than maxBytes or reaches back further
+# than maxAgeMs, a warning says whom it waits for, and it is cut as far as most members have it. Whoever needs what was cut is
+# given a snapshot. What fewer have is never cut.
 log:
   minRetainMs: 10m
   maxBytes: 8GiB
+  maxAgeMs: 24h
 
 # A node on an empty directory serves nothing before another member has said what there is. It begins alone, as the first of a
 # new cluster, when it could reach none for so long.

@@ -49,7 +49,7 @@ test("sizes and durations may be written with their units", () => {
     "protoMaxBulkLen: 32mb\nlog: { minRetainMs: 1h, maxBytes: 1 GiB }\ncheckpoint: { everyMs: 30s, everyBytes: 1048576 }",
   );
   assert.equal(protoMaxBulkLen, 33_554_432);
-  assert.deepEqual(log, { minRetainMs: 3_600_000, maxBytes: 1_073_741_824 });
+  assert.deepEqual(log, { minRetainMs: 3_600_000, maxBytes: 1_073_741_824, maxAgeMs: 86_400_000 });
   assert.deepEqual(checkpoint, { everyMs: 30_000, everyBytes: 1_048_576 });
 });
 

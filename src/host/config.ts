@@ -129,6 +129,9 @@ const schema = group({
       "must be bytes, 256MiB or more, such as 8GiB",
       256 * MIB,
     ).default(8 * 1024 * MIB),
+    maxAgeMs: quantity(parseMs, "must be a duration of 1m or more, such as 24h", MINUTE_MS).default(
+      24 * 60 * MINUTE_MS,
+    ),
   }).prefault({}),
   join: group({
     waitMs: quantity(parseMs, "must be a duration such as 10s, or milliseconds", 0).default(10_000),

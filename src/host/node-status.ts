@@ -135,13 +135,23 @@ export function statusOf(sources: StatusSources): NodeStatus {
       libraryBytes: run.libraries.bytes,
       engineBytes: run.scriptEngine?.bytes ?? 0,
     },
-    stability: { waitingResets: garbage.waitingResets, waitingFloors: garbage.waitingFloors },
+    stability: {
+      waitingResets: garbage.waitingResets,
+      waitingFloors: garbage.waitingFloors,
+      waitsFor: waitsFor(replica),
+    },
     applied: replica.describe(replica.applied),
     durable: replica.describe(replica.durable),
     links: config.members
       .filter((member) => member !== config.member)
       .map((member) => linkStatus(sources, member)),
   };
+}
+
+/** Those who have not stored what left the oldest of what waits; all others, when it is only not known whether more can come. */
+function waitsFor({ garbage, members }: Replica): string[] {
+  const oldest = garbage.oldest;
+  return oldest === null ? [] : members.unsettled(oldest.origin, oldest.seq);
 }
 
 function conflictStatus({ run, keyspace, writer }: Replica): NodeStatus["conflicts"] {
@@ -187,6 +197,8 @@ function linkStatus({ replica, peers }: StatusSources, member: string): LinkStat
     lagMs: lag?.ms ?? null,
     lagRecords: lag?.records ?? null,
     backlogBytes: link === undefined ? 0 : Math.max(0, replica.shipTo - link.backlog.cursor),
+    retainedBytes: Math.max(0, replica.index.end - replica.neededFrom(member)),
+    behindLog: link?.isBehind ?? false,
     sentBytes: link?.sentBytes ?? 0,
     receivedBytes: link?.receivedBytes ?? 0,
     sentRecords: link?.sentRecords ?? 0,

@@ -2,9 +2,11 @@
  * Recovery: brings a replica to where its log ends: the newest checkpoint that can be read, then the log behind it.
  *
  * Invariant: the replica serves nothing before its log is replayed to the end. A damaged checkpoint is passed over only if the log
- * reaches back to an older one, or to its very beginning; otherwise the start is refused and says what is damaged.
+ * reaches back to an older one, or to its very beginning; otherwise the start is refused and says what is damaged. What a
+ * checkpoint shows beyond the log's end was never written: that is refused too, unless more of it is to come from peers (`isSnapshot`).
  */
 import { Malformed } from "../core/bytes/source.ts";
+import { Vector } from "../core/clock/vector.ts";
 import { CheckpointLoader } from "../core/replica/checkpoint.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import { Damaged, type Storage } from "./ports/storage.ts";
@@ -16,17 +18,23 @@ export interface Recovered {
   /** The position of the checkpoint that was loaded, or null. */
   readonly checkpoint: number | null;
   readonly replayedBytes: number;
+  /** The newest records that the checkpoint shows: more than the replica has, when it is a snapshot whose end is still to come. */
+  readonly shown: Vector;
 }
+
+const MEND = "restore the directory, or empty it and let the replica start anew";
 
 /** `newReplica` makes an empty one: a second is needed when a checkpoint turns out to be damaged half way through. */
 export async function recover(
   storage: Storage,
   newReplica: () => Replica,
+  isSnapshot: boolean,
   warn: (text: string) => void,
   onProgress: (position: number, end: number) => void,
 ): Promise<Recovered> {
   const { log } = storage;
-  const { replica, checkpoint } = await loadCheckpoint(storage, newReplica, warn);
+  const { replica, loader } = await loadCheckpoint(storage, newReplica, warn);
+  const checkpoint = loader?.position ?? null;
   let position = checkpoint ?? log.begin;
   if (position < log.begin || position > log.end)
     throw new Damaged(
@@ -40,21 +48,27 @@ export async function recover(
     } catch (cause) {
       if (!(cause instanceof Malformed)) throw cause;
       throw new Damaged(
-        `the log behind position ${position} does not follow from what lies before it (${cause.message}): its beginning or the checkpoint is missing; restore the directory, or empty it and let the replica start anew`,
+        `the log behind position ${position} does not follow from what lies before it (${cause.message}): its beginning or the checkpoint is missing; ${MEND}`,
         { cause },
       );
     }
     onProgress(position, log.end);
   }
+  try {
+    if (!isSnapshot) loader?.check();
+  } catch (cause) {
+    throw new Damaged(`${cause instanceof Error ? cause.message : ""}: ${MEND}`, { cause });
+  }
   replica.replayed();
-  return { replica, checkpoint, replayedBytes: position - start };
+  const shown = loader?.shown ?? new Vector();
+  return { replica, checkpoint, replayedBytes: position - start, shown };
 }
 
 async function loadCheckpoint(
   { checkpoints, log }: Storage,
   newReplica: () => Replica,
   warn: (text: string) => void,
-): Promise<{ replica: Replica; checkpoint: number | null }> {
+): Promise<{ replica: Replica; loader: CheckpointLoader | null }> {
   let damaged: unknown = null;
   for (const number of await checkpoints.list()) {
     const replica = newReplica();
@@ -67,9 +81,9 @@ async function loadCheckpoint(
       warn(`checkpoint ${number} cannot be used: ${error.message}`);
       continue;
     }
-    if (loader.position >= log.begin) return { replica, checkpoint: loader.position };
+    if (loader.position >= log.begin) return { replica, loader };
     damaged ??= new Damaged(`checkpoint ${number} is older than the log reaches back`);
   }
   if (damaged !== null && !log.isWhole) throw damaged;
-  return { replica: newReplica(), checkpoint: null };
+  return { replica: newReplica(), loader: null };
 }

@@ -16,6 +16,10 @@ export interface LinkStatus {
   /** Our records that the peer is not known to have applied. */
   lagRecords: number | null;
   backlogBytes: number;
+  /** The log that is kept from the oldest record on that the peer is not known to have stored. */
+  retainedBytes: number;
+  /** Whether the log no longer holds what it needs: it is to be given a snapshot. */
+  behindLog: boolean;
   sentBytes: number;
   receivedBytes: number;
   sentRecords: number;
@@ -155,7 +159,8 @@ export interface NodeStatus {
     /** What the engine's interpreters hold. */
     engineBytes: number;
   };
-  stability: { waitingResets: number; waitingFloors: number };
+  /** What removals left behind, and the members without which the oldest of it cannot be collected. */
+  stability: { waitingResets: number; waitingFloors: number; waitsFor: string[] };
   /** Origin → highest seq applied; and durable in this replica's log. */
   applied: Record<string, number>;
   durable: Record<string, number>;

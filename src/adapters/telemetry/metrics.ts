@@ -421,6 +421,29 @@ export const METRICS: readonly MetricDefinition[] = [
     read: ({ status: { stability } }) =>
       byLabel("kind", { resets: stability.waitingResets, floors: stability.waitingFloors }),
   },
+  {
+    name: "atoll_stability_waits_for",
+    type: "gauge",
+    unit: "1",
+    labels: ["member"],
+    help: "1 for each member without whose word the oldest of what waits cannot be cleaned up.",
+    read: ({ status }) =>
+      status.stability.waitsFor.map((member) => ({ labels: { member }, value: 1 })),
+  },
+  perLink(
+    "atoll_log_retained_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of the log of `from` that are kept because `to` may need them.",
+    (link) => link.retainedBytes,
+  ),
+  perLink(
+    "atoll_link_behind_log",
+    "gauge",
+    "1",
+    "1 while `to` needs what the log of `from` no longer holds: a snapshot takes its place.",
+    (link) => flag(link.behindLog),
+  ),
   perLink("atoll_link_up", "gauge", "1", "1 while the link is open.", (link) =>
     flag(link.state !== "down"),
   ),

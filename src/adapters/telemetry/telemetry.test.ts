@@ -14,6 +14,8 @@ const LINK: LinkStatus = {
   lagMs: 1500,
   lagRecords: 12,
   backlogBytes: 4096,
+  retainedBytes: 0,
+  behindLog: false,
   sentBytes: 1000,
   receivedBytes: 2000,
   sentRecords: 10,
@@ -107,7 +109,7 @@ const STATUS: NodeStatus = {
   },
   joining: null,
   giving: [],
-  stability: { waitingResets: 2, waitingFloors: 8 },
+  stability: { waitingResets: 2, waitingFloors: 8, waitsFor: [] },
   applied: {},
   durable: {},
   links: [

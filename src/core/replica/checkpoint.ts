@@ -190,6 +190,8 @@ export class CheckpointLoader {
   /** The file's number of an origin → ours. */
   readonly #numbers: number[] = [];
   readonly #place = new Place();
+  /** The newest record of each origin that anything loaded shows. */
+  readonly shown = new Vector();
   position = 0;
 
   constructor(replica: Replica) {
@@ -213,6 +215,28 @@ export class CheckpointLoader {
     const number = this.#numbers[source.varint()];
     if (number === undefined) throw new Malformed("an entry names an origin nobody introduced");
     return number;
+  }
+
+  #dot(source: Source): { origin: number; seq: number } {
+    const origin = this.#number(source);
+    return { origin, seq: this.#seq(origin, source.varint()) };
+  }
+
+  /** The seq of a record of `origin`, of which something shows. */
+  #seq(origin: number, seq: number): number {
+    this.shown.raise(origin, Math.floor(seq));
+    return seq;
+  }
+
+  /**
+   * Call it behind the log. A slice may show records beyond the vector it began with, and the log behind holds all of them. What shows
+   * others was not written by a replica that works: to remove it would take a record that has seen what nobody made. Throws `Malformed`.
+   */
+  check(): void {
+    if (!this.#replica.applied.includes(this.shown))
+      throw new Malformed(
+        "the checkpoint shows records that neither it nor the log behind it holds",
+      );
   }
 
   #readVector(source: Source): Vector {
@@ -243,7 +267,8 @@ export class CheckpointLoader {
     replica.index.restore(marks, this.position);
     for (let left = source.varint(); left > 0; left--) {
       const origin = this.#number(source);
-      const [seq, db, ms, tick] = [source.varint(), readDb(source), source.u48(), source.u16()];
+      const seq = this.#seq(origin, source.varint());
+      const [db, ms, tick] = [readDb(source), source.u48(), source.u16()];
       replica.keyspace.flushes.push({ origin, seq, db: db - 1, ms, tick });
     }
     for (let left = source.varint(); left > 0; left--) {
@@ -273,7 +298,7 @@ export class CheckpointLoader {
 
   #item(source: Source): GarbageItem {
     const origin = this.#number(source);
-    const seq = source.varint();
+    const seq = this.#seq(origin, source.varint());
     const db = readDb(source);
     const key = Buffer.from(source.view());
     const kind = source.u8();
@@ -293,12 +318,10 @@ export class CheckpointLoader {
     const tag = readCounting(source);
     const name = Buffer.from(source.view());
     const resets: Reset[] = [];
-    for (let left = source.varint(); left > 0; left--)
-      resets.push({
-        origin: this.#number(source),
-        seq: readSeq(source),
-        sum: readAmount(source),
-      });
+    for (let left = source.varint(); left > 0; left--) {
+      const of = this.#number(source);
+      resets.push({ origin: of, seq: this.#seq(of, readSeq(source)), sum: readAmount(source) });
+    }
     return { origin, seq, db, key, what: { kind: "resets", tag, name, resets } };
   }
 
@@ -328,8 +351,7 @@ export class CheckpointLoader {
     if ((parts & 8) !== 0)
       for (let left = source.varint(); left > 0; left--)
         key.deadlines.push({
-          origin: this.#number(source),
-          seq: source.varint(),
+          ...this.#dot(source),
           ms: source.u48(),
           tick: source.u16(),
           deadline: source.u48(),
@@ -337,8 +359,7 @@ export class CheckpointLoader {
     if ((parts & 16) !== 0)
       for (let left = source.varint(); left > 0; left--)
         key.raiseFloor({
-          origin: this.#number(source),
-          seq: source.varint(),
+          ...this.#dot(source),
           bornMs: source.u48(),
           writtenMs: source.u48(),
           writtenTick: source.u16(),
@@ -357,8 +378,8 @@ export class CheckpointLoader {
     const key = keyspace.open(this.#place);
     for (let left = source.varint(); left > 0; left--) {
       const member = readMember(source);
-      const origin = this.#number(source);
-      const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+      const { origin, seq } = this.#dot(source);
+      const [ms, tick] = [source.u48(), source.u16()];
       key.raiseMemberFloor(member, { origin, seq, ms, tick });
     }
     keyspace.settle(this.#place, key);
@@ -366,8 +387,8 @@ export class CheckpointLoader {
 
   #generation(source: Source): Generation {
     const kind = readKind(source, this.#replica.keyspace.kinds);
-    const origin = this.#number(source);
-    const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+    const { origin, seq } = this.#dot(source);
+    const [ms, tick] = [source.u48(), source.u16()];
     const state = kind.create();
     state.join(source.view());
     return { kind, origin, seq, ms, tick, state };
@@ -387,8 +408,8 @@ export class CheckpointLoader {
     const kind = source.u8();
     const siblings = kind === CELL_REGISTER ? 1 : source.varint();
     for (let left = siblings; left > 0; left--) {
-      const origin = this.#number(source);
-      const [seq, ms, tick] = [source.varint(), source.u48(), source.u16()];
+      const { origin, seq } = this.#dot(source);
+      const [ms, tick] = [source.u48(), source.u16()];
       const deadline = source.u48();
       cell.siblings.push({
         origin,
@@ -400,17 +421,19 @@ export class CheckpointLoader {
       });
     }
     if (kind === CELL_REGISTER) return cell;
-    for (let left = source.varint(); left > 0; left--)
+    for (let left = source.varint(); left > 0; left--) {
+      const origin = this.#number(source);
       cell.eras.push({
-        origin: this.#number(source),
-        start: readSeq(source),
+        origin,
+        start: this.#seq(origin, readSeq(source)),
         startMs: source.u48(),
         startTick: source.u16(),
-        seq: readSeq(source),
+        seq: this.#seq(origin, readSeq(source)),
         sum: readAmount(source),
-        resetSeq: readSeq(source),
+        resetSeq: this.#seq(origin, readSeq(source)),
         resetSum: readAmount(source),
       });
+    }
     return cell;
   }
 }

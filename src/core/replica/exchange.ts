@@ -393,6 +393,16 @@ export class Exchange {
     passage.cursor = to;
   }
 
+  /** What was to be read was cut off the log meanwhile. */
+  forgotten(id: number, passageId: number): void {
+    const link = this.links.get(id);
+    const passage = link?.passage(passageId);
+    if (link === undefined || passage === undefined) return;
+    passage.reading = false;
+    if (passage.wanted === null) this.#startBacklog(link);
+    else link.endErrand(passageId);
+  }
+
   /** A read has ended: what was offered is sent, and the next read asked for. */
   readDone(id: number, passageId: number): void {
     const link = this.links.get(id);

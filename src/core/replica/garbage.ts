@@ -140,6 +140,11 @@ export class Garbage {
     keyspace.settle(place, key);
   }
 
+  /** The record that left the oldest of what waits; null when nothing does. */
+  get oldest(): { readonly origin: number; readonly seq: number } | null {
+    return this.#queue[this.#head] ?? null;
+  }
+
   /** Everything that waits, for a checkpoint. */
   items(): readonly Item[] {
     return this.#queue.slice(this.#head);

@@ -61,6 +61,11 @@ export class LogIndex {
     return position;
   }
 
+  /** What lies before the last mark at or before `position`. */
+  vectorAt(position: number): Vector {
+    return this.#marks.findLast((mark) => mark.position <= position)?.vector ?? this.baseVector;
+  }
+
   /** What lies before the oldest retained position: who lacks some of it cannot be served from this log. */
   get baseVector(): Vector {
     return this.#marks[0]?.vector ?? new Vector();

@@ -22,7 +22,15 @@ function vector(...seqs: number[]): Vector {
 function report(member: string, version: number, applied: Vector, durable = applied): Report {
   const met = member === "b" ? [1, 0, 2] : [2, 0, 1];
   const promiseMs = version * 100;
-  const says = { met, promiseMs, promiseTick: 0xffff, life: 1, asked: 0, awaited: new Vector(0), heard: [] };
+  const says = {
+    met,
+    promiseMs,
+    promiseTick: 0xffff,
+    life: 1,
+    asked: 0,
+    awaited: new Vector(0),
+    heard: [],
+  };
   return { member, version, applied, durable, ...says };
 }
 

@@ -171,6 +171,31 @@ export class Members {
     return true;
   }
 
+  /**
+   * Whether most members have the record durably, we among them. Of what two logs have forgotten there is then somebody who has both,
+   * and who can give each a snapshot: less would let two halves of a cluster forget what the other needs.
+   */
+  isAtMajority(origin: number, seq: number): boolean {
+    let count = this.#durable.covers(origin, seq) ? 1 : 0;
+    for (const { latest } of this.#members.values())
+      if (latest !== null && latest.durable.covers(origin, seq)) count++;
+    return count * 2 > this.names.length;
+  }
+
+  /** The members on whose word it rests whether the record is stable: those whose reports that count do not cover it. */
+  unsettled(origin: number, seq: number): string[] {
+    return [...this.#members]
+      .filter(([, { counted }]) => counted === null || !counted.durable.covers(origin, seq))
+      .map(([name]) => name);
+  }
+
+  /** The members that are not known to have the record durably. */
+  lacking(origin: number, seq: number): string[] {
+    return [...this.#members]
+      .filter(([, { latest }]) => latest === null || !latest.durable.covers(origin, seq))
+      .map(([name]) => name);
+  }
+
   /** Everything stamped up to here has arrived; 0 while that cannot be told. `ownMs` is our own clock. */
   watermarkMs(ownMs: number): number {
     if (!this.#acquainted) return 0;

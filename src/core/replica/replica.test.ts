@@ -211,7 +211,7 @@ test("what every member has is stable: resets, floors and flushes go, and the lo
   for (const { replica } of members) {
     assert.equal(replica.garbage.waitingResets + replica.garbage.waitingFloors, 0);
     assert.equal(replica.keyspace.heap.usedBytes, 0, "not a byte is left of what is gone");
-    assert.notEqual(replica.truncation(replica.index.end), null);
+    assert.notEqual(replica.truncation(replica.index.end, false), null);
   }
 });
 
@@ -240,4 +240,26 @@ test("a replica that was away catches up from where it was", () => {
   network.connect(b, a);
   network.pass(200);
   for (const member of [a, b]) assert.equal(member.get("n"), "$3\r\n120\r\n");
+});
+
+test("at its limit the log is cut below what one member needs once most have it, and never below that", () => {
+  const { network, members } = three();
+  const [a, b, c] = members;
+  a.command("SET", "k", "v");
+  for (let i = 0; i < 3; i++) a.command("SET", `large ${i}`, "x".repeat(300_000));
+  const { replica } = a;
+  const limited = (): number => replica.truncation(replica.index.end, true) ?? 0;
+  assert.equal(limited(), 0, "nobody else has it");
+  network.connect(a, b);
+  network.pass(500);
+  assert.equal(replica.truncation(replica.index.end, false) ?? 0, 0, "c may need it");
+  const cut = limited();
+  assert.ok(cut > 0);
+  assert.deepEqual(replica.needing(cut), ["c/1"]);
+  replica.index.truncated(cut);
+  assert.equal(replica.neededFrom("b/1"), replica.index.end);
+  network.connect(a, c);
+  network.pass(400);
+  const [, toC] = [...replica.exchange.links.values()];
+  assert.equal(toC?.isBehind, true);
 });

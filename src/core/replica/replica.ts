@@ -303,15 +303,38 @@ export class Replica {
   }
 
   /**
-   * Where the log may be cut: everything before is in the checkpoint at `checkpoint` and durable at every member. Null: nowhere.
+   * Where the log may be cut: everything before is in the checkpoint at `checkpoint` and durable at every member, or, when it has come to
+   * its limit, at most of them. Null: nowhere.
    */
-  truncation(checkpoint: number): number | null {
+  truncation(checkpoint: number, isAtLimit: boolean): number | null {
+    const { members } = this;
     return this.index.cutBefore(checkpoint, (vector) => {
-      for (let number = 0; number < this.origins.count; number++)
-        if (vector.get(number) > 0 && !this.members.isEverywhere(number, vector.get(number)))
-          return false;
+      for (let number = 0; number < this.origins.count; number++) {
+        const seq = vector.get(number);
+        if (seq === 0 || members.isEverywhere(number, seq)) continue;
+        if (!isAtLimit || !members.isAtMajority(number, seq)) return false;
+      }
       return true;
     });
+  }
+
+  /** The members that need something of the log before `position`, as far as is known. */
+  needing(position: number): string[] {
+    const { members, index } = this;
+    const vector = index.vectorAt(position);
+    const needing = new Set<string>();
+    for (let number = 0; number < this.origins.count; number++)
+      if (vector.get(number) > 0)
+        for (const member of members.lacking(number, vector.get(number))) needing.add(member);
+    return [...needing];
+  }
+
+  /** Where the log begins that a member needs; its end when it needs none. */
+  neededFrom(member: string): number {
+    const durable = this.members.latest(member)?.durable;
+    if (durable === undefined) return this.index.startFor(() => false);
+    if (durable.includes(this.durable)) return this.index.end;
+    return this.index.startFor((vector) => durable.includes(vector));
   }
 
   /** Takes a block of our own log at a restart, in order. */
