@@ -100,7 +100,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),
-    logBytesMax: new Chance(seed, "log limit").pick([2 ** 33, 2 ** 33, 20_000]),
+    logBytesMax: new Chance(seed, "log limit").pick([2 ** 33, 2 ** 33, 400_000]),
     skewMs: chance.pick([0, 10, 100]),
     faults,
     verifyMs: new Chance(seed, "verify").pick([0, 0, 3_000, 10_000]),
