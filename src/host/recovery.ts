@@ -28,9 +28,9 @@ const MEND = "restore the directory, or empty it and let the replica start anew"
 export async function recover(
   storage: Storage,
   newReplica: () => Replica,
-  isSnapshot: boolean,
   warn: (text: string) => void,
   onProgress: (position: number, end: number) => void,
+  isSnapshot = false,
 ): Promise<Recovered> {
   const { log } = storage;
   const { replica, loader } = await loadCheckpoint(storage, newReplica, warn);
