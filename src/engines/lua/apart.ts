@@ -23,7 +23,7 @@ import { NO_VALUES, type Results } from "./values.ts";
 const OWN_NESTING = 10;
 
 /** Room that only functions that run apart may use: natives and operators that call back use it up. */
-const RESERVE = -1_500;
+const RESERVE = -4_500;
 
 export class Apart {
   readonly #runtime: Runtime;
@@ -74,6 +74,9 @@ export class Apart {
 
   #push(frame: Frame): void {
     const { prototype } = frame[0] as Closure;
+    if (this.#room - OWN_NESTING - prototype.nesting < RESERVE) {
+      throw this.#runtime.error("C stack overflow");
+    }
     this.#runtime.push(frame);
     this.#stack.push(prototype.walk(frame));
     this.#nestings.push(prototype.nesting);
@@ -86,9 +89,7 @@ export class Apart {
   }
 
   #giveRoom(): void {
-    const room = this.#room - OWN_NESTING - (this.#nestings.at(-1) as number);
-    if (room < RESERVE) throw this.#runtime.error("C stack overflow");
-    this.#runtime.room = room;
+    this.#runtime.room = this.#room - OWN_NESTING - (this.#nestings.at(-1) as number);
   }
 }
 

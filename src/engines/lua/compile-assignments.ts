@@ -92,6 +92,7 @@ function compileVariableAssignment(
 function compileFieldAssignment(c: Compilation, target: Index, node: Expression): Execute {
   const { runtime } = c;
   const object = c.value(target.object);
+  const key = c.value(target.key);
   const value = c.value(node);
   const late = isReadLate(target.object) || isReadLate(target.key);
   if (target.key.kind === "string" && !late) {
@@ -108,7 +109,6 @@ function compileFieldAssignment(c: Compilation, target: Index, node: Expression)
       return undefined;
     };
   }
-  const key = c.value(target.key);
   return (frame) => {
     let table = object(frame);
     let at = key(frame);
@@ -117,7 +117,16 @@ function compileFieldAssignment(c: Compilation, target: Index, node: Expression)
       if (isReadLate(target.object)) table = object(frame);
       if (isReadLate(target.key)) at = key(frame);
     }
-    setIndex(runtime, table, at, set, target, target.object);
+    if (
+      table instanceof LuaTable &&
+      table.metatable === undefined &&
+      !table.readonly &&
+      (typeof at === "number" ? !Number.isNaN(at) : at !== undefined)
+    ) {
+      table.set(at, set);
+    } else {
+      setIndex(runtime, table, at, set, target, target.object);
+    }
     return undefined;
   };
 }

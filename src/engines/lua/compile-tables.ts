@@ -55,13 +55,13 @@ function compileItem(c: Compilation, item: TableConstructor["items"][number], op
     const value = c.value(item.value);
     return (frame, _, pending) => void pending.push(value(frame));
   }
+  const key = c.value(item.key);
   const value = c.value(item.value);
   if (item.key.kind === "string") {
     const name = item.key.value;
     const hash = hashString(name);
     return (frame, table) => table.setField(name, hash, value(frame));
   }
-  const key = c.value(item.key);
   return (frame, table) => {
     const at = key(frame);
     const set = value(frame);

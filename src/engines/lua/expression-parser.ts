@@ -6,6 +6,7 @@
  */
 import { Lexer, NAME, NUMBER, show, STRING, type Token } from "./lexer.ts";
 import { compute } from "./numbers.ts";
+import { operandsOf } from "./nesting.ts";
 import { FunctionScope } from "./scopes.ts";
 import type {
   Arithmetic,
@@ -23,6 +24,8 @@ import type {
 } from "./syntax.ts";
 
 const MOST_LEVELS = 200;
+/** Chains have no limit in Lua; here they are as deep as JavaScript's stack has to be to run them. */
+const MOST_LINKS = 400;
 const UNARY_PRIORITY = 8;
 
 /** How strongly an operator binds to its left and to its right. */
@@ -50,6 +53,7 @@ export abstract class ExpressionParser {
   protected readonly lexer: Lexer;
   protected scope: FunctionScope;
   #levels: number;
+  readonly #depths = new WeakMap<Expression, number>();
 
   constructor(source: string, chunkName: string, levels: number) {
     this.lexer = new Lexer(source, chunkName);
@@ -58,6 +62,15 @@ export abstract class ExpressionParser {
   }
 
   protected abstract block(): Block;
+
+  /** Notes how deep the tree is below a node that no level of the syntax stands for: one of a chain such as `a.b.c` or `a + b + c`. */
+  #chained<T extends Expression>(node: T): T {
+    const depth =
+      1 + Math.max(...operandsOf(node).map((operand) => this.#depths.get(operand) ?? 0));
+    if (depth > MOST_LINKS) throw this.lexer.faultAt("chunk has too many syntax levels");
+    this.#depths.set(node, depth);
+    return node;
+  }
 
   protected deeper(): void {
     this.#levels++;
@@ -172,6 +185,7 @@ export abstract class ExpressionParser {
         default:
           return expression;
       }
+      this.#chained(expression);
     }
   }
 
@@ -229,7 +243,7 @@ export abstract class ExpressionParser {
     this.close(")", "(", line);
     // A constant is one with parentheses too, and can be computed with.
     if (CONSTANTS.has(inner.kind)) return inner;
-    return { kind: "parentheses", inner: settle(inner, lexer.lastLine) };
+    return this.#chained({ kind: "parentheses", inner: settle(inner, lexer.lastLine) });
   }
 
   #bracketed(): Expression {
@@ -315,7 +329,7 @@ export abstract class ExpressionParser {
     } while (this.accept(",") || this.accept(";"));
     this.close("}", "{", line);
     settle(pending(table), lexer.lastLine);
-    return table;
+    return this.#chained(table);
   }
 
   #record(table: TableConstructor): void {
@@ -338,7 +352,7 @@ export abstract class ExpressionParser {
       lexer.next();
       settle(left, lexer.lastLine);
       const right = settle(this.expression(priority[1]), lexer.lastLine);
-      left = joined(operator, left, right, lexer.lastLine);
+      left = this.#chained(joined(operator, left, right, lexer.lastLine));
     }
     this.shallower();
     return left;
@@ -350,11 +364,11 @@ export abstract class ExpressionParser {
     if (operator !== "not" && operator !== "-" && operator !== "#") return this.#simple();
     lexer.next();
     const operand = settle(this.expression(UNARY_PRIORITY), lexer.lastLine);
-    if (operator === "not") return { kind: "not", operand };
-    if (operator === "#") return { kind: "length", operand, line: lexer.lastLine };
+    if (operator === "not") return this.#chained({ kind: "not", operand });
+    if (operator === "#") return this.#chained({ kind: "length", operand, line: lexer.lastLine });
     return operand.kind === "number"
       ? { kind: "number", value: -operand.value }
-      : { kind: "negate", operand, line: lexer.lastLine };
+      : this.#chained({ kind: "negate", operand, line: lexer.lastLine });
   }
 }
 

@@ -40,6 +40,12 @@ export function format(runtime: Runtime, args: readonly LuaValue[]): string {
     }
     argument++;
     if (argument > args.length) throw runtime.argumentError(argument, "no value");
+    const value = args[argument - 1];
+    if (text[at] === "d" && typeof value === "number" && Number.isSafeInteger(value)) {
+      result += `${value + 0}`;
+      at++;
+      continue;
+    }
     const { specification, end } = specificationAt(runtime, text, at);
     at = end + 1;
     const item = itemOf(runtime, args, argument, text[end] ?? "", specification);

@@ -10,6 +10,8 @@ import type { LuaValue } from "./values.ts";
 const MOST_CAPTURES = 32;
 /** How deep a match may nest; in C the stack is the limit. */
 const MOST_LEVELS = 1_000;
+/** Of the work done, so that a search can be stopped. */
+const STEPS_PER_REPORT = 256;
 const OPEN = -1;
 const POSITION = -2;
 
@@ -28,6 +30,7 @@ export class Matcher {
   readonly #lengths: number[] = [];
   #level = 0;
   #depth = 0;
+  #steps = 0;
 
   constructor(runtime: Runtime, source: string, pattern: string) {
     this.#runtime = runtime;
@@ -53,7 +56,9 @@ export class Matcher {
   }
 
   ownCaptures(): LuaValue[] {
-    return Array.from({ length: this.#level }, (_, at) => this.#captured(at));
+    const captures: LuaValue[] = [];
+    for (let at = 0; at < this.#level; at++) captures.push(this.#captured(at));
+    return captures;
   }
 
   /** The capture of that index, from 0; the whole match is the first when there are none. */
@@ -79,6 +84,11 @@ export class Matcher {
     return at < this.#pattern.length ? this.#pattern.charCodeAt(at) : 0;
   }
 
+  #report(): void {
+    this.#runtime.work(this.#steps);
+    this.#steps = 0;
+  }
+
   #match(sourceAt: number, patternAt: number): number {
     if (++this.#depth > MOST_LEVELS) throw this.#error("pattern too complex");
     const end = this.#matchHere(sourceAt, patternAt);
@@ -91,7 +101,7 @@ export class Matcher {
     let s = sourceAt;
     let p = patternAt;
     for (;;) {
-      this.#runtime.work(1);
+      if (++this.#steps >= STEPS_PER_REPORT) this.#report();
       const code = this.#code(p);
       switch (code) {
         case 0:
@@ -164,7 +174,7 @@ export class Matcher {
     const source = this.#source;
     let count = 0;
     while (s + count < source.length && this.#single(source.charCodeAt(s + count), p, end)) count++;
-    this.#runtime.work(count);
+    this.#steps += count >> 4;
     for (; count >= 0; count--) {
       const found = this.#match(s + count, end + 1);
       if (found >= 0) return found;
@@ -229,7 +239,6 @@ export class Matcher {
         depth++;
       }
     }
-    this.#runtime.work(source.length - from);
     return -1;
   }
 
@@ -296,21 +305,19 @@ export function isPlain(pattern: string): boolean {
 }
 
 function inClass(code: number, letter: number): boolean {
-  const lower = letter | 0x20;
-  const isLetter = lower >= 0x61 && lower <= 0x7a && letter >= 0x41;
-  const test = isLetter ? CLASSES[lower - 0x61] : undefined;
-  if (test === undefined) return letter === code;
-  return test(code) === (letter === lower);
+  const classAt = CLASS_OF[letter] as number;
+  if (classAt === 0) return letter === code;
+  return (((MEMBERS[code] as number) & classAt) !== 0) === letter >= 0x61;
 }
 
 const isLower = (c: number) => c >= 0x61 && c <= 0x7a;
 const isUpper = (c: number) => c >= 0x41 && c <= 0x5a;
 const isDigit = (c: number) => c >= 0x30 && c <= 0x39;
-const isAlpha = (c: number) => isLower(c | 0x20) && c < 0x80;
+const isAlpha = (c: number) => isLower(c) || isUpper(c);
 const isAlphanumeric = (c: number) => isAlpha(c) || isDigit(c);
 
-/** By letter, from a. */
-const CLASSES = classes({
+/** By the letter that stands for them; the capital letter stands for all other bytes. */
+const CLASSES: Record<string, (code: number) => boolean> = {
   a: isAlpha,
   c: (c) => c < 0x20 || c === 0x7f,
   d: isDigit,
@@ -321,10 +328,15 @@ const CLASSES = classes({
   w: isAlphanumeric,
   x: (c) => isDigit(c) || ((c | 0x20) >= 0x61 && (c | 0x20) <= 0x66),
   z: (c) => c === 0,
-});
+};
 
-function classes(
-  named: Record<string, (code: number) => boolean>,
-): (((code: number) => boolean) | undefined)[] {
-  return Array.from({ length: 26 }, (_, at) => named[String.fromCharCode(0x61 + at)]);
+/** A bit per class: of each letter the one it stands for, of each byte those it belongs to. */
+const CLASS_OF = new Uint16Array(256);
+const MEMBERS = new Uint16Array(256);
+for (const [at, [letter, has]] of Object.entries(CLASSES).entries()) {
+  CLASS_OF[letter.charCodeAt(0)] = 1 << at;
+  CLASS_OF[letter.toUpperCase().charCodeAt(0)] = 1 << at;
+  for (let code = 0; code < 256; code++) {
+    if (has(code)) MEMBERS[code] = (MEMBERS[code] as number) | (1 << at);
+  }
 }

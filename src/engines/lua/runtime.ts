@@ -20,8 +20,8 @@ import { nameOf, type ValueName } from "./names.ts";
 import { LuaTable } from "./table.ts";
 import { typeName, NO_VALUES, type LuaObject, type LuaValue, type Results } from "./values.ts";
 
-/** Calls that may be open at a time in a coroutine or in the script: what Lua 5.1 comes to with its limit of 20000. */
-const MOST_CALLS = 16_382;
+/** Calls that may be open at a time in a coroutine or in the script. */
+const MOST_CALLS = 20_000;
 /** Calls back from natives and operators that may be open: Lua's limit for the stack of C. */
 const MOST_NATIVE_CALLS = 200;
 /** JavaScript calls: a fraction of the stack that Node gives, since the host may stand at any depth of its own. */
@@ -222,7 +222,7 @@ export class Runtime {
 
   #callBack(callee: LuaValue, args: LuaValue[], site: Site | undefined): Results {
     const before = this.nativeCalls++;
-    if (before >= MOST_NATIVE_CALLS) throw this.error("C stack overflow");
+    if (before >= MOST_NATIVE_CALLS - 1) throw this.error("C stack overflow");
     let results: Results;
     if (callee instanceof Closure) results = this.execute(frameOf(callee, args));
     else if (callee instanceof Native) results = this.runNative(callee, args);

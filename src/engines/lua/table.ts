@@ -23,6 +23,9 @@ const NODES_SCANNED = 8;
 
 const MOST_BITS = 26;
 
+/** Room for many elements at once. */
+const BLANKS: readonly undefined[] = Array.from({ length: 64 }, () => undefined);
+
 export class LuaTable extends LuaObject {
   readonly type = "table";
   metatable: LuaTable | undefined = undefined;
@@ -254,9 +257,9 @@ export class LuaTable extends LuaObject {
     const counts = new Int32Array(MOST_BITS + 1);
     let elements = this.#countArray(counts);
     let total = elements + 1;
-    for (const [node, other] of this.#keys.entries()) {
+    for (let node = 0; node < this.#keys.length; node++) {
       if (this.#values[node] === undefined) continue;
-      if (countElement(other, counts)) elements++;
+      if (countElement(this.#keys[node], counts)) elements++;
       total++;
     }
     if (countElement(key, counts)) elements++;
@@ -266,13 +269,14 @@ export class LuaTable extends LuaObject {
   }
 
   #countArray(counts: Int32Array): number {
+    const array = this.#array;
     let used = 0;
-    let bits = 0;
-    for (const [at, value] of this.#array.entries()) {
-      if (at + 1 > 2 ** bits) bits++;
-      if (value === undefined) continue;
-      counts[bits] = (counts[bits] as number) + 1;
-      used++;
+    let at = 0;
+    for (let bits = 0; at < array.length; bits++) {
+      const end = Math.min(array.length, 2 ** bits);
+      const before = used;
+      for (; at < end; at++) if (array[at] !== undefined) used++;
+      counts[bits] = used - before;
     }
     return used;
   }
@@ -283,6 +287,7 @@ export class LuaTable extends LuaObject {
     this.#heap.charge(Math.max(0, length - array.length) * ARRAY_SLOT_BYTES + fields * NODE_BYTES);
     this.#makeNodes(fields);
     const vanishing = length < array.length ? array.splice(length) : [];
+    while (array.length + BLANKS.length <= length) array.push(...BLANKS);
     while (array.length < length) array.push(undefined);
     for (const [at, value] of vanishing.entries()) {
       if (value !== undefined) this.set(length + at + 1, value);

@@ -136,14 +136,13 @@ function protectedCall(
   try {
     return [true, ...listOf(runtime.call(callee, args))];
   } catch (error) {
-    const caught = asLuaError(error);
-    if (caught === undefined) throw error;
+    if (!(error instanceof LuaError)) throw error;
     try {
-      const values = handle(caught.value);
+      const values = handle(error.value);
       runtime.release(mark);
       return [false, ...values];
     } catch (second) {
-      if (asLuaError(second) === undefined) throw second;
+      if (!(second instanceof LuaError)) throw second;
       runtime.release(mark);
       return [false, "error in error handling"];
     }
@@ -155,12 +154,6 @@ function errorOfTable(value: LuaValue): readonly LuaValue[] {
   if (!(value instanceof LuaTable)) return [value];
   const message = value.get("err");
   return toText(message) === undefined ? [value, message] : [message];
-}
-
-/** JavaScript's own limit is one of Lua's limits too: it is met only where a native calls itself. */
-function asLuaError(error: unknown): LuaError | undefined {
-  if (error instanceof LuaError) return error;
-  return error instanceof RangeError ? new LuaError("stack overflow") : undefined;
 }
 
 function nextOf(runtime: Runtime, args: readonly LuaValue[]): Results {

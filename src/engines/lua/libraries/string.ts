@@ -73,6 +73,7 @@ export function openString(runtime: Runtime): void {
   library.set("gfind", library.get("gmatch"));
   runtime.stringMetatable = runtime.newTable(0, 1);
   runtime.stringMetatable.set("__index", library);
+  runtime.stringMetatable.readonly = true;
 }
 
 /** Never negative: what is before the start is 0. */
