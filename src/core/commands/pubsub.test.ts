@@ -141,3 +141,25 @@ test("who has gone is no subscriber any more", () => {
   assert.equal(store.as(store.client(), "publish", "x", "1"), int(0));
   assert.equal(store.run.subscriptions.count("pattern"), 0);
 });
+
+test("what a command told that is undone is not told, but that a key changed is", () => {
+  const store = new Listeners();
+  const [a, b] = [store.client(3), store.client()];
+  store.as(a, "subscribe", "x");
+  store.as(a, "client", "tracking", "on");
+  store.as(a, "get", "k");
+  const { pushes } = store.run;
+  store.session = b;
+  store.run.publish(Buffer.from("x"), Buffer.from("before"));
+  const told = pushes.count;
+  store.run.publish(Buffer.from("x"), Buffer.from("undone"));
+  const place = store.run.lookAt(0, Buffer.from("k"), 0, 1);
+  store.run.tracking.touch(place);
+  store.run.publish(Buffer.from("x"), Buffer.from("undone"));
+  pushes.takeBack(told);
+  pushes.deliver(store.run, null, null);
+  assert.equal(
+    store.heard(a),
+    push(bulk("message"), bulk("x"), bulk("before")) + push(bulk("invalidate"), array(bulk("k"))),
+  );
+});

@@ -18,9 +18,11 @@ interface Abroad {
 }
 
 export class Pushes {
-  /** Two lists side by side, so that one more receiver costs no object. */
+  /** Lists side by side, so that one more receiver costs no object. */
   #receivers: (Session | Abroad)[] = [];
   #bytes: Buffer[] = [];
+  /** Whether it is sent also if the command that told it is undone. */
+  #certain: boolean[] = [];
 
   /** Sends a message to the other regions; set by who has links to them. */
   abroad: (channel: Buffer, message: Buffer) => void = () => {};
@@ -31,21 +33,31 @@ export class Pushes {
   }
 
   /** `bytes` belong to this list from now on. */
-  post(receiver: Session, bytes: Buffer): void {
+  post(receiver: Session, bytes: Buffer, certain = false): void {
     this.#receivers.push(receiver);
     this.#bytes.push(bytes);
+    this.#certain.push(certain);
   }
 
   /** A message for the other regions. */
   postAbroad(channel: Buffer, message: Buffer): void {
     this.#receivers.push({ channel });
     this.#bytes.push(message);
+    this.#certain.push(false);
   }
 
   /** Forgets what was posted since there were `count`: the command that told it is undone. */
   takeBack(count: number): void {
-    this.#receivers.length = count;
-    this.#bytes.length = count;
+    let kept = count;
+    for (let i = count; i < this.#receivers.length; i++) {
+      if (this.#certain[i] !== true) continue;
+      this.#receivers[kept] = this.#receivers[i] as Session;
+      this.#bytes[kept++] = this.#bytes[i] as Buffer;
+    }
+    this.#receivers.length = kept;
+    this.#bytes.length = kept;
+    this.#certain.length = count;
+    while (this.#certain.length < kept) this.#certain.push(true);
   }
 
   /** Hands everything on: to the client that is being answered behind its reply, to the others by the node. */
@@ -54,6 +66,7 @@ export class Pushes {
     const all = this.#bytes;
     this.#receivers = [];
     this.#bytes = [];
+    this.#certain = [];
     for (let i = 0; i < receivers.length; i++) {
       const receiver = receivers[i] as Session | Abroad;
       const bytes = all[i] as Buffer;

@@ -87,6 +87,7 @@ export class ScriptRun implements ScriptHost {
     // What waits for a key would keep everybody waiting.
     run.inTransaction = true;
     const mark = reply.mark;
+    const told = run.pushes.count;
     run.write.protect();
     const outcome = script.run(this, keys, args, reply);
     session.db = db;
@@ -94,6 +95,7 @@ export class ScriptRun implements ScriptHost {
     this.outer = null;
     if (outcome === "replied") return run.write.keep();
     run.write.takeBack();
+    run.pushes.takeBack(told);
     reply.truncate(mark);
     reply.error(stopped(outcome, limitMs, name));
   }

@@ -276,10 +276,11 @@ export class Tracking {
         );
       return;
     }
+    // Whoever was told is forgotten, so it is told even if the change is undone.
     // A client of RESP2 can be told only as a message, so only if it listens to those.
-    if (target.resp === 3) pushes.post(target, (forms.three ??= inThree(forms.keys)));
+    if (target.resp === 3) pushes.post(target, (forms.three ??= inThree(forms.keys)), true);
     else if (redirect !== 0 && target.subscriptions > 0)
-      pushes.post(target, (forms.two ??= inTwo(forms.keys)));
+      pushes.post(target, (forms.two ??= inTwo(forms.keys)), true);
     else return;
     this.sent++;
   }
