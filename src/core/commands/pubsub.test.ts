@@ -151,12 +151,12 @@ test("what a command told that is undone is not told, but that a key changed is"
   const { pushes } = store.run;
   store.session = b;
   store.run.publish(Buffer.from("x"), Buffer.from("before"));
-  const told = pushes.count;
+  const mark = pushes.count;
   store.run.publish(Buffer.from("x"), Buffer.from("undone"));
   const place = store.run.lookAt(0, Buffer.from("k"), 0, 1);
   store.run.tracking.touch(place);
   store.run.publish(Buffer.from("x"), Buffer.from("undone"));
-  pushes.takeBack(told);
+  pushes.takeBack(mark);
   pushes.deliver(store.run, null, null);
   assert.equal(
     store.heard(a),
