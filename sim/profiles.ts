@@ -303,4 +303,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["crash", "crash-all", "slow-disk"],
     fixed: { durability: "local", checkpointBytes: 4_000 },
   },
+  /** Replicas that compare themselves with one another all the time, and one that is damaged in the end. */
+  comparing: {
+    kinds: ["set", "incr", "total", "sadd", "srem", "hset", "hincr", "del", "setex"],
+    faults: ["cut", "reset", "crash"],
+    everyMs: 8_000,
+    fixed: { shape: "mesh", regions: 3, durability: "local", keys: 8, meanMs: 40, verifyMs: 400 },
+  },
 };

@@ -326,6 +326,8 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     },
     join: { waitMs: ALONE_AFTER_MS },
     checkpoint: { everyBytes: plan.checkpointBytes, everyMs: 5_000 },
+    // Comparing is asked for by the plan.
+    verify: { everyMs: 0, mend: "no" },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs, maxBytes: plan.logBytesMax },
     keyspaces: [...FORMATS],
   };

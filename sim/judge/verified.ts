@@ -16,6 +16,9 @@ import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
 
 const ANSWER_MS = 60_000;
+const RESTART_US = 300_000;
+/** What a checkpoint takes, at most. */
+const STORES_US = 3_000_000;
 
 /** Has a machine compare itself with the others now and then, for as long as it is up. */
 export function verifyNowAndThen(simulation: Simulation, everyMs: number): void {
@@ -117,6 +120,11 @@ async function damageCheck(
   const { judge, machines } = simulation;
   if (count === 0) return;
   judge.marks.sometimes("a replica was damaged in memory");
+  // Half of the time the damage is on disk too before anybody looks.
+  if (new Chance(simulation.plan.seed, "damage stored").is(0.5)) {
+    victim.act(() => victim.node?.checkpoint());
+    await simulation.timeline.run(simulation.timeline.now + STORES_US);
+  }
   victim.say(`${count} of its keys are damaged in memory`);
   const found = await verdictOf(simulation, asked, "no");
   if (found === null) return;
@@ -138,6 +146,33 @@ async function damageCheck(
     judge.fail("I-21", asked, `it could not have the damage mended: ${JSON.stringify(mended)}`);
   else judge.marks.sometimes("damage in memory was mended");
   if (!judge.check(true)) judge.fail("I-21", victim, "what was mended is not what it was");
+  await survives(simulation, victim, asked);
+}
+
+/** What was mended is there after a crash too, although no record tells of it. */
+async function survives(simulation: Simulation, victim: Machine, asked: Machine): Promise<void> {
+  const { judge, timeline } = simulation;
+  if (judge.failures.length > 0) return;
+  victim.kill(true);
+  timeline.after(RESTART_US, "restart", null, () => victim.start());
+  const untilUs = timeline.now + ANSWER_MS * 1000;
+  do await timeline.run(timeline.now + 200_000);
+  while (
+    timeline.now < untilUs &&
+    judge.failures.length === 0 &&
+    !(judge.converged && linked(simulation))
+  );
+  const after = await verdictOf(simulation, asked, "no");
+  if (after !== null && after.equal !== true)
+    judge.fail("I-21", victim, `after a crash it is as damaged as before (${after.reason})`);
+}
+
+/** Whether everybody hears everybody. */
+function linked({ machines }: Simulation): boolean {
+  return machines.every(({ node }) => {
+    const links = [...(node?.replica.exchange.links.values() ?? [])];
+    return links.filter(({ up }) => up).length === machines.length - 1;
+  });
 }
 
 interface Damaged {

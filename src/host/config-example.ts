@@ -84,6 +84,16 @@ checkpoint:
   everyBytes: 256MiB
   everyMs: 5m
 
+# How often this node compares all it holds with the other members, and whether it then adopts what most of them hold when a
+# few of its keys are wrong (mend: no or few).
+verify:
+  everyMs: 6h
+  mend: few
+
+# How often it reads its log and checkpoints again, to find bytes that went bad.
+scrub:
+  everyMs: 1d
+
 # How much of what this node's own writes lost against concurrent ones is kept to be shown and brought back.
 conflicts:
   maxEntries: 10000

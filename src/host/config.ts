@@ -144,6 +144,17 @@ const schema = group({
       5 * MINUTE_MS,
     ),
   }).prefault({}),
+  verify: group({
+    everyMs: quantity(parseMs, "must be a duration such as 6h, or 0 for never", 0).default(
+      6 * 60 * MINUTE_MS,
+    ),
+    mend: oneOf(["no", "few"]).default("few"),
+  }).prefault({}),
+  scrub: group({
+    everyMs: quantity(parseMs, "must be a duration such as 1d, or 0 for never", 0).default(
+      24 * 60 * MINUTE_MS,
+    ),
+  }).prefault({}),
   members: z.array(member, { error: "must be a list of member names" }).optional(),
   conflicts: group({
     maxEntries: int("must be a number of entries, 0 to 1000000", 0, 1_000_000).default(10_000),

@@ -35,6 +35,8 @@ export interface StatusSources {
   readonly memory: { rssBytes: number; heapBytes: number };
   readonly state: NodeStatus["state"];
   readonly joining: NodeStatus["joining"];
+  readonly scrub: NodeStatus["scrub"];
+  readonly verify: NodeStatus["verify"];
   readonly reason: string | null;
   readonly operationsPerSecond: number;
   readonly startedMs: number;
@@ -116,6 +118,8 @@ export function statusOf(sources: StatusSources): NodeStatus {
       maximumBytes: settings.maxMemoryBytes,
       policy: settings.maxMemoryPolicy,
     },
+    scrub: sources.scrub,
+    verify: sources.verify,
     log: logStatus(sources),
     joining: sources.joining,
     giving: replica.exchange.snapshots.status(),

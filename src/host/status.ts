@@ -135,6 +135,16 @@ export interface NodeStatus {
   joining: JoiningStatus | null;
   /** Whom it gives a snapshot, and how many keys of it are sent. */
   giving: { to: string; keys: number }[];
+  /** Reading again what was stored. */
+  scrub: { running: boolean; ageMs: number | null; damaged: number };
+  /** The comparison with other members: since the last one, what it said, and keys mended since the start. */
+  verify: {
+    running: boolean;
+    ageMs: number | null;
+    equal: boolean | null;
+    differences: number;
+    mendedKeys: number;
+  };
   clock: { nowMs: number; suspect: string | null; offsetMs: number };
   records: { made: number; applied: number; pending: number; duplicates: number };
   /** What was lost against concurrent writes. */

@@ -14,6 +14,7 @@ import { beginTell } from "../core/verify/messages.ts";
 import { Sink } from "../core/bytes/sink.ts";
 import { FRAME } from "../core/wire/frame.ts";
 import type { Replica } from "../core/replica/replica.ts";
+import type { NodeStatus } from "./status.ts";
 
 export interface VerificationHost {
   readonly replica: Replica;
@@ -96,12 +97,23 @@ export class Verification {
   #phase: VerifyState["phase"] = "idle";
   #progress: Progress | null = null;
   report: VerifyReport | null = null;
-  /** Of all that ended, for metrics. */
-  runs = 0;
-  healedKeys = 0;
+  #endedMs: number | null = null;
+  /** Keys mended here since the start. */
+  #mendedKeys = 0;
 
   constructor(host: VerificationHost) {
     this.#host = host;
+  }
+
+  /** For `/status` and metrics. */
+  status(nowMs: number): NodeStatus["verify"] {
+    return {
+      running: this.#phase !== "idle",
+      ageMs: this.#endedMs === null ? null : Math.round(nowMs - this.#endedMs),
+      equal: this.report?.equal ?? null,
+      differences: this.report?.differences ?? 0,
+      mendedKeys: this.#mendedKeys,
+    };
   }
 
   get state(): VerifyState {
@@ -164,7 +176,7 @@ export class Verification {
       if (mending !== "no" && first.findings.size > 0) await this.#mend(first, mending, report);
       report.tookMs = Math.round(replica.monoMs - startedMs);
       this.report = report;
-      this.runs++;
+      this.#endedMs = replica.monoMs;
       return report;
     } finally {
       this.#phase = "idle";
@@ -215,7 +227,7 @@ export class Verification {
     if (progress === null) return null;
     const healed = [...progress.findings.values()].filter((finding) => finding.healed).length;
     if (healed > 0) {
-      this.healedKeys += healed;
+      this.#mendedKeys += healed;
       this.#host.warn(
         { healed },
         "keys that differed from what the other members hold were mended",

@@ -390,6 +390,43 @@ export const METRICS: readonly MetricDefinition[] = [
     ({ log }) =>
       log.checkpointPosition === null ? null : log.endPosition - log.checkpointPosition,
   ),
+  one(
+    "atoll_scrub_age_seconds",
+    "gauge",
+    "seconds",
+    "Since log and checkpoints were last read again to their end; absent before the first time.",
+    (status) => seconds(status.scrub.ageMs),
+  ),
+  one(
+    "atoll_scrub_damaged_total",
+    "counter",
+    "1",
+    "Damaged places found by reading again what was stored.",
+    (status) => status.scrub.damaged,
+  ),
+
+  // Comparing.
+  one(
+    "atoll_verify_age_seconds",
+    "gauge",
+    "seconds",
+    "Since this node last compared itself with the others; absent before the first time.",
+    (status) => seconds(status.verify.ageMs),
+  ),
+  one(
+    "atoll_verify_differences",
+    "gauge",
+    "1",
+    "Keys that differed when this node last compared itself with the others.",
+    (status) => status.verify.differences,
+  ),
+  one(
+    "atoll_verify_mended_keys_total",
+    "counter",
+    "1",
+    "Keys of this node that were wrong and now hold what the other members do.",
+    (status) => status.verify.mendedKeys,
+  ),
 
   // Replication.
   {

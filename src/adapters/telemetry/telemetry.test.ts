@@ -90,6 +90,8 @@ const STATUS: NodeStatus = {
     checkpointRunning: false,
     checkpointAgeMs: null,
   },
+  scrub: { running: false, ageMs: 5_000, damaged: 1 },
+  verify: { running: false, ageMs: 6_000, equal: false, differences: 2, mendedKeys: 3 },
   clock: { nowMs: 0, suspect: null, offsetMs: 0 },
   records: { made: 100, applied: 200, pending: 3, duplicates: 1 },
   scripts: {

@@ -271,7 +271,7 @@ export class ShardComparison implements Comparison {
   }
 
   #askMore(side: Side, reader: SymbolReader): void {
-    const count = Math.ceil(reader.count * 0.5) + 8;
+    const count = Math.ceil(reader.count * 0.3) + 8;
     if (reader.count + count > SYMBOLS_MAX) side.partner.silent = "it differs too much to compare";
     else this.#ask(side, { type: "symbols", from: reader.count, count });
   }
@@ -279,7 +279,9 @@ export class ShardComparison implements Comparison {
   #compareKeys(side: Side, pass: ShardPass): void {
     const { reader, partner } = side;
     if (reader === null) return;
-    this.#whole.symbols = Math.max(16, Math.ceil(reader.count * 1.05));
+    // As many as this shard would have needed: the next one will be like it.
+    const found = reader.here.length + reader.there.length;
+    this.#whole.symbols = 16 + Math.ceil(found * 1.4);
     const here = pass.changedNames();
     const there = side.changed;
     const own = new Map(reader.here.map((words) => [named(words, 0), sumText(words)]));
