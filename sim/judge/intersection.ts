@@ -31,6 +31,12 @@ export class Intersection {
   readonly #acknowledged = new Map<string, Acknowledged[]>();
   /** Reads that had something to see. */
   count = 0;
+  /** Whether a write that involves its own replica alone is acknowledged before it is stored. */
+  readonly #forgets: boolean;
+
+  constructor(durability: "local" | "relaxed") {
+    this.#forgets = durability === "relaxed";
+  }
 
   /** A client was answered now. In words, what it should have seen and did not; null when all is well. */
   answered(
@@ -47,6 +53,7 @@ export class Intersection {
     const told = this.#acknowledged.get(key) ?? [];
     this.#acknowledged.set(key, told);
     if (name === "INCRBY") {
+      if (level === "LOCAL_ONE" && this.#forgets) return null;
       told.push({ level, delta: Number(by), atUs: machine.timeline.now, machine });
       return null;
     }

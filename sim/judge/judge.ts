@@ -104,11 +104,12 @@ export class Judge implements MachineEvents {
   /** Whether something in this run removes what otherwise only grows. */
   forgetsTotals = false;
   readonly sessions: Sessions;
-  readonly intersection = new Intersection();
+  readonly intersection: Intersection;
 
   constructor(durability: "local" | "relaxed") {
     this.durability = durability;
     this.sessions = new Sessions(durability);
+    this.intersection = new Intersection(durability);
   }
 
   watch(machine: Machine): void {

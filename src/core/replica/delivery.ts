@@ -51,6 +51,8 @@ export class Delivery {
   #waitingBytes = 0;
   /** Physical time of this turn; judges stamps from the future. */
   nowMs = 0;
+  /** The link that each origin's records last came over. */
+  readonly via: number[] = [];
   /** Counters for status. */
   appliedCount = 0;
   duplicateCount = 0;
@@ -94,7 +96,10 @@ export class Delivery {
     while (this.#runs.next(source)) {
       const { origin, firstSeq, lastSeq, start: at, end: to } = this.#runs;
       if (lastSeq <= this.#applied.get(origin)) this.duplicateCount += lastSeq - firstSeq + 1;
-      else this.#receiveRun(link, origin, firstSeq, lastSeq, bytes, at, to);
+      else {
+        this.via[origin] = link;
+        this.#receiveRun(link, origin, firstSeq, lastSeq, bytes, at, to);
+      }
     }
     if (this.waiting.size > 0 && this.appliedCount > before) this.retry();
     return this.appliedCount - before;

@@ -10,9 +10,11 @@ import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { Vector } from "../clock/vector.ts";
 import { readAsk } from "../verify/messages.ts";
+import { Hasher } from "../keyspace/hasher.ts";
 import { FRAME } from "../wire/frame.ts";
 import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
+import { regionOf } from "./levels.ts";
 import { Link, type Passage } from "./link.ts";
 import type { Report } from "./members.ts";
 import { Messages } from "./messages.ts";
@@ -28,10 +30,15 @@ const HEARTBEAT_EVERY_MS = 200;
 /** A link on which nothing was heard for so long is closed; a new connection may find another way. */
 const SILENCE_MAX_MS = 3_000;
 
+/** Which member of a region is the gateway of an origin: not keyed, and never changed, so that it stays the same one. */
+const GATEWAYS = new Hasher(0, 0);
+
 export interface ExchangeOptions {
   readonly cluster: string;
   /** Whether records of other members are forwarded: needed unless every member has a link to every other. */
   readonly relays: boolean;
+  /** Every member's name: they count for stability. */
+  readonly members: readonly string[];
 }
 
 export class Exchange {
@@ -51,7 +58,11 @@ export class Exchange {
     this.#replica = replica;
     this.#cluster = options.cluster;
     this.relays = options.relays;
-    this.#pulls = new Pulls(replica.origins, replica.applied, replica.delivery);
+    const { origins, applied, delivery, region, member } = replica;
+    const hasGateways =
+      !options.relays &&
+      options.members.some((other) => other !== member && regionOf(other) === region);
+    this.#pulls = new Pulls(origins, applied, delivery, hasGateways ? region : null);
     this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
     this.messages = new Messages(replica, (link, type, body) => this.#send(link, type, body));
     this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
@@ -84,8 +95,10 @@ export class Exchange {
 
   #forget(link: Link): void {
     this.links.delete(link.id);
-    if (link.member !== null && this.#linkTo(link.member) === undefined)
+    if (link.member === null) return;
+    if (this.#linkTo(link.member) === undefined)
       this.#replica.members.lost(link.member, this.#replica.monoMs);
+    this.#chooseGateways();
   }
 
   #linkTo(member: string): Link | undefined {
@@ -192,7 +205,8 @@ export class Exchange {
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
     this.#note("info", `link to ${hello.member} is up (${link.address})`);
-    this.#startBacklog(link);
+    this.#chooseGateways();
+    if (!link.gateway) this.#startBacklog(link);
     this.#sendAck(link);
     this.#sendStanding(link);
   }
@@ -223,7 +237,11 @@ export class Exchange {
 
   #startBacklog(link: Link): void {
     const lacks = (vector: Vector): boolean =>
-      this.#everyShipped((number) => link.peerApplied.covers(number, vector.get(number)));
+      this.#everyShipped(link, (number) => link.peerApplied.covers(number, vector.get(number)));
+    if (link.backlog.reading) {
+      link.rewinds = true;
+      return;
+    }
     const isBehind = !lacks(this.#replica.index.baseVector);
     if (isBehind && !link.isBehind)
       this.#note(
@@ -236,15 +254,47 @@ export class Exchange {
     this.#pump(link);
   }
 
-  /** Whether something holds for every origin whose records go over links. */
-  #everyShipped(holds: (number: number) => boolean): boolean {
+  /** Whether something holds for every origin whose records go over a link. */
+  #everyShipped(link: Link, holds: (number: number) => boolean): boolean {
     for (let number = 0; number < this.#replica.origins.count; number++)
-      if (this.#ships(number) && !holds(number)) return false;
+      if (this.#ships(link, number) && !holds(number)) return false;
     return true;
   }
 
-  #ships(number: number): boolean {
-    return this.relays || this.#replica.origins.get(number).member === this.#replica.member;
+  /**
+   * Chooses, of the linked members of each other region, the one that our records go to: it passes them on. Who becomes it is sent
+   * whatever it lacks, for the one before may not have passed everything on.
+   */
+  #chooseGateways(): void {
+    const best = new Map<string, { link: Link; hash: number }>();
+    for (const link of this.links.values()) {
+      if (link.member === null || link.region === null) continue;
+      const name = Buffer.from(`${this.#replica.member} ${link.member}`);
+      const hash = GATEWAYS.hash(0, name, 0, name.length);
+      // Near ones are all sent to.
+      const place = link.region === this.#replica.region ? link.member : link.region;
+      if (hash >= (best.get(place)?.hash ?? -1)) best.set(place, { link, hash });
+    }
+    const chosen = new Set([...best.values()].map(({ link }) => link));
+    for (const link of this.links.values()) {
+      const becomes = chosen.has(link) && !link.gateway;
+      link.gateway = chosen.has(link);
+      if (becomes) this.#startBacklog(link);
+    }
+  }
+
+  /**
+   * Whether an origin's records go over a link of their own accord: our own to our region and to the gateway of each other one, and
+   * those of other regions, from whoever is their gateway here, to the rest of our region.
+   */
+  #ships(link: Link, number: number): boolean {
+    if (this.relays) return true;
+    const { member } = this.#replica.origins.get(number);
+    if (member === this.#replica.member) return link.gateway;
+    if (link.region !== this.#replica.region || regionOf(member) === link.region) return false;
+    // After a restart nobody knows: what the peer has already is left out anyway.
+    const via = this.links.get(this.#replica.delivery.via[number] ?? -1);
+    return via === undefined || via.region !== this.#replica.region;
   }
 
   #onAck(link: Link, ack: words.Ack): void {
@@ -373,7 +423,8 @@ export class Exchange {
 
   #pump(link: Link): void {
     if (!this.isWritable(link.id)) return;
-    if (!link.isBehind) this.#pumpPassage(link, link.backlog);
+    const isFed = this.relays || link.gateway;
+    if (isFed && !link.isBehind) this.#pumpPassage(link, link.backlog);
     for (const errand of link.errands) this.#pumpPassage(link, errand);
   }
 
@@ -389,7 +440,7 @@ export class Exchange {
     const link = this.links.get(id);
     const passage = link?.passage(passageId);
     if (link === undefined || passage === undefined || to > this.#replica.shipTo) return;
-    if (block[0] === BLOCK_RUNS) link.add(passage, block, 1, (number) => this.#ships(number));
+    if (block[0] === BLOCK_RUNS) link.add(passage, block, 1, (number) => this.#ships(link, number));
     passage.cursor = to;
   }
 
@@ -417,6 +468,10 @@ export class Exchange {
     }
     if (passage.wanted !== null && passage.cursor >= this.#replica.shipTo)
       link.endErrand(passageId);
+    if (passage.wanted === null && link.rewinds) {
+      link.rewinds = false;
+      this.#startBacklog(link);
+    }
     this.#pump(link);
   }
 

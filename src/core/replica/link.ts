@@ -57,6 +57,10 @@ export class Link {
   readonly #source = new Source(Buffer.alloc(0));
   readonly #runs: RunReader;
 
+  /** Our own records go to this peer: it is of our region, or the one that passes them on in its own. */
+  gateway = false;
+  /** The backlog begins anew once the read that is under way has ended. */
+  rewinds = false;
   /** The peer waits for what the next ACK says: it leaves when the turn ends. */
   hurry = false;
   /** What the peer was told, on this connection, that is durable here. */

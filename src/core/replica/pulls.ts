@@ -11,6 +11,7 @@
 import type { Origins } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Delivery } from "./delivery.ts";
+import { regionOf } from "./levels.ts";
 import type { Link } from "./link.ts";
 import type { Wanted } from "./words.ts";
 
@@ -20,6 +21,8 @@ const MISSING_AFTER_MS = 200;
 const BEHIND_AFTER_MS = 100;
 /** With a link of its own it gets this much longer: its records are probably on their way. */
 const BEHIND_LINKED_AFTER_MS = 2_000;
+/** One of another region, whose records come over a gateway of ours: that may have lost its link to us. */
+const BEHIND_GATEWAY_AFTER_MS = 500;
 /** What was asked for and does not come is asked for again after this long, then after twice as long, up to the longest. */
 const REPEAT_AFTER_MS = 1_000;
 const REPEAT_AFTER_MS_MAX = 16_000;
@@ -46,13 +49,21 @@ export class Pulls {
   readonly #origins: Origins;
   readonly #applied: Vector;
   readonly #delivery: Delivery;
+  readonly #behindGateways: string | null;
   /** Origins of which some neighbour has more than we. */
   readonly #behind = new Map<number, Behind>();
   /** What was last asked for, by origin. */
   readonly #asked = new Map<number, Asked>();
 
-  constructor(origins: Origins, applied: Vector, delivery: Delivery) {
+  /** `behindGateways` is our region when others pass the records of other regions on to us, else null. */
+  constructor(
+    origins: Origins,
+    applied: Vector,
+    delivery: Delivery,
+    behindGateways: string | null,
+  ) {
     this.#origins = origins;
+    this.#behindGateways = behindGateways;
     this.#applied = applied;
     this.#delivery = delivery;
   }
@@ -96,11 +107,18 @@ export class Pulls {
       }
       const member = this.#origins.get(number).member;
       const linked = [...links.values()].some((link) => link.member === member);
-      if (nowMs - behind.sinceMs < (linked ? BEHIND_LINKED_AFTER_MS : BEHIND_AFTER_MS)) continue;
+      if (nowMs - behind.sinceMs < (linked ? this.#patienceMs(member) : BEHIND_AFTER_MS)) continue;
       if (this.#delivery.waiting.has(number)) continue;
       this.#ask(pulls, links, number, behind.seq + 1, nowMs);
     }
     return pulls;
+  }
+
+  /** How long the records of a linked member may take. */
+  #patienceMs(member: string): number {
+    if (this.#behindGateways === null || regionOf(member) === this.#behindGateways)
+      return BEHIND_LINKED_AFTER_MS;
+    return BEHIND_GATEWAY_AFTER_MS;
   }
 
   #ask(

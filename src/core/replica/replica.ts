@@ -75,8 +75,6 @@ export type Effect =
 export interface ReplicaOptions extends ExchangeOptions {
   readonly origin: Origin;
   readonly region: string;
-  /** Every member's name: they count for stability. */
-  readonly members: readonly string[];
   readonly durability: "local" | "relaxed";
   readonly keyspaces: readonly KeyspacePolicy[];
   /** The kinds of generations that engines bring. */

@@ -51,7 +51,10 @@ export function replicaOf(
 }
 
 export function originOf(member: string, number: number): Origin {
-  return { member, incarnation: newIncarnation(number, member.charCodeAt(0)) };
+  // Apart from one another for every name such as `b/2`.
+  const replica = Number(member.split("/")[1] ?? 1);
+  const chance = member.charCodeAt(0) + 256 * (replica - 1);
+  return { member, incarnation: newIncarnation(number, chance) };
 }
 
 export class Solo {
