@@ -86,6 +86,8 @@ export class Judge implements MachineEvents {
   readonly #expiry = new ExpiryChecks();
   /** Who wrote a value that only one record wrote. */
   readonly #values = new Map<string, CommittedRecord>();
+  /** Values that a client had written once more, having heard nothing: by two records. */
+  readonly #writtenAgain = new Set<string>();
   readonly #intents = new Map<Machine, Map<number, Intent[]>>();
   /** Highest acknowledged seq by origin. */
   readonly acknowledged: number[] = [];
@@ -252,7 +254,10 @@ export class Judge implements MachineEvents {
         this.fail("I-18", machine, why),
       );
     for (const { op, value } of record.effects)
-      if (op === OP.SET && !NUMBER.test(value)) this.#values.set(value, record);
+      if (op === OP.SET && !NUMBER.test(value)) {
+        if (this.#values.has(value)) this.#writtenAgain.add(value);
+        this.#values.set(value, record);
+      }
   }
 
   /** A reply to a read leaves the machine. */
@@ -268,7 +273,7 @@ export class Judge implements MachineEvents {
   /** The record that wrote a value that only one record wrote, or null. */
   writerOf(value: string): { readonly origin: HistoryOrigin; readonly seq: number } | null {
     const record = this.#values.get(value);
-    if (record === undefined) return null;
+    if (record === undefined || this.#writtenAgain.has(value)) return null;
     const origin = this.history.origins[record.origin] as HistoryOrigin;
     return origin.records[record.seq - 1] === record ? { origin, seq: record.seq } : null;
   }

@@ -77,13 +77,13 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   count: (c, o) => [["GET", key("total", c, o)]],
   // The same at levels: what is acknowledged there is seen by reads at levels that meet it.
   wlevel: (c, o) => [
-    ["AA.DO", "WRITE", c.pick(LEVELS), "TIMEOUT", "2000", "INCRBY", key("total", c, o), small(c)],
+    ["AA.DO", "WRITE", c.pick(LEVELS), "TIMEOUT", "1000", "INCRBY", key("total", c, o), small(c)],
   ],
   rlevel: (c, o) => [
-    ["AA.DO", "READ", c.pick(LEVELS), "TIMEOUT", "2000", "GET", key("total", c, o)],
+    ["AA.DO", "READ", c.pick(LEVELS), "TIMEOUT", "1000", "GET", key("total", c, o)],
   ],
   ratomic: (c, o) => [
-    ["AA.DO", "READ", "GLOBAL_QUORUM", "ATOMIC", "TIMEOUT", "2000", "GET", key("total", c, o)],
+    ["AA.DO", "READ", "GLOBAL_QUORUM", "ATOMIC", "TIMEOUT", "1000", "GET", key("total", c, o)],
   ],
   token: () => [["AA.TOKEN"]],
   incr: (c, o) => [["INCRBY", key("k", c, o), small(c)]],
