@@ -69,7 +69,7 @@ function wordsOf(): string[] {
     (
       "EX PX EXAT PXAT NX XX GT LT GET KEEPTTL PERSIST MATCH COUNT TYPE STRING HASH SET LIMIT REPLACE DB WITHVALUES LEN IDX " +
       "WITHMATCHLEN MINMATCHLEN ON OFF SKIP YES NO ASYNC SYNC ALL WRITE ID ADDR LADDR USER SKIPME TIMEOUT ERROR AUTH SETNAME " +
-      "default FILTERBY ACLCAT PATTERN MODULE RESETSTAT maxmemory requirepass timeout proto-max-bulk-len save appendonly ENCODING " +
+      "default ann +@all -@all +@read -get +client|id ~* ~k %R~a &* &c nopass reset clearselectors (+get +set|x ~b) >pw <pw FILTERBY ACLCAT PATTERN MODULE RESETSTAT maxmemory requirepass timeout proto-max-bulk-len save appendonly ENCODING " +
       "BCAST PREFIX OPTIN OPTOUT NOLOOP REDIRECT notify-keyspace-events AnmKE FREQ IDLETIME REFCOUNT HELP BYTE BIT AND OR XOR NOT u8 i16 SAMPLES 2 3 lib-name lib-ver normal master pubsub replica " +
       "server clients memory stats replication cpu commandstats keyspace everything"
     ).split(" "),
@@ -217,6 +217,7 @@ class World {
     run.pausedUntilMs = 0;
     run.refuseWrites = null;
     Object.assign(this.settings, defaultSettings, { protoMaxBulkLen: VALUE_BYTES_MAX });
+    run.users.load("", commandTable);
   }
 }
 
