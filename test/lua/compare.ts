@@ -21,7 +21,7 @@ export interface Comparison {
   succeeded: number;
   failed: number;
   uncompiled: number;
-  /** Damaged programs that would not end. */
+  /** Programs that would not end, or take too much. */
   endless: number;
   /** Different for one of the reasons that are documented. */
   excused: number;
