@@ -279,7 +279,7 @@ test("the same key named twice is waited for once", () => {
 test("an element from another region is given out there and in the region that owns the key, nowhere else", () => {
   for (const key of ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"]) {
     const regions = ["a", "b", "c"].map((name) => new Region(name));
-    const owner = new OwnerRegions(["a/1", "b/1", "c/1"], "a");
+    const owner = new OwnerRegions(["a/1", "b/1", "c/1"], "a/1");
     const bytes = Buffer.from(key);
     const owned = owner.of(0, bytes, 0, bytes.length);
     for (const region of regions) {

@@ -8,7 +8,7 @@
  * A command that runs again and still finds nothing keeps its place. A key may change because a served command wrote it (BLMOVE);
  * then it is ready in turn.
  *
- * A change made here wakes waiters here. A change that came from a peer wakes those who would take something only in the region
+ * A change made here wakes waiters here. A change that came from a peer wakes those who would take something only at the replica
  * that owns the key: an element that many regions see at once is then handed out once, as long as the regions agree on who they
  * are. Those who only read it are woken everywhere.
  *
@@ -83,7 +83,7 @@ const UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 export class Blocking {
   readonly #run: Run;
-  /** Which region's waiters a change from a peer wakes; null when there are no peers. */
+  /** Which replica's waiters a change from a peer wakes; null when there are no peers. */
   owners: OwnerRegions | null = null;
   /** What has been decided since the host last took it. */
   answers: Answer[] = [];

@@ -151,7 +151,7 @@ export class Replica {
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
     this.run.scriptEngine = options.scripting ?? null;
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
-    this.run.blocking.owners = new OwnerRegions(options.members, options.region);
+    this.run.blocking.owners = new OwnerRegions(options.members, this.member);
     this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.waits = new Waits(this);
