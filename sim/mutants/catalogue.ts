@@ -304,7 +304,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a counter goes on in the era that was reset",
     profile: "counters",
-    file: "core/replica/writer.ts",
+    file: "core/replica/next-era.ts",
     find: "if (era.seq > era.resetSeq) {",
     put: "if (era.seq > 0) {",
   },

@@ -13,8 +13,8 @@ import { Sink } from "../bytes/sink.ts";
 import type { HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
-import { add, type Amount, format, parseDecimal, writeAmount } from "../crdt/amount.ts";
-import { type Cell, type Dot, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import { add, type Amount, format, parseDecimal } from "../crdt/amount.ts";
+import type { Cell, Dot, Reset } from "../crdt/cell.ts";
 import type { Birth } from "../crdt/position.ts";
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import {
@@ -35,12 +35,14 @@ import {
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
-import { COUNTER, Entry } from "../keyspace/table.ts";
+import { COUNTER } from "../keyspace/table.ts";
 import { Undo } from "../keyspace/undo.ts";
 import type { Applier } from "./apply.ts";
 import type { Conflicts } from "./conflicts.ts";
 import * as effect from "./effect.ts";
+import { EffectHeads } from "./effect-heads.ts";
 import type { Lineage } from "./lineage.ts";
+import { nextEra, nextEraAt, writeEra } from "./next-era.ts";
 import type { RecordSink } from "./record.ts";
 
 const nothing = Buffer.alloc(0);
@@ -52,7 +54,7 @@ export class Writer {
   readonly #records: RecordSink;
   /** The effects of the record being made. */
   readonly #effects = new Sink(4096);
-  readonly #entry = new Entry();
+  readonly #heads = new EffectHeads();
   readonly #undo: Undo;
   #lineage: Lineage;
   /** Physical time of this turn. */
@@ -66,10 +68,6 @@ export class Writer {
   /** The elements of lists that it has made, and the last one's name. */
   #births = 0;
   readonly #birth: Birth = { ms: 0, tick: 0, index: 0, incarnation: nothing };
-  #lastDb = -1;
-  #lastKey: Buffer = nothing;
-  #lastStart = -1;
-  #lastEnd = -1;
   /**
    * Slot → seq of our newest record in it. A reply may show a key only once that record is durable, absence included.
    */
@@ -160,10 +158,10 @@ export class Writer {
   count(place: Place, delta: Amount): void {
     if (place.tag === BITMAP) return this.#countText(place, delta);
     this.#prepare(place, STRING);
-    const era = this.#nextEraAt(place, delta);
+    const era = nextEraAt(place, this.#applier.context, delta);
     if (era === null) return this.#countAnew(place, delta);
     this.#head(effect.OP_COUNT, place);
-    this.#era(era);
+    writeEra(this.#effects, era, this.#applier.context);
     this.#applier.count(place, era.seq, era.sum, era.start, era.startMs, era.startTick);
   }
 
@@ -346,7 +344,7 @@ export class Writer {
     const cells = bodyAt(place, tag);
     const at = cells?.find(name, start, end) ?? -1;
     const cell = at < 0 ? null : (cells?.table.objectAt(at) ?? null);
-    const era = this.#nextEra(cell, delta);
+    const era = nextEra(cell, this.#applier.context, delta);
     if (era === null) return false;
     if (tag === HASH) this.#head(effect.OP_COUNT_FIELD, place);
     else {
@@ -354,7 +352,7 @@ export class Writer {
       this.#effects.u8(tag);
     }
     this.#effects.bytes(name, start, end);
-    this.#era(era);
+    writeEra(this.#effects, era, this.#applier.context);
     this.#applier.countCell(
       place,
       tag,
@@ -494,7 +492,7 @@ export class Writer {
     this.#begin();
     this.#effects.u8(effect.OP_FLUSH);
     this.#effects.varint(db + 1);
-    this.#lastStart = -1;
+    this.#heads.forget();
     this.everywhereSeq = this.#seq;
     this.#applier.flush(place, db);
   }
@@ -507,7 +505,7 @@ export class Writer {
     this.#records.append(this.#lineage, this.#applier.context, this.#applied, this.#effects);
     this.#effects.clear();
     this.#seq = 0;
-    this.#lastStart = -1;
+    this.#heads.forget();
     return seq;
   }
 
@@ -528,7 +526,7 @@ export class Writer {
   takeBack(): void {
     this.#undo.rollBack();
     this.#effects.length = this.#keptBytes;
-    this.#lastStart = -1;
+    this.#heads.forget();
     this.everywhereSeq = this.#keptEverywhereSeq;
     if (this.#wasWriting || this.#seq === 0) return;
     this.#applied.lower(this.#lineage.number, this.#seq - 1);
@@ -649,81 +647,14 @@ export class Writer {
     this.#applier.reset(place, tag, name, resets);
   }
 
-  /** As `#nextEra`, of the string at a place; a packed counter is not unpacked for it. */
-  #nextEraAt(place: Place, delta: Amount): NextEra | null {
-    if (place.at < 0) return this.#nextEra(null, delta);
-    if (place.table.kindAt(place.at) !== COUNTER)
-      return this.#nextEra(place.table.objectAt(place.at)?.cell ?? null, delta);
-    const entry = this.#entry;
-    place.table.load(place.at, entry);
-    // Another origin's counter leaves ours to begin; a packed one was never reset, so ours goes on.
-    if (entry.origin !== this.#lineage.number) return this.#nextEra(null, delta);
-    const { seq, sum, start, ms, tick } = entry;
-    const next = add(sum, delta);
-    return { seq: Math.max(seq, this.#seq), sum: next, start, startMs: ms, startTick: tick };
-  }
-
-  /** The era after one more addition of ours, or null when this record has no eras left for the cell. */
-  #nextEra(cell: Cell | null, delta: Amount): NextEra | null {
-    const { ms, tick } = this.#applier.context;
-    const seq = this.#seq;
-    const era = cell?.era(this.#lineage.number);
-    if (era === undefined) return { seq, sum: delta, start: seq, startMs: ms, startTick: tick };
-    if (era.seq > era.resetSeq) {
-      const sum = add(era.sum, delta);
-      const { start, startMs, startTick } = era;
-      return { seq: Math.max(seq, era.seq), sum, start, startMs, startTick };
-    }
-    const start = era.seq < seq ? seq : era.seq + ERA_STEP;
-    if (start >= seq + 1) return null;
-    return { seq: start, sum: delta, start, startMs: ms, startTick: tick };
-  }
-
-  #era({ seq, sum, start, startMs, startTick }: NextEra): void {
-    const effects = this.#effects;
-    writeAmount(effects, sum);
-    effects.varint((seq - this.#seq) / ERA_STEP);
-    effect.writeEraSeq(effects, start, this.#seq);
-    if (Math.floor(start) === this.#seq) return;
-    effects.varint(this.#applier.context.ms - startMs);
-    effects.u16(startTick);
-  }
-
   #head(op: number, place: Place): void {
-    const effects = this.#effects;
     this.slotSeqs[place.slot] = this.#seq;
     this.#applier.keyspace.noteWrite(place);
-    if (
-      place.start === this.#lastStart &&
-      place.bytes === this.#lastKey &&
-      place.end === this.#lastEnd &&
-      place.db === this.#lastDb
-    ) {
-      effects.u8(op | effect.SAME_KEY);
-      return;
-    }
-    this.#lastStart = place.start;
-    this.#lastEnd = place.end;
-    this.#lastKey = place.bytes;
-    this.#lastDb = place.db;
-    if (place.db === 0) effects.u8(op);
-    else {
-      effects.u8(op | effect.OTHER_DB);
-      effects.varint(place.db);
-    }
-    effects.bytes(place.bytes, place.start, place.end);
+    this.#heads.write(this.#effects, op, place);
   }
 }
 
 /** The body of a type at a place, without a look at whether a reader sees it. */
 function bodyAt(place: Place, tag: Collection): Cells | null {
   return place.at < 0 ? null : (place.table.objectAt(place.at)?.cells(tag) ?? null);
-}
-
-interface NextEra {
-  readonly seq: number;
-  readonly sum: Amount;
-  readonly start: number;
-  readonly startMs: number;
-  readonly startTick: number;
 }
