@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
 import { levels, levelsTable } from "./levels.ts";
+import { pubsub, pubsubTable } from "./pubsub.ts";
 import { throughput, throughputTable } from "./throughput.ts";
 import { verify, verifyTable } from "./verify.ts";
 
@@ -29,6 +30,10 @@ const questions: Record<
   levels: async (options) => {
     const answer = await levels(options);
     return { json: JSON.stringify(answer), text: levelsTable(answer) };
+  },
+  pubsub: async (options) => {
+    const answer = await pubsub(options);
+    return { json: JSON.stringify(answer), text: pubsubTable(answer) };
   },
   verify: async (options) => {
     const answer = await verify(options);

@@ -188,6 +188,7 @@ class World {
   }
 
   store(): void {
+    this.clients.sendGathered();
     const block = this.replica.takeBlock();
     if (block !== null) this.replica.appended((this.#position += block.length));
     this.replica.stored(this.#position);

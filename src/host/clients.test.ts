@@ -383,6 +383,34 @@ test("the soft limit may be exceeded for its seconds, and no longer", () => {
   assert.equal(slow.output.closed, true);
 });
 
+test("pushes of one turn go to a client in one write, in front of what it is answered later and behind what is held", () => {
+  const { clients, connect, store } = setup();
+  const client = connect();
+  let writes = 0;
+  const write = client.output.write.bind(client.output);
+  client.output.write = (bytes) => {
+    writes++;
+    write(bytes);
+  };
+  const push = (text: string): void => clients.push(1, Buffer.from(text), 0);
+  push("+a\r\n");
+  push("+b\r\n");
+  assert.equal(client.output.take(), "");
+  client.send("PING\r\n");
+  assert.equal(client.output.take(), "+a\r\n+b\r\n+PONG\r\n");
+  assert.equal(writes, 2);
+  client.send("SET k v\r\n");
+  push("+c\r\n");
+  clients.sendGathered();
+  assert.equal(
+    client.output.take(),
+    "",
+    "the reply waits for the disk, and what comes behind it too",
+  );
+  store();
+  assert.equal(client.output.take(), "+OK\r\n+c\r\n");
+});
+
 test("whoever has subscriptions is held to the limit of pubsub clients", () => {
   const pubsub = { hardBytes: 1500, softBytes: 0, softSeconds: 0 };
   const outputLimits = { ...defaultSettings.outputLimits, pubsub };

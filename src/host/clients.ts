@@ -41,6 +41,8 @@ const REPLY_FLUSH_BYTES = 1024 * 1024;
 /** Held replies beyond which clients are not read from: a slow disk must not become a full memory. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
 
+const NOTHING: readonly Buffer[] = [];
+
 interface Held {
   readonly client: NodeClient;
   readonly seq: number;
@@ -66,6 +68,11 @@ export class Clients implements ClientService {
   cutOff = 0;
   evicted = 0;
   readonly #memory: ClientMemory;
+  /** Clients that something was gathered for in this turn. */
+  #gathering: NodeClient[] = [];
+  /** What was joined last, and of which pushes. */
+  #joinedOf: readonly Buffer[] = NOTHING;
+  #joinedBytes: Buffer = Buffer.alloc(0);
   #closing = false;
   #heldBytes = 0;
   /** Clients that are not read from until the disk has caught up. */
@@ -204,7 +211,49 @@ export class Clients implements ClientService {
     // Who waited and was granted its wish hears first of that, then of what it changed.
     this.answer();
     const client = this.#clients.get(id);
-    if (client !== undefined) this.deliver(client, bytes, this.#host.replica.hold(seq), null, true);
+    if (client === undefined) return;
+    const hold = this.#host.replica.hold(seq);
+    if (hold === 0 && client.heldCount === 0) this.#gather(client, bytes);
+    else this.deliver(client, bytes, hold, null, true);
+  }
+
+  /** What one turn pushes to a client goes to it in one write. */
+  #gather(client: NodeClient, bytes: Buffer): void {
+    this.#judgeOutput(client, bytes.length);
+    if (client.gone) return;
+    if (client.gathered.length === 0) this.#gathering.push(client);
+    client.gathered.push(bytes);
+    client.gatheredBytes += bytes.length;
+  }
+
+  /** Sends what was gathered; the node calls it at the end of a turn. */
+  sendGathered(): void {
+    if (this.#gathering.length === 0) return;
+    for (const client of this.#gathering) this.sendGatheredTo(client);
+    this.#gathering = [];
+    this.#joinedOf = NOTHING;
+  }
+
+  sendGatheredTo(client: NodeClient): void {
+    const { gathered } = client;
+    if (gathered.length === 0) return;
+    client.gathered = [];
+    client.gatheredBytes = 0;
+    if (client.gone) return;
+    client.output.write(this.#joined(gathered), true);
+    if (client.output.queuedBytes > 0) this.grown(client);
+  }
+
+  /** Subscribers of the same channels are mostly sent the same, which is put together once. */
+  #joined(parts: readonly Buffer[]): Buffer {
+    const [first] = parts;
+    if (parts.length === 1 && first !== undefined) return first;
+    const before = this.#joinedOf;
+    if (before.length !== parts.length || parts.some((part, i) => part !== before[i])) {
+      this.#joinedOf = parts;
+      this.#joinedBytes = Buffer.concat(parts);
+    }
+    return this.#joinedBytes;
   }
 
   /** Disconnects clients that have been silent for longer than `timeout`, and are not there to listen. */
@@ -290,6 +339,7 @@ export class Clients implements ClientService {
     lasting = false,
   ): void {
     if (bytes.length === 0) return;
+    this.sendGatheredTo(client);
     this.#judgeOutput(client, bytes.length);
     if (client.gone) return;
     if (seq === 0 && wait === null && client.heldCount === 0) {
@@ -354,6 +404,9 @@ class NodeClient implements Client {
   readonly #clients: Clients;
   readonly #host: ClientsHost;
   need = 0;
+  /** Pushes of this turn; none while replies are held. */
+  gathered: Buffer[] = [];
+  gatheredBytes = 0;
   /** Replies that are held. */
   heldCount = 0;
   heldBytes = 0;
@@ -373,7 +426,7 @@ class NodeClient implements Client {
 
   /** Bytes of replies that are held, or that the network has not taken yet. */
   get owedBytes(): number {
-    return this.heldBytes + this.output.queuedBytes;
+    return this.heldBytes + this.gatheredBytes + this.output.queuedBytes;
   }
 
   unread(bytes: number): void {
@@ -491,6 +544,7 @@ class NodeClient implements Client {
     this.#clients.leaving(this);
     this.session.closing = true;
     this.#host.replica.run.blocking.leave(this.session);
+    this.#clients.sendGatheredTo(this);
     if (this.heldCount === 0) this.output.close();
   }
 
