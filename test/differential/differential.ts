@@ -20,6 +20,7 @@ import { lists } from "./families/lists.ts";
 import { inScope } from "./families/scope.ts";
 import { moving } from "./families/moving.ts";
 import { protocol } from "./families/protocol.ts";
+import { scripts } from "./families/scripts.ts";
 import { sets } from "./families/sets.ts";
 import { sortedSets } from "./families/sorted-sets.ts";
 import { streams } from "./families/streams.ts";
@@ -93,6 +94,7 @@ export const specs: readonly Spec[] = [
   ...geo,
   ...keys,
   ...transactions,
+  ...scripts,
   ...connectionCommands,
   ...protocol,
 ];

@@ -74,6 +74,7 @@ export const inScope: readonly string[] = [
   ],
   ...["pttl", "expiretime", "pexpiretime", "persist", "rename", "renamenx", "copy", "move", "keys"],
   ...["scan", "randomkey", "dbsize", "object", "flushdb", "flushall", "multi", "exec", "discard"],
+  ...["eval", "eval_ro", "evalsha", "fcall"],
   ...["watch", "unwatch", "ping", "echo", "hello", "auth", "select", "reset", "quit", "client"],
   ...[
     "lpush",

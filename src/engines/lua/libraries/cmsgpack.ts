@@ -238,14 +238,14 @@ class Unpacker {
         return data.readUInt16BE(this.#skip(2));
       case 0xce:
         return data.readUInt32BE(this.#skip(4));
-      case 0xcf:
-        return Number(data.readBigUInt64BE(this.#skip(8)));
       case 0xd0:
         return data.readInt8(this.#skip(1));
       case 0xd1:
         return data.readInt16BE(this.#skip(2));
       case 0xd2:
         return data.readInt32BE(this.#skip(4));
+      // The one without a sign is read as if it had one.
+      case 0xcf:
       case 0xd3:
         return Number(data.readBigInt64BE(this.#skip(8)));
       case 0xd9:

@@ -109,7 +109,9 @@ export function openStruct(runtime: Runtime): LuaTable {
 
 const float = Buffer.alloc(8);
 
-function pack(runtime: Runtime, args: readonly LuaValue[]): Results {
+function pack(runtime: Runtime, given: readonly LuaValue[]): Results {
+  // The first argument that is missing is nil to C, which marks the end of them so.
+  const args = [...given, undefined];
   const format = new Format(runtime, textArgument(runtime, args, 1));
   let packed = "";
   let index = 2;
@@ -211,7 +213,10 @@ function unpack(runtime: Runtime, args: readonly LuaValue[]): Results {
         if (size === 0) {
           const given = results.length === 0 ? undefined : toNumber(results.pop());
           if (given === undefined) throw runtime.error("format 'c0' needs a previous size");
-          size = given < 0 ? Infinity : Math.trunc(given);
+          size = Math.trunc(given);
+          // As C converts what 64 bits do not hold.
+          if (size >= 2 ** 64) size = 0;
+          else if (!(size >= 0)) size = Infinity;
           needs(size);
         }
         results.push(data.slice(position, position + size));
