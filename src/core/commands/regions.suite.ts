@@ -19,6 +19,7 @@ import { argsOf } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { execute } from "./dispatch.ts";
 import { type NodePort, Run } from "./run.ts";
+import type { ScriptEngine } from "./script-engine.ts";
 import { Session } from "./session.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 
@@ -51,6 +52,7 @@ export class Region {
     name: string,
     settings: Partial<Settings> = {},
     engines: readonly GenerationKind[] = [],
+    scripting: ScriptEngine | null = null,
   ) {
     const origins = new Origins();
     const me = origins.introduce({ member: `${name}/1`, incarnation: `\0\0\0\0\0\0\0${name}` });
@@ -63,6 +65,7 @@ export class Region {
     const lineage = this.#delivery.lineage(me);
     const writer = new Writer(applier, this.#clock, applied, this.#records, lineage);
     this.#run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
+    this.#run.scriptEngine = scripting;
     this.name = name;
     this.#session = this.#connect();
   }
