@@ -7,6 +7,7 @@
 import type { Chance } from "../sim/world/chance.ts";
 import { CheckpointWriter } from "../src/core/replica/checkpoint.ts";
 import { type Member, Network } from "../src/core/replica/network.suite.ts";
+import { FRAME } from "../src/core/wire/frame.ts";
 import { Chance as Stream } from "../sim/world/chance.ts";
 
 export interface Message {
@@ -27,6 +28,10 @@ export interface Recorded {
 
 const RECORDINGS = 24;
 const KEYSPACES = [{ prefix: "m:", conflict: "lww", format: null, pubsub: "global" }] as const;
+/** Of so many recordings, one has the members compare themselves too. */
+const COMPARED = 6;
+const KEY = Int32Array.of(1, 2, 3, 4);
+const COMPARING: ReadonlySet<number> = new Set([FRAME.VERIFY_ASK, FRAME.VERIFY_TELL]);
 const KEYS = ["k0", "k1", "k2", "k3", "h", "s", "c"];
 
 let recorded: Recorded | null = null;
@@ -66,6 +71,18 @@ function record(): Recorded {
         : [],
     );
     said.push(sent.slice(0, 8));
+    if (seed % COMPARED === 0) {
+      const begun = b.seen.length;
+      compare(network, seed % (2 * COMPARED) === 0 ? a : b);
+      const compared = b.seen
+        .slice(begun)
+        .flatMap((effect) =>
+          effect.type === "send" && effect.link === wire && COMPARING.has(effect.frame)
+            ? [{ type: effect.frame, body: Buffer.from(effect.body) }]
+            : [],
+        );
+      said.push([...sent.slice(0, 1), ...compared.slice(0, 7)]);
+    }
     for (const member of [a, b]) {
       logs.push(member.log.map(({ block }) => block));
       const writer = new CheckpointWriter(member.replica, 4);
@@ -76,6 +93,22 @@ function record(): Recorded {
     }
   }
   return { said, logs, checkpoints };
+}
+
+/** Has a member compare itself with the others, one of which has lost a key, and mend that. */
+function compare(network: Network, asker: Member): void {
+  const [, b] = network.members as [Member, Member, Member];
+  const [shard] = b.replica.keyspace.shards.filter(({ size }) => size > 0);
+  if (shard !== undefined) shard.removeAt(shard.some(0));
+  asker.begin();
+  const progress = asker.replica.verifier.start({ chance: KEY, mends: true, slots: null });
+  for (let rounds = 0; rounds < 50 && progress?.done === false; rounds++) {
+    for (const member of network.members) {
+      while (member.replica.compares) member.replica.compare();
+      member.turn();
+    }
+    network.pass(20);
+  }
 }
 
 function command(member: Member, chance: Chance): void {

@@ -41,6 +41,8 @@ const TOOLS = {
     zstdDecompressSync(bytes, { maxOutputLength: bytesMax }),
   messageBytesMax: 1024 * 1024,
 };
+const KEY = Int32Array.of(1, 2, 3, 4);
+const SLICES_MAX = 6;
 const NOW_MS = 1_700_000_000_000;
 const LINK = 7;
 const CLUSTER = { clusterId: "fuzz", secret: "a secret that only members know" };
@@ -115,6 +117,8 @@ export class PeerTarget implements Target {
     this.#ms += 20;
     replica.begin(this.#ms, this.#ms, this.#ms);
     replica.exchange.opened(LINK, way % 2 === 0 ? null : "b/1", "b/1");
+    // Now and then it compares itself, so that what comes may be an answer.
+    if (how % 32 === 0) replica.verifier.start({ chance: KEY, mends: true, slots: null });
     const decoder = new FrameDecoder(TOOLS);
     try {
       for (const piece of pieces(stream, 0, how))
@@ -124,6 +128,7 @@ export class PeerTarget implements Target {
       if (!(error instanceof Malformed)) throw error;
     }
     this.#turn();
+    for (let slices = 0; slices < SLICES_MAX && replica.compares; slices++) replica.compare();
     replica.tick();
     this.#turn();
     replica.exchange.closed(LINK);
