@@ -88,6 +88,10 @@ export function labCommand(deps: LabDeps): Command {
     ["kill", "end a region's node with SIGKILL"],
     ["pause", "stop a region's node with SIGSTOP: it hangs, its sockets stay open"],
     ["start", "start a killed node, or resume a paused one; returns when it serves"],
+    [
+      "add",
+      "add a region: the others are restarted one by one to count it; returns when it serves",
+    ],
   ] as const)
     add(type, description)
       .argument("<region>")
@@ -216,6 +220,9 @@ async function tell(command: Command, order: LabCommand): Promise<void> {
 function statusTable({ regions, links }: LabStatus): string {
   const known = (value: number | null, unit: string): string =>
     value === null ? "?" : `${value}${unit}`;
+  const progress = regions.flatMap((one) =>
+    one.progress === undefined ? [] : [`${one.name}: ${one.progress}\n`],
+  );
   return [
     table(
       ["region", "state", "pid", "clock"],
@@ -237,5 +244,6 @@ function statusTable({ regions, links }: LabStatus): string {
         known(lagRecords, ""),
       ]),
     ),
+    ...progress,
   ].join("\n");
 }

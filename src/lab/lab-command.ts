@@ -6,6 +6,7 @@ export type LabCommand =
   | { type: "kill"; region: string }
   | { type: "pause"; region: string }
   | { type: "start"; region: string }
+  | { type: "add"; region: string }
   | { type: "clock"; region: string; offsetMs: number }
   | { type: "status" }
   | { type: "endpoints" }
@@ -14,7 +15,14 @@ export type LabCommand =
 
 /** `lab status --json`. A figure that is not known, because a node cannot be asked, is null. */
 export interface LabStatus {
-  regions: { name: string; state: string; pid: number | null; clockOffsetMs: number }[];
+  regions: {
+    name: string;
+    state: string;
+    pid: number | null;
+    clockOffsetMs: number;
+    /** How far a node is that does not serve yet, in words. */
+    progress?: string;
+  }[];
   /** One entry for each direction between two regions. */
   links: {
     from: string;

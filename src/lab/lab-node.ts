@@ -187,7 +187,8 @@ export class LabNode {
 
   /** What the node says of itself; null when it does not answer. */
   async status(): Promise<NodeStatus | null> {
-    if (this.state !== "ready") return null;
+    // One that is starting may be filled by others, which takes a while.
+    if (this.state !== "ready" && this.state !== "starting") return null;
     try {
       const answer = await fetch(`http://127.0.0.1:${this.options.httpPort}/status`, {
         signal: AbortSignal.timeout(STATUS_MS),

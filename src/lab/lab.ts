@@ -23,7 +23,8 @@ import {
   writeRunning,
 } from "./lab-directory.ts";
 import { LabNode } from "./lab-node.ts";
-import { courseBetween, type Post, postsOf, type Wan } from "./lab-options.ts";
+import { unknownRegion } from "./distances.ts";
+import { courseBetween, parseRegions, type Post, postsOf, type Wan } from "./lab-options.ts";
 import { freePorts, portTaken } from "./ports.ts";
 import { systemClock } from "./wan-direction.ts";
 import { type Way, WanLink } from "./wan-link.ts";
@@ -116,9 +117,10 @@ async function choosePorts({ regions, replicas, port }: LabOptions): Promise<Por
 export class Lab {
   readonly #options: LabOptions;
   readonly #nodes = new Map<string, LabNode>();
-  readonly #posts: readonly Post[];
-  readonly #ports: readonly Ports[];
+  readonly #posts: Post[];
+  readonly #ports: Ports[];
   readonly #cables: Cable[] = [];
+  readonly #secret = randomBytes(24).toString("base64url");
   readonly #token = randomBytes(24).toString("base64url");
   #control: ControlServer | null = null;
   #stopping: Promise<void> | null = null;
@@ -130,7 +132,7 @@ export class Lab {
   constructor(options: LabOptions, ports: readonly Ports[]) {
     this.#options = options;
     this.#posts = postsOf(options.regions, options.replicas);
-    this.#ports = ports;
+    this.#ports = [...ports];
     this.ended = new Promise((done) => (this.#end = done));
   }
 
@@ -149,9 +151,8 @@ export class Lab {
       await this.#removeCables();
       throw new Error("it was stopped while it started");
     }
-    const secret = randomBytes(24).toString("base64url");
     for (const [i, post] of this.#posts.entries())
-      this.#nodes.set(post.name, this.#prepareNode(post, this.#ports[i] ?? none, secret));
+      this.#nodes.set(post.name, this.#prepareNode(post, this.#ports[i] ?? none));
     await Promise.all([...this.#nodes.values()].map((node) => this.#startNode(node)));
   }
 
@@ -219,49 +220,72 @@ export class Lab {
     const { wan } = this.#options;
     for (const dialler of this.#posts)
       for (const [i, listener] of this.#posts.entries()) {
-        if (dialler.member >= listener.member) continue;
-        const target = { host: "127.0.0.1", port: this.#ports[i]?.replication ?? 0 };
-        const isNear = dialler.region === listener.region;
-        const course = courseBetween(
-          isNear ? { type: "none" } : wan,
-          dialler.region,
-          listener.region,
-        );
-        const link = await WanLink.open(target, course, systemClock);
-        this.#cables.push({ dialler, listener, link });
+        if (dialler.member < listener.member) await this.#layCable(dialler, listener, i);
       }
   }
 
-  #prepareNode(post: Post, ports: Ports, secret: string): LabNode {
-    const { durability, keyspaces, command, say } = this.#options;
-    const { name, region, replica, member } = post;
+  /** `i` is which of the posts listens. */
+  async #layCable(dialler: Post, listener: Post, i: number): Promise<void> {
+    const { wan } = this.#options;
+    const target = { host: "127.0.0.1", port: this.#ports[i]?.replication ?? 0 };
+    const isNear = dialler.region === listener.region;
+    const course = courseBetween(isNear ? { type: "none" } : wan, dialler.region, listener.region);
+    const link = await WanLink.open(target, course, systemClock);
+    this.#cables.push({ dialler, listener, link });
+  }
+
+  /**
+   * A region joins. The others count it before it begins, or they would let go of what it has not seen: each is restarted with the longer
+   * list of members, one after the other, and the new one dials all of them.
+   */
+  async #add(region: string): Promise<Answer> {
+    const { wan, replicas, port } = this.#options;
+    const parsed = parseRegions(region);
+    const why =
+      "refused" in parsed ? parsed.refused : wan.type === "real" ? unknownRegion(region) : null;
+    if (why !== null) return { refused: why };
+    if (this.#posts.some((post) => post.region === region))
+      return { refused: `this lab has a region ${region} already` };
+    const idle = [...this.#nodes.values()].find((node) => node.state !== "ready");
+    if (idle !== undefined)
+      return {
+        refused: `every node has to learn of ${region}: ${idle.options.name} is ${idle.state}`,
+      };
+    const known = this.#posts.length;
+    for (const post of postsOf([region], replicas)) {
+      const [resp = 0, http = 0, replication = 0] = await freePorts(3);
+      const n = port + this.#posts.length;
+      this.#ports.push(
+        port === 0 ? { resp, http, replication } : { resp: n, http: n + 1_000, replication },
+      );
+      this.#posts.push(post);
+    }
+    for (let i = known; i < this.#posts.length; i++)
+      for (let to = 0; to < i; to++)
+        await this.#layCable(this.#posts[i] as Post, this.#posts[to] as Post, to);
+    for (const post of this.#posts.slice(0, known)) {
+      const node = this.#nodes.get(post.name) as LabNode;
+      this.#writeSettings(post, this.#ports[this.#posts.indexOf(post)] ?? none);
+      await node.stop();
+      await this.#startNode(node);
+    }
+    const added = this.#posts.slice(known).map((post, i) => {
+      const node = this.#prepareNode(post, this.#ports[known + i] ?? none);
+      this.#nodes.set(post.name, node);
+      return node;
+    });
+    await Promise.all(added.map((node) => this.#startNode(node)));
+    return { done: null };
+  }
+
+  #prepareNode(post: Post, ports: Ports): LabNode {
+    const { command, say } = this.#options;
+    const { name } = post;
     const dir = join(this.#options.dir, name);
-    const config = join(dir, "node.yaml");
     const logFile = join(dir, "node.log");
     mkdirSync(dir, { recursive: true });
     writeFileSync(logFile, "");
-    const settings = {
-      region,
-      replica,
-      dir: join(dir, "data"),
-      durability,
-      resp: { host: "127.0.0.1", port: ports.resp },
-      http: { host: "127.0.0.1", port: ports.http },
-      replication: {
-        host: "127.0.0.1",
-        port: ports.replication,
-        secret,
-        links: this.#cables
-          .filter(({ dialler }) => dialler.member === member)
-          .map(({ listener, link }) => ({
-            to: listener.member,
-            address: `127.0.0.1:${link.port}`,
-          })),
-      },
-      members: this.#posts.map((other) => other.member),
-      keyspaces,
-    };
-    writeFileSync(config, stringify(settings), { mode: 0o600 });
+    const config = this.#writeSettings(post, ports);
     return new LabNode({
       name,
       command,
@@ -276,6 +300,36 @@ export class Lab {
         say(`start it again with \`atoll lab start ${name}\``);
       },
     });
+  }
+
+  /** Writes a node's settings; returns the file. */
+  #writeSettings({ name, region, replica, member }: Post, ports: Ports): string {
+    const { durability, keyspaces } = this.#options;
+    const dir = join(this.#options.dir, name);
+    const config = join(dir, "node.yaml");
+    const settings = {
+      region,
+      replica,
+      dir: join(dir, "data"),
+      durability,
+      resp: { host: "127.0.0.1", port: ports.resp },
+      http: { host: "127.0.0.1", port: ports.http },
+      replication: {
+        host: "127.0.0.1",
+        port: ports.replication,
+        secret: this.#secret,
+        links: this.#cables
+          .filter(({ dialler }) => dialler.member === member)
+          .map(({ listener, link }) => ({
+            to: listener.member,
+            address: `127.0.0.1:${link.port}`,
+          })),
+      },
+      members: this.#posts.map((other) => other.member),
+      keyspaces,
+    };
+    writeFileSync(config, stringify(settings), { mode: 0o600 });
+    return config;
   }
 
   async #startNode(node: LabNode): Promise<void> {
@@ -310,6 +364,8 @@ export class Lab {
         });
       case "start":
         return this.#withNode(command.region, (node) => this.#startAgain(node));
+      case "add":
+        return this.#add(command.region);
       case "clock":
         return this.#withNode(command.region, (node) => node.setClock(command.offsetMs));
       default:
@@ -384,9 +440,10 @@ export class Lab {
     const regions = nodes.map((node, i) => ({
       name: node.options.name,
       // A node that serves may have more to say of itself, such as `read-only`.
-      state: node.state === "ready" ? (answers[i]?.state ?? "ready") : node.state,
+      state: answers[i]?.state ?? node.state,
       pid: node.pid,
       clockOffsetMs: node.clockOffsetMs,
+      ...(answers[i]?.state === "joining" ? { progress: answers[i]?.reason ?? "" } : {}),
     }));
     const links = this.#cables.flatMap(({ dialler, listener, link }) =>
       (

@@ -4,6 +4,9 @@
  * Invariant: a client counts a write as acknowledged only when its reply arrived; one whose connection broke while it waited is
  * counted as perhaps made. So the sum of what must be there and the sum of what may be there are known exactly.
  */
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { NodeStatus } from "../../src/host/status.ts";
 import { atoll, RunningCommand } from "../lab/lab-process.ts";
 import { RespConnection } from "../support/resp-connection.ts";
 import type { Reply } from "../support/resp.ts";
@@ -15,7 +18,7 @@ export interface Region {
 }
 
 export class ChaosLab implements AsyncDisposable {
-  readonly regions: readonly Region[];
+  regions: readonly Region[];
   readonly #dir: { path: string; [Symbol.dispose](): void };
   readonly #lab: RunningCommand;
 
@@ -44,6 +47,28 @@ export class ChaosLab implements AsyncDisposable {
       dir,
       lab,
     );
+  }
+
+  /** Where the nodes keep what they have. */
+  get dir(): string {
+    return `${this.#dir.path}/lab`;
+  }
+
+  /** What a region's node says of itself. */
+  async status(name: string): Promise<NodeStatus> {
+    const text = readFileSync(`${this.dir}/${name}/node.yaml`, "utf8");
+    const { http } = parse(text) as { http: { port: number } };
+    const answer = await fetch(`http://127.0.0.1:${http.port}/status`);
+    return (await answer.json()) as NodeStatus;
+  }
+
+  /** Regions were added. */
+  takeUp(name: string): Region {
+    const text = readFileSync(`${this.dir}/${name}/node.yaml`, "utf8");
+    const { resp } = parse(text) as { resp: { port: number } };
+    const region = { name, port: resp.port };
+    this.regions = [...this.regions, region];
+    return region;
   }
 
   /** Runs `atoll lab <words>` on this lab; throws with what it said if it failed. */

@@ -1,0 +1,106 @@
+/**
+ * Members that come back with nothing, or with somebody else's directory, and one that is new: each is filled while others write.
+ *
+ * `ATOLL_EMPTIED=20` empties that many directories in turn; the logs are cut at once, so that a snapshot has to fill them.
+ */
+import assert from "node:assert/strict";
+import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { RunningCommand } from "../lab/lab-process.ts";
+import { freePort } from "../support/free-port.ts";
+import { ChaosLab, drive, type Region, type Tally } from "./chaos-lab.ts";
+
+const EMPTIED = Number(process.env["ATOLL_EMPTIED"] ?? 2);
+/** Logs are forgotten as soon as all have them; a mark lies in them every 256 KiB. */
+const FORGETFUL = "log: { minRetainMs: 0 }\ncheckpoint: { everyBytes: 1MiB, everyMs: 1s }\n";
+const CUT_BYTES = 1024 * 1024;
+const WRITES = 10_000;
+const VALUE = "x".repeat(100);
+
+/** A lab of two regions that forget their logs, with `WRITES` keys in it. */
+async function forgetfulLab(): Promise<ChaosLab> {
+  const lab = await ChaosLab.start("--regions", "a,b", "--wan", "none");
+  try {
+    for (const { name } of lab.regions) {
+      await lab.do("kill", name);
+      appendFileSync(join(lab.dir, name, "node.yaml"), FORGETFUL);
+      await lab.do("start", name);
+    }
+    await write(lab.regions[0] as Region, 0);
+    await untilCut(lab);
+    return lab;
+  } catch (error) {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function write(region: Region, from: number): Promise<Tally> {
+  const tally = { acknowledged: 0, perhaps: 0 };
+  await drive(region, WRITES, 100, (n) => ["SET", `k:${from + n}`, VALUE], tally);
+  return tally;
+}
+
+/** Waits until every node has a checkpoint, behind which its log is forgotten at once. */
+async function untilCut(lab: ChaosLab): Promise<void> {
+  for (;;) {
+    const all = await Promise.all(lab.regions.map(({ name }) => lab.status(name)));
+    if (all.every(({ log }) => (log.checkpointPosition ?? 0) > CUT_BYTES)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+test("a region whose directory was emptied is filled by another that goes on serving", async () => {
+  await using lab = await forgetfulLab();
+  const [serving, emptied] = lab.regions as [Region, Region];
+  for (let round = 1; round <= EMPTIED; round++) {
+    await lab.do("kill", emptied.name);
+    rmSync(join(lab.dir, emptied.name, "data"), { recursive: true });
+    const [tally] = await Promise.all([
+      write(serving, round * WRITES),
+      lab.do("start", emptied.name),
+    ]);
+    assert.equal(tally.acknowledged, WRITES);
+    const [size] = await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+    assert.equal(size, String((round + 1) * WRITES));
+    const said = readFileSync(join(lab.dir, emptied.name, "node.log"), "utf8");
+    assert.match(said, /is asked for a snapshot/);
+  }
+});
+
+test("a region that is added to a lab is filled, and counts from then on", async () => {
+  await using lab = await forgetfulLab();
+  const [serving] = lab.regions as [Region];
+  const [tally] = await Promise.all([write(serving, WRITES), lab.do("add", "c")]);
+  lab.takeUp("c");
+  const made = tally.acknowledged + tally.perhaps;
+  const [size] = await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+  assert.ok(Number(size) >= WRITES + tally.acknowledged && Number(size) <= WRITES + made);
+  const { links } = await lab.status("c");
+  assert.deepEqual(links.map(({ peer }) => peer).toSorted(), ["a/1", "b/1"]);
+});
+
+test("of a node and a copy of it that runs beside it one stops, and its directory is not used again", async () => {
+  await using lab = await forgetfulLab();
+  const [original] = lab.regions as [Region];
+  const copy = join(lab.dir, "copy");
+  await lab.do("kill", original.name);
+  cpSync(join(lab.dir, original.name), copy, { recursive: true });
+  await lab.do("start", original.name);
+  const config = join(copy, "node.yaml");
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let n = 0;
+  const settings = readFileSync(config, "utf8")
+    .replaceAll(/^( {2}port:) \d+/gm, (_, name: string) => `${name} ${ports[n++]}`)
+    .replaceAll(join(lab.dir, original.name), copy);
+  writeFileSync(config, settings);
+  const second = new RunningCommand(["serve", "--config", config]);
+  await second.ended;
+  assert.match(second.stderr, /another process that is older lives as a\/1/);
+  const third = new RunningCommand(["serve", "--config", config]);
+  await third.ended;
+  assert.match(third.stderr, /while another process lived under its name/);
+  await write(original, WRITES);
+  await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+});
