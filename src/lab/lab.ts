@@ -217,7 +217,6 @@ export class Lab {
   }
 
   async #layCables(): Promise<void> {
-    const { wan } = this.#options;
     for (const dialler of this.#posts)
       for (const [i, listener] of this.#posts.entries()) {
         if (dialler.member < listener.member) await this.#layCable(dialler, listener, i);
