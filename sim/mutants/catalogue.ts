@@ -137,8 +137,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "the log is cut whoever still needs it",
     profile: "large",
     file: "core/replica/replica.ts",
-    find: "if (vector.get(number) > 0 && !this.members.isEverywhere(number, vector.get(number)))",
-    put: "if (vector.get(number) < 0)",
+    find: "if (seq === 0 || members.isEverywhere(number, seq)) continue;",
+    put: "if (seq >= 0) continue;",
   },
   {
     name: "nothing is not covered by who never heard of the origin",
