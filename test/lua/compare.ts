@@ -10,6 +10,10 @@ import { ProgramWriter } from "./programs.ts";
 const PER_BATCH = 100;
 const DAMAGED = 0.15;
 
+const EXCUSED_ANSWER = /nan|0x|[}n]=/i;
+/** What is then done to an address may leave no more than a part of it. */
+const SHOWS_ADDRESS = /tostring\s*\(+\s*(\{|string|function|print)/;
+
 export interface Difference {
   program: string;
   redis: string;
@@ -67,7 +71,7 @@ export async function compareMany(options: {
       else result.failed++;
       if (own === redis) continue;
       // Not-a-number has a sign in C, addresses are none of ours, and objects as keys are ordered by them.
-      if (/nan|0x|[}n]=/.test(redis)) {
+      if (EXCUSED_ANSWER.test(redis) || SHOWS_ADDRESS.test(program)) {
         result.excused++;
         continue;
       }

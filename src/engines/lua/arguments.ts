@@ -30,6 +30,7 @@ export function anyArgument(runtime: Runtime, args: Args, index: number): LuaVal
 export function textArgument(runtime: Runtime, args: Args, index: number): string {
   const text = toText(args[index - 1]);
   if (text === undefined) throw wrongArgument(runtime, args, index, "string");
+  runtime.heap.handle(text.length);
   return text;
 }
 

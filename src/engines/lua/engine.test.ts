@@ -83,6 +83,10 @@ test("a script that never ends is stopped, whatever it catches and wherever it r
     "string.find(string.rep('a', 30), string.rep('a?', 30) .. string.rep('a', 31))",
     "table.sort({3, 2, 1}, function() while true do end end)",
     "repeat until false",
+    "local s = string.rep('x', 2e6) for i = 1, 1e5 do s:upper() end",
+    "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e5 do t[i] = nil end while true do next(t) end",
+    "local t = {} for i = 1, 1e5 do t[i] = {} end while true do collectgarbage() end",
+    "local s = string.rep('x', 2e6) for i = 1, 1e5 do local t = {} t[s .. i] = 1 end",
   ]) {
     let checks = 0;
     const lua = interpreter(() => {

@@ -8,6 +8,10 @@
  */
 import { LuaError } from "./errors.ts";
 
+/** Whatever handles more bytes than this at once is work, and how many bytes of it are a step. */
+const BYTES_AT_ONCE = 1 << 10;
+const BYTES_PER_STEP = 1 << 6;
+
 /** Between two looks at least this much is allocated, so that small programs are never looked at. */
 const BYTES_BETWEEN_LOOKS = 4 << 20;
 
@@ -20,14 +24,16 @@ export const CLOSURE_BYTES = 64;
 export class Heap {
   readonly #limitBytes: number;
   readonly #measure: () => number;
+  readonly #work: (steps: number) => void;
   #reachableBytes = 0;
   #sinceBytes = 0;
   #nextLook: number;
 
-  /** `measure` counts the bytes of all that can be reached. */
-  constructor(limitBytes: number, measure: () => number) {
+  /** `measure` counts the bytes of all that can be reached; `work` is told of what takes long. */
+  constructor(limitBytes: number, measure: () => number, work: (steps: number) => void) {
     this.#limitBytes = limitBytes;
     this.#measure = measure;
+    this.#work = work;
     this.#nextLook = Math.min(BYTES_BETWEEN_LOOKS, limitBytes);
   }
 
@@ -38,13 +44,20 @@ export class Heap {
 
   /** Throws Lua's own "not enough memory" when what is reachable and these bytes are more than the limit. */
   charge(bytes: number): void {
+    this.handle(bytes);
     this.#sinceBytes += bytes;
     if (this.#sinceBytes > this.#nextLook) this.#look(bytes);
+  }
+
+  /** That many bytes are gone through, which is work when they are many. */
+  handle(bytes: number): void {
+    if (bytes > BYTES_AT_ONCE) this.#work(bytes / BYTES_PER_STEP);
   }
 
   /** Looks at what is reachable now. */
   collect(): void {
     this.#reachableBytes = this.#measure();
+    this.handle(this.#reachableBytes);
     this.#sinceBytes = 0;
     this.#nextLook = Math.min(
       Math.max(BYTES_BETWEEN_LOOKS, this.#reachableBytes),

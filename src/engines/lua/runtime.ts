@@ -70,7 +70,11 @@ export class Runtime {
   constructor(limits: Limits) {
     this.#limits = limits;
     this.steps = limits.stepsBetweenChecks;
-    this.heap = new Heap(limits.memoryBytes, () => reachableBytes(this.#roots()));
+    this.heap = new Heap(
+      limits.memoryBytes,
+      () => reachableBytes(this.#roots()),
+      (steps) => this.work(steps),
+    );
     this.globals = new LuaTable(this.heap);
   }
 

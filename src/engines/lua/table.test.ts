@@ -6,7 +6,13 @@ import { LuaTable } from "./table.ts";
 import type { LuaValue } from "./values.ts";
 
 function table(): LuaTable {
-  return new LuaTable(new Heap(1 << 30, () => 0));
+  return new LuaTable(
+    new Heap(
+      1 << 30,
+      () => 0,
+      () => {},
+    ),
+  );
 }
 
 function entriesOf(from: LuaTable): [LuaValue, LuaValue][] {

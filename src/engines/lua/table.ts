@@ -142,11 +142,15 @@ export class LuaTable extends LuaObject {
   occupied(position: number): number {
     const length = this.#array.length;
     let at = position;
-    for (; at < length; at++) if (this.#array[at] !== undefined) return at;
-    for (let node = at - length; node < this.#values.length; node++) {
-      if (this.#values[node] !== undefined) return node + length;
+    while (at < length && this.#array[at] === undefined) at++;
+    if (at >= length) {
+      const end = length + this.#values.length;
+      while (at < end && this.#values[at - length] === undefined) at++;
+      if (at === end) at = -1;
     }
-    return -1;
+    // What was cleared is walked over each time.
+    this.#heap.handle((at < 0 ? this.#values.length : at - position) * ARRAY_SLOT_BYTES);
+    return at;
   }
 
   /** Undefined beyond the last position. */
@@ -210,6 +214,7 @@ export class LuaTable extends LuaObject {
 
   /** A key that no node has. Nil is stored too: the key then takes part in the layout. */
   #insert(key: LuaValue, value: LuaValue): void {
+    if (typeof key === "string") this.#heap.handle(key.length);
     const keys = this.#keys;
     if (keys.length === 0) return this.#growFor(key, value);
     const values = this.#values;

@@ -39,7 +39,10 @@ export function openTable(runtime: Runtime): void {
       return NO_VALUES;
     },
     getn: (args) => table(args).length,
-    maxn: (args) => maxn(table(args)),
+    maxn: (args) => {
+      runtime.heap.handle(table(args).bytes);
+      return maxn(table(args));
+    },
     insert: (args) => insert(runtime, args),
     remove: (args) => remove(runtime, args),
     setn: (args) => {
