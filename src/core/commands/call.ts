@@ -36,7 +36,7 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   entry.run(run, args, reply);
   run.executing = false;
   const { tracking } = run.session;
-  if (tracking !== null && (entry.bits & READS) !== 0)
+  if (tracking !== null && ((entry.bits & READS) !== 0 || entry.command.group === "scripting"))
     run.tracking.read(run.session, tracking, entry.command, args);
   if (run.events.pending) run.events.settle(entry.name, entry.command.group, args);
   run.counting = false;

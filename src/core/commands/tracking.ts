@@ -70,6 +70,8 @@ export class Tracking {
   readonly #prefixes = new Map<string, Prefix>();
   readonly #due = new Map<number, Set<string>>();
   #dueStep = 0;
+  /** The script that runs has read a key. */
+  #readInScript = false;
   readonly #place = new Place();
   /** Clients that track. */
   clients = 0;
@@ -128,6 +130,10 @@ export class Tracking {
   read(session: Session, tracked: Tracked, command: Command, args: Args): void {
     const { mode, caching } = tracked;
     if (mode === "broadcast" || caching !== (mode === "opt in")) return;
+    // Of a script that reads, the keys that it was given count as read too, as in Redis; they come when it has ended.
+    if (command.group !== "scripting") this.#readInScript = this.#run.scriptRun.running;
+    else if (!this.#readInScript) return;
+    else this.#readInScript = false;
     for (const i of keyPositions(command, args)) {
       const name = args.text(i);
       let key = this.#keys.get(name);
