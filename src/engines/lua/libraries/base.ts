@@ -108,7 +108,7 @@ export function setRaw(table: LuaTable, key: LuaValue, value: LuaValue): void {
   table.set(key, value);
 }
 
-export function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
+function toStringOf(runtime: Runtime, value: LuaValue): LuaValue {
   const handler = handlerIn(runtime.metatableOf(value), TO_STRING);
   if (handler !== undefined) return first(runtime.call(handler, [value]));
   switch (typeof value) {
