@@ -489,8 +489,11 @@ export class Cells {
   /** Lets everything go; the memory comes back in slices. */
   #discard(): void {
     const { heap } = this.table;
-    if (heap.undo === null) heap.discard(this.table);
-    else this.#setAside(heap.undo);
+    const { undo } = heap;
+    if (undo === null) heap.discard(this.table);
+    // Of a body that came with the record nothing comes back.
+    else if (undo.hasMade(this)) this.free();
+    else this.#setAside(undo);
     this.table = new Table(heap, CELL_BYTES);
     this.order = this.#orderOf === null ? null : this.#orderOf(this);
     this.expiring = null;

@@ -317,6 +317,7 @@ export class Keyspace {
     if (there !== null) return there;
     const cells = new Cells(tag, this.heap, this.hasher, this.large, this.#orderOf(tag));
     key.bodies = [...key.bodies, cells];
+    this.heap.undo?.made(cells);
     return cells;
   }
 

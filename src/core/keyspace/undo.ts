@@ -30,8 +30,8 @@ export class Undo {
   readonly #releases: (() => void)[] = [];
   /** Keys that have their image, by database and name. */
   readonly #keys = new Set<string>();
-  /** Cells that have theirs, by name. */
-  readonly #cells = new Map<Cells, Set<string>>();
+  /** Cells that have theirs, by name; null for a body that came with the record and goes with it as a whole. */
+  readonly #cells = new Map<Cells, Set<string> | null>();
   /** States that the record has made. */
   readonly #states = new Set<Semilattice>();
   readonly #entry = new Entry();
@@ -156,10 +156,21 @@ export class Undo {
     keyspace.expirable += Number(then.countedExpirable) - Number(now.countedExpirable);
   }
 
+  /** A body was made. */
+  made(cells: Cells): void {
+    this.#cells.set(cells, null);
+  }
+
+  /** Whether the record has made a body. */
+  hasMade(cells: Cells): boolean {
+    return this.#cells.get(cells) === null;
+  }
+
   /** The cell under a name is about to change, or (`at` is −1) to be made. */
   cell(cells: Cells, at: number, name: Uint8Array, start: number, end: number): void {
-    const bytes = Buffer.from(name.subarray(start, end));
     let seen = this.#cells.get(cells);
+    if (seen === null) return;
+    const bytes = Buffer.from(name.subarray(start, end));
     if (seen === undefined) this.#cells.set(cells, (seen = new Set()));
     const id = bytes.latin1Slice();
     if (seen.has(id)) return;
