@@ -72,7 +72,9 @@ test("a snapshot goes on behind what was stored when its connection broke", () =
   const { network, giver, lost } = cutAndWiped();
   let sections = 0;
   network.between = () => {
-    if (++sections !== 3) return;
+    // Two sections are under way when the connection breaks.
+    if (++sections === 3) network.cut(giver, lost);
+    if (sections !== 5) return;
     for (const id of [...lost.wires.keys()]) network.close(lost, id);
     network.connect(giver, lost);
   };
