@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import KeyvRedis from "@keyv/redis";
 import { createCache } from "cache-manager";
-import Keyv from "keyv";
+import { Keyv } from "keyv";
 import { createStorage, type Storage } from "unstorage";
 import redisDriver from "unstorage/drivers/redis";
 import { type RegionName, ThreeRegions, until } from "./three-regions.ts";

@@ -66,14 +66,13 @@ async function fastifyAt(region: RegionName): Promise<string> {
     // Else each request writes the session again, and one that had not heard of a logout would bring it back.
     rolling: false,
   });
-  app.get<{ Params: { user: string } }>("/login/:user", async (request) => {
+  app.get<{ Params: { user: string } }>("/login/:user", (request, reply) => {
     request.session.user = request.params.user;
-    return "welcome";
+    void reply.send("welcome");
   });
-  app.get("/me", async (request) => request.session.user ?? "nobody");
-  app.get("/logout", async (request) => {
-    await request.session.destroy();
-    return "bye";
+  app.get("/me", (request, reply) => void reply.send(request.session.user ?? "nobody"));
+  app.get("/logout", (request, reply) => {
+    void request.session.destroy().then(() => reply.send("bye"));
   });
   world.atEnd(() => app.close());
   return app.listen({ port: 0, host: "127.0.0.1" });

@@ -1,5 +1,4 @@
 /** Sockets: servers of one application talk over pub/sub or a stream, and their clients hear each other. */
-import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
