@@ -10,7 +10,7 @@
  */
 import { join } from "node:path";
 import { assert } from "../../core/assert.ts";
-import type { BlockVisitor, Log, Position } from "../../host/ports/storage.ts";
+import { type BlockVisitor, isFull, type Log, type Position } from "../../host/ports/storage.ts";
 import { blockBytes, BLOCK_BYTES_MAX, type BlockKind } from "./block.ts";
 import type { Computer } from "./computer.ts";
 import type { Files, OpenFile } from "./files.ts";
@@ -391,9 +391,4 @@ export class FileLog implements Log {
 function fileOf(segment: Segment): OpenFile {
   if (segment.file === null) throw new Error("bug: the segment is planned only");
   return segment.file;
-}
-
-function isFull(error: Error): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT";
 }

@@ -119,6 +119,13 @@ export interface Storage extends AsyncDisposable {
   readonly identity: Identity;
 }
 
+/** Whether an error, or what caused it, says that there is no space: that passes, other failures of a disk do not. */
+export function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" || isFull(error.cause);
+}
+
 /** Stored bytes that are not what was stored; `message` names the file, the offset and what to do. */
 export class Damaged extends Error {
   override name = "Damaged";
