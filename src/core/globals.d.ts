@@ -52,6 +52,8 @@ interface Buffer<
   readBigUInt64LE(offset?: number): bigint;
   readBigInt64BE(offset?: number): bigint;
   readBigInt64LE(offset?: number): bigint;
+  readFloatBE(offset?: number): number;
+  readFloatLE(offset?: number): number;
   readDoubleBE(offset?: number): number;
   readDoubleLE(offset?: number): number;
 
@@ -73,6 +75,8 @@ interface Buffer<
   writeBigUInt64LE(value: bigint, offset?: number): number;
   writeBigInt64BE(value: bigint, offset?: number): number;
   writeBigInt64LE(value: bigint, offset?: number): number;
+  writeFloatBE(value: number, offset?: number): number;
+  writeFloatLE(value: number, offset?: number): number;
   writeDoubleBE(value: number, offset?: number): number;
   writeDoubleLE(value: number, offset?: number): number;
 }

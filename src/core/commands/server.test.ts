@@ -44,7 +44,6 @@ test("what the node does on its own, or not at all, is refused with the reason",
     ["replconf", "capa", "eof"],
     ["replicaof", "127.0.0.1", "6379"],
     ["slaveof", "127.0.0.1", "6379"],
-    ["wait", "1", "100"],
   ])
     assert.match(store.raw(...words), /^-ERR [A-Z]+ is not supported: /, words.join(" "));
   assert.equal(store.raw("replicaof", "no", "one"), "+OK\r\n");
