@@ -94,7 +94,10 @@ test("replicas that joined the same edits show the same, and encode to the same 
         const late = generation();
         const shuffled = edits.map((edit) => ({ edit, key: order.next().value as number }));
         shuffled.sort((a, b) => a.key - b.key);
-        for (const { edit } of shuffled) late.state.join(edit);
+        for (const { edit, key } of shuffled) {
+          late.state.join(edit);
+          if (key % 5 === 0) opened(late);
+        }
         for (const { edit, key } of shuffled) if (key % 3 === 0) late.state.join(edit);
         const restored = generation();
         restored.state.join(late.state.encode());
@@ -103,6 +106,20 @@ test("replicas that joined the same edits show the same, and encode to the same 
         assert.equal(new Set(texts).size, 1, texts.join("\n"));
         const bytes = all.map(({ state }) => state.encode().toString("hex"));
         assert.equal(new Set(bytes).size, 1, bytes.join("\n"));
+        // Two that lack some of them, and so what others build on, have the same nevertheless.
+        const [inOrder, shuffledToo] = [generation(), generation()];
+        const lost = new Set(shuffled.filter(({ key }) => key % 7 === 0).map(({ edit }) => edit));
+        for (const edit of edits) if (!lost.has(edit)) inOrder.state.join(edit);
+        for (const { edit, key } of shuffled) {
+          if (!lost.has(edit)) shuffledToo.state.join(edit);
+          if (key % 5 === 0) opened(shuffledToo);
+          if (key % 5 === 1) shuffledToo.state.encode();
+        }
+        assert.equal(printJson(opened(shuffledToo).root), printJson(opened(inOrder).root));
+        assert.equal(
+          shuffledToo.state.encode().toString("hex"),
+          inOrder.state.encode().toString("hex"),
+        );
       },
     ),
     { numRuns: 300 },
@@ -159,6 +176,36 @@ test("a text edited by clients of Yjs encodes to the same bytes in whatever orde
     ),
     { numRuns: 300 },
   );
+});
+
+test("what waited is there as soon as all it builds on is, whatever Yjs noted that it waits for", () => {
+  const clients = [11, 22].map((id) => {
+    const doc = new Y.Doc();
+    doc.clientID = id;
+    return doc;
+  });
+  const [low, high] = clients as [Y.Doc, Y.Doc];
+  const edit = (doc: Y.Doc, make: () => void): Buffer => {
+    let update: Uint8Array = new Uint8Array(0);
+    doc.once("update", (made: Uint8Array) => void (update = made));
+    doc.transact(make);
+    return Buffer.from(update);
+  };
+  const append = (doc: Y.Doc, value: string): Buffer =>
+    edit(doc, () => doc.getArray("array").push([value]));
+  const first = append(low, "first");
+  const other = edit(high, () => high.getMap("root").set("type", "array"));
+  Y.applyUpdate(high, first);
+  const second = append(high, "second");
+  Y.applyUpdate(low, Y.encodeStateAsUpdate(high));
+  const [third, fourth] = [append(low, "third"), append(low, "fourth")];
+  const [inOrder, otherwise] = [generation(), generation()];
+  for (const update of [first, other, second, third, fourth]) inOrder.state.join(update);
+  // Once the other is there the second is tried again, and of its client the fourth is met where the first is sought: Yjs notes that
+  // the third is to come, which waits for the second itself.
+  for (const update of [fourth, second, other, first, third]) otherwise.state.join(update);
+  assert.equal(printJson(opened(otherwise).root), '["first","second","third","fourth"]');
+  assert.deepEqual(otherwise.state.encode(), inOrder.state.encode());
 });
 
 test("an element is found where it is after others have changed the list", () => {

@@ -33,6 +33,7 @@ export function applyUpdates(doc: Y.Doc, updates: readonly Uint8Array[]): void {
   if (updates.length === 0) return;
   doc.transact((transaction) => {
     for (const update of updates) Y.applyUpdate(doc, update);
+    applyWaiting(doc);
     for (const [client, structs] of doc.store.clients) {
       const from = transaction.beforeState.get(client) ?? 0;
       for (let i = structs.length - 1; i >= 0; i--) {
@@ -42,6 +43,17 @@ export function applyUpdates(doc: Y.Doc, updates: readonly Uint8Array[]): void {
       }
     }
   });
+}
+
+/**
+ * Applies what waits and need not any more. Of a struct that waits Yjs may note an id behind the one it builds on, and then does not
+ * see that its time has come; all that waits, tried at once, leaves only what must.
+ */
+function applyWaiting(doc: Y.Doc): void {
+  const waiting = doc.store.pendingStructs;
+  if (waiting === null) return;
+  doc.store.pendingStructs = null;
+  Y.applyUpdateV2(doc, waiting.update);
 }
 
 function checkDepth(item: Y.Item): void {
