@@ -19,6 +19,8 @@ import type { Machine } from "../world/machine.ts";
 const SETTLE_MS = 20_000;
 /** More than clocks differ by when nothing is wrong; with five regions in turn, less than the silence that closes a link. */
 const LATER_MS = 400;
+/** So far ahead of the time a node may begin that was killed. */
+const BEGINS_AHEAD_MS = 1_000;
 const CONVERGE_MS = 20_000;
 const REST_MS = 3_000;
 const QUIET_MS = 4_000;
@@ -201,6 +203,8 @@ export async function repairedChecks(simulation: Simulation): Promise<void> {
         network.changed(wire, side);
       }
   };
+  // Who came back just now begins behind whatever it may have promised.
+  await timeline.run(timeline.now + BEGINS_AHEAD_MS * 1000);
   cut(true);
   for (const [i, machine] of machines.entries()) {
     await answerOf(simulation, machine, ["SET", key, `${i}`]);

@@ -12,6 +12,7 @@ import type { End } from "../world/network.ts";
 import type { Machine } from "../world/machine.ts";
 import type { CommittedRecord, HistoryOrigin } from "./history.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./final.ts";
+import { linked } from "./verified.ts";
 
 const quiet: Plan = {
   ...planOf(1, 6_000),
@@ -243,6 +244,22 @@ test("I-14: a node whose clock goes on being ahead of the others' once everythin
   nodeOf(simulation.machines[0] as Machine).replica.clock.ms += 8_000;
   await repairedChecks(simulation);
   assert.equal(simulation.judge.failures[0]?.check, "I-14");
+});
+
+test("I-14: a node that was killed at the very end begins ahead of the time, which is not held against it", async () => {
+  const simulation = new Simulation(quiet);
+  assert.equal((await simulation.run()).failure, null);
+  const { timeline, judge } = simulation;
+  const machine = first(simulation);
+  while (nodeOf(machine).replica.ceilingMs - machine.trueMs < 900)
+    await timeline.run(timeline.now + 20_000);
+  machine.kill();
+  machine.start();
+  do await timeline.run(timeline.now + 20_000);
+  while (!linked(simulation));
+  assert.ok(nodeOf(machine).replica.clock.ms - machine.trueMs > 500);
+  await repairedChecks(simulation);
+  assert.deepEqual(judge.failures, []);
 });
 
 test("I-16: a log that is cut before everyone has what lay there is noticed", async () => {

@@ -170,7 +170,7 @@ async function survives(simulation: Simulation, victim: Machine, asked: Machine)
 }
 
 /** Whether everybody hears everybody. */
-function linked({ machines }: Simulation): boolean {
+export function linked({ machines }: Simulation): boolean {
   return machines.every(({ node }) => {
     const links = [...(node?.replica.exchange.links.values() ?? [])];
     return links.filter(({ up }) => up).length === machines.length - 1;
