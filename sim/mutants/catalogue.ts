@@ -122,7 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a node goes on after its disk failed to sync",
     profile: "disks",
-    file: "host/node.ts",
+    file: "host/standing.ts",
     find: 'if (kind === "failed") {',
     put: 'if (kind === ("never" as string)) {',
   },

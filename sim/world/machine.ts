@@ -9,7 +9,8 @@
  */
 import { openFileStorage } from "../../src/adapters/storage-files/file-storage.ts";
 import type { Config } from "../../src/host/config.ts";
-import { Node, type NodeWorld } from "../../src/host/node.ts";
+import { Node } from "../../src/host/node.ts";
+import type { NodeWorld } from "../../src/host/node-world.ts";
 import { defaultSettings } from "../../src/core/commands/settings.ts";
 import { DOCUMENTS } from "../../src/engines/documents/documents.ts";
 import { luaScripting } from "../../src/engines/lua/scripting/lua-scripting.ts";

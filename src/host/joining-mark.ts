@@ -29,6 +29,10 @@ const schema = z.discriminatedUnion("state", [
   }),
 ]);
 
+/** What to do about two processes of one name, for the one that has to stop. */
+export const FENCED =
+  "Stop one of the two. What this one wrote and nobody has yet stays in its directory: move that away, and start with an empty one, as a member of another name or in the other's place";
+
 export type JoiningMark = z.output<typeof schema>;
 
 /** A directory of an older version has none: it is whole. */

@@ -1,0 +1,127 @@
+/**
+ * Standing: whether this node serves, takes writes, or must stop, and what it says to those it refuses.
+ *
+ *   takes no writes:   fenced ─► being renewed ─► records it lacks ─► full disk ─► wrong clock
+ *   serves nothing:    fenced ──────────────────► records it lacks
+ *
+ * Invariant: clients are told the first of these that holds. Only a fence is for good: whatever else has ended is forgotten.
+ */
+import { AHEAD_MAX_MS } from "../core/clock/stamp.ts";
+import type { Replica } from "../core/replica/replica.ts";
+import { Progress } from "./joining-progress.ts";
+import type { NodeLog } from "./node-world.ts";
+
+export interface StandingHost {
+  readonly replica: Replica;
+  readonly log: NodeLog;
+  readonly monoMs: () => number;
+  /** The node cannot go on. */
+  fail(error: Error): void;
+}
+
+/** Half of what peers tolerate. */
+const CLOCK_AHEAD_MAX_MS = AHEAD_MAX_MS / 2;
+
+export class Standing {
+  readonly progress: Progress;
+  readonly #host: StandingHost;
+  /** What stands against taking writes: a full disk, a wrong clock. Null while nothing does. */
+  #full: string | null = null;
+  #wrongClock: string | null = null;
+  #renewing = false;
+  #fenced = false;
+
+  constructor(host: StandingHost) {
+    this.#host = host;
+    this.progress = new Progress(host.replica, host);
+  }
+
+  get isFull(): boolean {
+    return this.#full !== null;
+  }
+
+  get isRenewing(): boolean {
+    return this.#renewing;
+  }
+
+  get state(): "ready" | "read-only" | "joining" {
+    if (!this.#host.replica.exchange.joining.whole) return "joining";
+    return this.reason === null ? "ready" : "read-only";
+  }
+
+  /** Why it is not ready, in words; null when it is. */
+  get reason(): string | null {
+    if (!this.#host.replica.exchange.joining.whole) return this.progress.text();
+    return this.#full ?? this.#wrongClock;
+  }
+
+  /** Tells the replica whether it may take writes, and clients why not. */
+  refuseOrTake(): void {
+    const { run, exchange } = this.#host.replica;
+    if (this.#fenced) return;
+    run.loading = exchange.joining.whole ? null : `LOADING ${this.progress.text()}`;
+    if (this.#renewing) return;
+    if (run.loading !== null) run.refuseWrites = run.loading;
+    else if (this.#full !== null)
+      run.refuseWrites =
+        "MISCONF the disk is full, so this node takes no writes: what was acknowledged is safe; free space and it goes on by itself";
+    else if (this.#wrongClock !== null)
+      run.refuseWrites = `MISCONF ${this.#wrongClock}, so it takes no writes: set the clock (NTP) and it goes on by itself`;
+    else run.refuseWrites = null;
+  }
+
+  /** Refuses everything from now on. */
+  fenced(why: string): void {
+    this.#fenced = true;
+    const { run } = this.#host.replica;
+    run.loading = `LOADING ${why}: this one stops`;
+    run.refuseWrites = run.loading;
+    this.#host.log.error({}, why);
+  }
+
+  /** Takes no writes until `renewed`. */
+  renewing(): void {
+    this.#renewing = true;
+    this.#host.replica.run.refuseWrites =
+      "TRYAGAIN this node has lost records that a peer still has; it begins a new incarnation, which takes a moment";
+  }
+
+  renewed(): void {
+    this.#renewing = false;
+    this.refuseOrTake();
+  }
+
+  diskFailed(kind: "full" | "failed", error: Error): void {
+    const { log } = this.#host;
+    if (kind === "failed") {
+      log.error({ error }, "the disk failed: this node stops, nothing more is answered");
+      this.#host.fail(new Error(`the disk failed: ${error.message}`, { cause: error }));
+      return;
+    }
+    this.#full = `the disk is full (${error.message})`;
+    log.error({ error }, "the disk is full: reads are served, writes are refused");
+    this.refuseOrTake();
+  }
+
+  diskRecovered(): void {
+    this.#full = null;
+    this.refuseOrTake();
+    this.#host.log.info({}, "the disk has space again: writes are taken");
+  }
+
+  /**
+   * Takes no writes while most of `peers` say that our clock is ahead: they would hold what we wrote until their clocks are there too,
+   * and what they write meanwhile would lose against it. `offsets` are milliseconds that peers' clocks are ahead of ours.
+   */
+  judgeClock(offsets: readonly number[], peers: number): void {
+    const saying = offsets.filter((offset) => offset < -CLOCK_AHEAD_MAX_MS);
+    const wrong =
+      saying.length > 0 && saying.length * 2 > peers
+        ? `this node's clock is ${Math.round(-Math.max(...saying))} ms ahead of its peers'`
+        : null;
+    if ((wrong === null) !== (this.#wrongClock === null))
+      this.#host.log.warn({}, wrong ?? "this node's clock agrees with its peers' again");
+    this.#wrongClock = wrong;
+    this.refuseOrTake();
+  }
+}
