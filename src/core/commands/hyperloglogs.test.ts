@@ -66,6 +66,20 @@ test("a sparse HyperLogLog becomes dense when it has grown enough, and stays so"
   assert.equal(store.raw("PFDEBUG", "ENCODING", "m"), "+dense\r\n");
 });
 
+test("making a HyperLogLog dense leaves the count that its header tells, until something is added", () => {
+  const store = new Standalone();
+  for (const [told, counted] of [
+    ["\x07\0\0\0\0\0\0\0", 7],
+    ["\xff\xff\xff\xff\xff\xff\x01\0", 0],
+  ] as const) {
+    store.raw("SET", "k", latin1(EMPTY.slice(0, 8) + told + EMPTY.slice(16)));
+    assert.equal(store.raw("PFDEBUG", "TODENSE", "k"), int(1));
+    assert.equal(store.raw("PFCOUNT", "k"), int(counted));
+    store.raw("PFADD", "k", "x");
+    assert.equal(store.raw("PFCOUNT", "k"), int(1));
+  }
+});
+
 test("PFMERGE adds to its target what the others have seen", () => {
   const store = new Standalone();
   store.raw("PFADD", "a", "1", "2");

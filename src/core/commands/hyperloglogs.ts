@@ -29,6 +29,9 @@ import type { Run } from "./run.ts";
 const NO_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value.";
 const CORRUPT = "INVALIDOBJ Corrupted HLL object detected";
 
+/** What counting may come to is far below it; a header that a client wrote may tell anything. */
+const REMEMBERED_MAX = 2 ** 48 - 1;
+
 const element = new Element();
 /** The registers of several keys, and of one of them. */
 const merged = new Uint8Array(REGISTERS);
@@ -174,7 +177,11 @@ function pfdebug(run: Run, args: Args, reply: Reply): void {
   if (encoding === "dense") return;
   const addition = new Addition(hyperLogLogAt(place, reply) as HyperLogLog, Infinity);
   addition.makeDense();
+  const told = cachedCardinality(place.value, place.valueStart);
   write(run, place, addition);
+  // No register has changed, so what the header told stands, as in Redis.
+  run.lookAgain(place);
+  if (typeof told === "number" && told <= REMEMBERED_MAX) only(place)?.remember(told);
 }
 
 /** The runs of a sparse form, as Redis writes them out. */
