@@ -1,15 +1,31 @@
 /** Ports of this machine: which are free, and which are not. */
+import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 
-/** Finds `count` free loopback ports. All are held until the last is found, so that none comes twice. */
+/**
+ * Where ports are looked for: below those that systems hand out by themselves. A port from among these may be gone, to somebody's outgoing
+ * connection, between being found and being listened on.
+ */
+const FROM = 10_000;
+const TO = 32_768;
+const TRIES_MAX = 1_000;
+
+/** Finds `count` free loopback ports, drawn by chance. All are held until the last is found, so that none comes twice. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return address === null || typeof address === "string" ? 0 : address.port;
-  });
-  await Promise.all(servers.map(closed));
-  return ports;
+  const held = new Map<number, Server>();
+  try {
+    for (let tries = 0; held.size < count; tries++) {
+      const port = randomInt(FROM, TO);
+      try {
+        held.set(port, await listen(port));
+      } catch (error) {
+        if (tries >= TRIES_MAX) throw error;
+      }
+    }
+    return [...held.keys()];
+  } finally {
+    await Promise.all([...held.values()].map(closed));
+  }
 }
 
 /** Why nothing can listen on `port` of the loopback interface; null when it can. */
