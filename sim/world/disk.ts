@@ -302,10 +302,10 @@ export class Disk implements Files {
       return done(Object.assign(new Error("EIO: the sync failed"), { code: "EIO" }));
     }
     grow(inode, inode.cache.length);
-    inode.syncs++;
-    for (const sector of sectors) {
-      // One that was written again since is synced with its newer bytes.
-      if (!inode.unsynced.delete(sector)) continue;
+    // One that was written again since is synced with its newer bytes. A sync that stores nothing bears no witness of what lies before.
+    const stored = sectors.filter((sector) => inode.unsynced.delete(sector));
+    if (stored.length > 0) inode.syncs++;
+    for (const sector of stored) {
       keep(inode, sector);
       inode.synced.set(sector, inode.syncs);
     }
