@@ -463,13 +463,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "const promiseMs = Math.max(nowMs, this.#clock.ms) - 1;",
   },
   {
-    name: "each restart adds to how far ahead the clock begins",
-    profile: "failing starts",
-    file: "core/replica/ceiling.ts",
-    find: "this.#askedMs = Math.max(nowMs + AHEAD_MS, this.#clock.ms);",
-    put: "this.#askedMs = Math.max(nowMs, this.#clock.ms) + AHEAD_MS;",
-  },
-  {
     name: "a wall clock that jumps is followed whoever disagrees",
     profile: "clocks",
     file: "core/clock/anchored.ts",

@@ -3,8 +3,8 @@
  *
  *   wanted ─► block asked for ─► appended ─► durable: promises may reach up to it
  *
- * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It lies at most
- * `AHEAD_MS` ahead of the time, or at a stamp that was seen; so a restart begins at most so far ahead, however many came before it.
+ * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It runs at most
+ * `AHEAD_MS` ahead, so a restart begins at most so far ahead of the wall clock.
  */
 import { checkStampMs, type HybridClock } from "../clock/stamp.ts";
 import { Malformed } from "../bytes/source.ts";
@@ -33,9 +33,9 @@ export class Ceiling {
 
   /** The block to append so that promises can go on; null while there is room. */
   raise(nowMs: number): Buffer | null {
-    // Room is kept ahead of the time alone: kept ahead of where a restart began, it would grow with each.
-    if (this.#askedMs >= Math.max(nowMs + AHEAD_MS / 2, this.#clock.ms)) return null;
-    this.#askedMs = Math.max(nowMs + AHEAD_MS, this.#clock.ms);
+    const wantedMs = Math.max(nowMs, this.#clock.ms);
+    if (this.#askedMs - wantedMs > AHEAD_MS / 2) return null;
+    this.#askedMs = wantedMs + AHEAD_MS;
     return blockOf(this.#askedMs);
   }
 
