@@ -36,7 +36,10 @@ export interface ClientsHost {
   clientCutOff(client: string, reason: string): void;
 }
 
-/** Replies gathered before they are handed on although the client has sent more; and what a client may owe to take before it is served on. */
+/**
+ * Replies gathered before they are handed on although the client has sent more; and what a client may owe to take before it is
+ * served on.
+ */
 const REPLY_FLUSH_BYTES = 1024 * 1024;
 /** Held replies beyond which clients are not read from: a slow disk must not become a full memory. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;

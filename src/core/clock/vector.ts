@@ -1,8 +1,8 @@
 /**
  * Vector: origin → highest seq applied, by the local index of the origin.
  *
- * Invariant: an entry never decreases, unless its newest record is given up before anybody heard of it. Records of one origin are applied in order without gaps, so the highest seq says
- * everything: a dot is covered when its seq is not above the entry.
+ * Invariant: an entry never decreases, unless its newest record is given up before anybody heard of it. Records of one origin are
+ * applied in order without gaps, so the highest seq says everything: a dot is covered when its seq is not above the entry.
  *
  * A dense Float64Array: seqs outgrow 32 bits, and comparing nine entries takes 16 ns here against 282 ns in a Map.
  */

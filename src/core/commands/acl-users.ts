@@ -137,7 +137,10 @@ export class AclUsers {
     return null;
   }
 
-  /** Why the session's user may not run a command whose arity is right; null when it may. What is denied is noted in the log; `context` null: as the session stands. */
+  /**
+   * Why the session's user may not run a command whose arity is right; null when it may. What is denied is noted in the log;
+   * `context` null: as the session stands.
+   */
   denial(
     run: Run,
     entry: CommandEntry,

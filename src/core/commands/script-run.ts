@@ -57,7 +57,10 @@ export class ScriptRun implements ScriptHost {
     return this.outer !== null;
   }
 
-  /** Runs a script for a client; it may call what is in `table`. `flags` are null when it says nothing about itself; `readOnly` is EVAL_RO's word. */
+  /**
+   * Runs a script for a client; it may call what is in `table`. `flags` are null when it says nothing about itself; `readOnly` is
+   * EVAL_RO's word.
+   */
   run(
     table: CommandTable,
     script: Script,

@@ -4,7 +4,8 @@
  *   wanted ─► block asked for ─► appended ─► durable: promises may reach up to it
  *
  * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It runs at most
- * `AHEAD_MS` ahead, so a restart begins at most so far ahead of the wall clock.
+ * `AHEAD_MS` ahead of the clock, so a restart begins at most so far ahead of where the last process was: of several in quick succession
+ * each adds as much.
  */
 import { checkStampMs, type HybridClock } from "../clock/stamp.ts";
 import { Malformed } from "../bytes/source.ts";
