@@ -47,6 +47,8 @@ export interface Verdict {
 const CONVERGE_MS = 30_000;
 /** Before the first disk is lost nothing can be missing. */
 const ALONE_AFTER_MS = 500;
+/** How an error begins: "-". */
+const ERROR_MARK = 0x2d;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
 const WHOLE_EVERY = 10;
@@ -173,7 +175,9 @@ export class Simulation {
       const mayNotPass = client?.watches(replica) ?? false;
       const me = replica.me;
       const before = replica.applied.get(me);
+      const { mark } = reply;
       const hold = execute(session, args, reply);
+      const wasRefused = reply.sink.view()[mark] === ERROR_MARK;
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
       if (seq > 0 && mayNotPass)
@@ -190,7 +194,7 @@ export class Simulation {
           const number = replica.origins.find(of);
           return number < 0 ? 0 : replica.applied.get(number);
         };
-        client.executed(history.origin(incarnation, member), seq, has);
+        client.executed(history.origin(incarnation, member), seq, wasRefused, has);
       }
       return hold;
     };

@@ -212,6 +212,15 @@ class World {
     this.clients.answer();
   }
 
+  /** Lets all time pass for who waits for other members, of which there are none. */
+  outwait(): void {
+    if (this.replica.waits.count === 0) return;
+    this.replica.begin(this.nowMs, this.nowMs, Infinity);
+    this.replica.waits.look();
+    this.clients.answer();
+    this.pass(1);
+  }
+
   /** What one client could leave for all others is taken back. */
   calm(): void {
     const { run } = this.replica;
@@ -252,6 +261,7 @@ export class RespTarget implements Target {
     send(client, output, input, () => world.wake());
     replica.deliverPushes();
     world.store();
+    world.outwait();
     must(!replica.unsure || output.closed, "an unheard client is still there");
     if (!replica.unsure) {
       const { count, last } = frames(Buffer.concat(output.written));

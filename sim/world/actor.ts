@@ -211,9 +211,16 @@ export class Actor {
   #executing: Outcome[] = [];
 
   /** A command of this client was executed; `seq` is that of the record it made, or 0. */
-  executed(origin: HistoryOrigin, seq: number, has: (of: HistoryOrigin) => number): void {
+  executed(
+    origin: HistoryOrigin,
+    seq: number,
+    wasRefused: boolean,
+    has: (of: HistoryOrigin) => number,
+  ): void {
     const outcome = this.#executing[0];
     if (outcome === undefined) return;
+    // A WATCH that was refused, as by a session that is behind, watches nothing.
+    if (outcome.executed === 0 && wasRefused) this.#watched = null;
     outcome.executed++;
     outcome.isBehind = false;
     for (const [of, seen] of this.#owed) if (has(of) < seen) outcome.isBehind = true;
@@ -240,10 +247,12 @@ export class Actor {
     const { commands } = outcome.operation;
     const look = (): string => shown(keyspace, `0:${commands[0]?.[1] ?? ""}`, run.nowMs);
     if (outcome.executed === 0) this.#watched = look();
-    return outcome.executed === commands.length - 1 && look() !== this.#watched;
+    if (this.#watched === null || outcome.executed < commands.length - 1) return false;
+    return look() !== this.#watched;
   }
 
-  #watched = "";
+  /** What the watched key was; null when it is not watched. */
+  #watched: string | null = null;
 
   #leaves(reply: Reply): void {
     const outcome = this.#leaving[0];
