@@ -29,6 +29,8 @@ export const FRAME = {
   VERIFY_ASK: 0x0b,
   VERIFY_TELL: 0x0c,
   MESSAGES: 0x0d,
+  FORWARD: 0x10,
+  FORWARDED: 0x11,
   ERROR: 0x3f,
 } as const;
 
