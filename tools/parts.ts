@@ -42,6 +42,7 @@ export const parts: readonly Part[] = [
   part("lab", 6),
   part("chaos", 8),
   part("faults", 5, "strace", "faketime"),
+  part("upgrade", 6),
   part("simulation", 15),
   part("fuzz", 12),
 ];

@@ -41,6 +41,8 @@ export class FaultyNode implements AsyncDisposable {
   readonly httpPort: number;
   readonly replicationPort: number;
   readonly data: string;
+  /** The checkout whose program the next start runs. */
+  build: string = root;
   /** Everything the present process has said, on both streams. */
   output = "";
   readonly #options: FaultyNodeOptions;
@@ -90,7 +92,7 @@ export class FaultyNode implements AsyncDisposable {
     const node = existsSync(packaged) ? packaged : process.execPath;
     const [program = node, ...words] = [
       ...within,
-      ...[node, join(root, "src", "main.ts"), "serve", "--config", config],
+      ...[node, join(this.build, "src", "main.ts"), "serve", "--config", config],
     ];
     // The configuration file alone decides, not what the one who runs the tests has set.
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("ATOLL_"));

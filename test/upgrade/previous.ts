@@ -1,0 +1,63 @@
+/**
+ * Previous: the commit from which and back to which a rolling upgrade must work, checked out beside the present one.
+ *
+ * Invariant: it is exactly the commit that `previous.json` records, out of the clone's own history, and runs with the packages of its own
+ * lockfile. That there is none, or that the clone does not know it, is a failure and never a reason to test nothing.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../support/server.ts";
+
+/** Unpacks the recorded commit into the empty directory `dir`. Throws when it cannot be had. */
+export function checkOutPrevious(dir: string): void {
+  const commit = recordedCommit(
+    readFileSync(join(root, "test", "upgrade", "previous.json"), "utf8"),
+  );
+  if (!knows(commit)) fetch(commit);
+  const archive = git("archive", "--format=tar", commit);
+  execFileSync("tar", ["-x", "-C", dir], { input: archive });
+  const lock = (at: string): Buffer => readFileSync(join(at, "package-lock.json"));
+  if (lock(dir).equals(lock(root)))
+    symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
+  // Its own launcher installs what its own lockfile names.
+  else execFileSync(join(dir, "atoll"), ["--version"], { stdio: "ignore" });
+}
+
+/** The commit in the text of `previous.json`. Throws when that names none. */
+export function recordedCommit(text: string): string {
+  const { commit } = JSON.parse(text) as { commit?: unknown };
+  if (typeof commit !== "string" || !/^[0-9a-f]{40}$/.test(commit))
+    throw new Error("test/upgrade/previous.json names no commit by its 40 digits");
+  return commit;
+}
+
+/** A clone may be shallow. What it came from still has the rest. */
+function fetch(commit: string): void {
+  for (const depth of ["--depth=1", "--unshallow"])
+    try {
+      git("fetch", "--quiet", depth, "origin", ...(depth === "--depth=1" ? [commit] : []));
+      if (knows(commit)) return;
+    } catch {
+      // A server may refuse to give a single commit, and a clone that is whole cannot be unshallowed.
+    }
+  throw new Error(
+    `this clone does not know ${commit}, which test/upgrade/previous.json records; get its history with: git fetch --unshallow`,
+  );
+}
+
+function knows(commit: string): boolean {
+  try {
+    git("cat-file", "-e", `${commit}^{commit}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function git(...words: string[]): Buffer {
+  return execFileSync("git", ["-C", root, ...words], {
+    maxBuffer: 1024 ** 3,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
