@@ -1,6 +1,7 @@
 /** Targets: what can be fuzzed, by name. */
 import type { Target } from "./engine.ts";
 import { DiskTarget } from "./targets/disk.ts";
+import { DnsTarget } from "./targets/dns.ts";
 import { PayloadTarget } from "./targets/payload.ts";
 import { PeerTarget } from "./targets/peer.ts";
 import { RespTarget } from "./targets/resp.ts";
@@ -10,6 +11,7 @@ const makers: Readonly<Record<string, () => Target>> = {
   peer: () => new PeerTarget(),
   disk: () => new DiskTarget(),
   payload: () => new PayloadTarget(),
+  dns: () => new DnsTarget(),
 };
 
 export const targetNames: readonly string[] = Object.keys(makers);

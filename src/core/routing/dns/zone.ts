@@ -1,0 +1,116 @@
+/**
+ * Zone: the names under one apex, and what each of them has: records, or a rule by which its addresses are chosen.
+ *
+ * Invariant: every name between one that has something and the apex is there, if empty: so a name that is not there, has nothing
+ * beneath it either, and the closest name above it that is there decides about wildcards.
+ */
+import { TYPE } from "./constants.ts";
+import type { ResourceRecord } from "./message-writer.ts";
+import { nameKey, nameText, parentAt } from "./name.ts";
+
+export interface ZoneNode {
+  readonly sets: Map<number, ResourceRecord[]>;
+  /** The rule that chooses its addresses; null where records alone say what it has. */
+  rule: string | null;
+}
+
+export type Found =
+  | { readonly kind: "node"; readonly node: ZoneNode }
+  /** Another server knows: the records say which. */
+  | { readonly kind: "delegated"; readonly servers: readonly ResourceRecord[] }
+  | { readonly kind: "absent" };
+
+const ABSENT: Found = { kind: "absent" };
+
+export class Zone {
+  readonly origin: Buffer;
+  readonly soa: ResourceRecord;
+  readonly #originKey: string;
+  readonly #nodes = new Map<string, ZoneNode>();
+  #hasCuts = false;
+
+  constructor(origin: Buffer, soa: ResourceRecord) {
+    this.origin = origin;
+    this.soa = soa;
+    this.#originKey = nameKey(origin);
+    this.add(soa);
+  }
+
+  /** Whether the name of this key (see `nameKey`) lies in the zone. */
+  holds(key: string): boolean {
+    const { length } = this.#originKey;
+    if (!key.endsWith(this.#originKey)) return false;
+    // The end must begin at a label: walk there.
+    let at = 0;
+    while (key.length - at > length) at += 1 + key.charCodeAt(at);
+    return key.length - at === length;
+  }
+
+  /** Adds a record. Returns why not, or null when it is there. */
+  add(record: ResourceRecord): string | null {
+    const { name, type } = record;
+    const key = nameKey(name);
+    const say = (why: string): string => `${nameText(name)} ${why}`;
+    if (!this.holds(key)) return say("lies outside of its zone");
+    const node = this.#at(name);
+    const isAlias = node.sets.has(TYPE.CNAME);
+    if (type === TYPE.CNAME ? node.sets.size > 0 || node.rule !== null : isAlias)
+      return say("is an alias and something else");
+    const set = node.sets.get(type);
+    if (type === TYPE.SOA && (set !== undefined || key !== this.#originKey))
+      return say("cannot have this SOA: a zone has one, at its apex");
+    if (set === undefined) node.sets.set(type, [record]);
+    else if (!set.some(({ data }) => data.equals(record.data))) set.push(record);
+    if (type === TYPE.NS && key !== this.#originKey) this.#hasCuts = true;
+    return null;
+  }
+
+  /** Lets a rule choose the addresses of a name. Returns why not, or null. */
+  steer(name: Buffer, rule: string): string | null {
+    if (!this.holds(nameKey(name))) return `${nameText(name)} lies outside of its zone`;
+    const node = this.#at(name);
+    if (node.sets.has(TYPE.CNAME) || node.sets.has(TYPE.A) || node.sets.has(TYPE.AAAA))
+      return `${nameText(name)} has addresses of its own`;
+    node.rule = rule;
+    return null;
+  }
+
+  /** What there is of a name in this zone; `key` is its `nameKey`. */
+  find(name: Buffer, key: string): Found {
+    if (this.#hasCuts) {
+      const servers = this.#cut(key);
+      if (servers !== null) return { kind: "delegated", servers };
+    }
+    const node = this.#nodes.get(key);
+    if (node !== undefined) return { kind: "node", node };
+    let at = 0;
+    do at += 1 + key.charCodeAt(at);
+    while (!this.#nodes.has(key.slice(at)));
+    const wild = this.#nodes.get(`\u0001*${key.slice(at)}`);
+    return wild === undefined ? ABSENT : { kind: "node", node: wild };
+  }
+
+  /** The records of one type at a name, for what goes with an answer. */
+  get(key: string, type: number): readonly ResourceRecord[] {
+    return this.#nodes.get(key)?.sets.get(type) ?? [];
+  }
+
+  /** The servers of the highest cut at or above a name. */
+  #cut(key: string): readonly ResourceRecord[] | null {
+    let found: readonly ResourceRecord[] | null = null;
+    for (let at = 0; key.length - at > this.#originKey.length; at += 1 + key.charCodeAt(at))
+      found = this.#nodes.get(key.slice(at))?.sets.get(TYPE.NS) ?? found;
+    return found;
+  }
+
+  /** The node of a name, made together with all above it. */
+  #at(name: Buffer): ZoneNode {
+    const key = nameKey(name);
+    let node = this.#nodes.get(key);
+    if (node !== undefined) return node;
+    node = { sets: new Map(), rule: null };
+    this.#nodes.set(key, node);
+    if (key !== this.#originKey) this.#at(name.subarray(parentAt(name, 0)));
+    return node;
+  }
+}
