@@ -104,15 +104,21 @@ async function measure(kind: ServerKind, subscribers: number, messages: number):
     }
     await subscribed;
     using publisher = await RespConnection.open(server.port);
-    left = subscribers * messages * frame;
-    const heard = allHeard();
+    const batch = encodeCommand(["PUBLISH", CHANNEL, MESSAGE]);
+    const publish = async (): Promise<void> => {
+      left = subscribers * messages * frame;
+      const heard = allHeard();
+      for (let sent = 0; sent < messages; sent += PIPELINE) {
+        const count = Math.min(PIPELINE, messages - sent);
+        await publisher.send(Buffer.concat(Array.from({ length: count }, () => batch)), count);
+      }
+      await heard;
+    };
+    // A run that does not count: what is compiled while it runs is a cost of starting, not of messages.
+    await publish();
     const cpuBefore = processSeconds(server.pid);
     const began = performance.now();
-    for (let sent = 0; sent < messages; sent += PIPELINE) {
-      const count = Math.min(PIPELINE, messages - sent);
-      await publisher.pipeline(Array.from({ length: count }, () => ["PUBLISH", CHANNEL, MESSAGE]));
-    }
-    await heard;
+    await publish();
     const seconds = (performance.now() - began) / 1000;
     const deliveries = subscribers * messages;
     return {

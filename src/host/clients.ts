@@ -254,7 +254,7 @@ export class Clients implements ClientService {
     const before = this.#joinedOf;
     if (before.length !== parts.length || parts.some((part, i) => part !== before[i])) {
       this.#joinedOf = parts;
-      this.#joinedBytes = Buffer.concat(parts);
+      this.#joinedBytes = inOnePiece(parts) ?? Buffer.concat(parts);
     }
     return this.#joinedBytes;
   }
@@ -575,6 +575,18 @@ class NodeClient implements Client {
     this.gone = true;
     this.#clients.closed(this);
   }
+}
+
+/** What lies one behind the other in the same memory, as it lies there; or null. */
+function inOnePiece(parts: readonly Buffer[]): Buffer | null {
+  const memory = parts[0]?.buffer;
+  const start = parts[0]?.byteOffset ?? 0;
+  let end = start;
+  for (const part of parts) {
+    if (part.buffer !== memory || part.byteOffset !== end) return null;
+    end += part.length;
+  }
+  return memory === undefined ? null : Buffer.from(memory, start, end - start);
 }
 
 function isLocal(address: string): boolean {

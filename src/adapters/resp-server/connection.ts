@@ -39,6 +39,8 @@ export type Shared = {
 
 /** Read on while the node does not want any, to notice that a client which waits for its reply has gone. */
 const READ_AHEAD_BYTES = 64 * 1024;
+/** Bytes of at most so many are copied when they have to wait, and the memory they lay in is let go. */
+const PIECE_BYTES = 4096;
 const NOTHING = Buffer.alloc(0);
 
 export class Connection implements ClientOutput {
@@ -108,7 +110,8 @@ export class Connection implements ClientOutput {
       if (socket.writableLength !== 0) this.#shared.out = Buffer.allocUnsafeSlow(out.length);
       at += count;
     }
-    if (lasting) socket.write(bytes);
+    // What lasts may be a small part of memory that it pins: of what waits behind other bytes only a large one is worth that.
+    if (lasting && (idle || bytes.length > PIECE_BYTES)) socket.write(bytes);
     else if (at < bytes.length) socket.write(Buffer.from(bytes.subarray(at)));
     if (idle && socket.writableLength !== 0) this.#tellWhenSent();
     if (socket.writableLength > this.#shared.limits.maxQueuedBytes) {

@@ -53,7 +53,7 @@ export const pubsubCommands: readonly Command[] = [
     summary: "Sends a message to whoever listens to a channel now",
     waitsWithWriters: true,
     channels: "one",
-    run: (run, args, reply) => reply.int(run.publish(args.copy(1), args.copy(2))),
+    run: (run, args, reply) => reply.int(run.publish(args.view(1), args.view(2))),
   },
   {
     ...common,
@@ -68,7 +68,7 @@ export const pubsubCommands: readonly Command[] = [
     waitsWithWriters: true,
     channels: "one",
     run: (run, args, reply) =>
-      reply.int(run.subscriptions.publishShard(args.copy(1), args.copy(2))),
+      reply.int(run.subscriptions.publishShard(args.view(1), args.view(2))),
   },
   container(
     {

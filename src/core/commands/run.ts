@@ -230,9 +230,10 @@ export class Run {
     place.look(this.keyspace, this.nowMs);
   }
 
-  /** Sends a message to whoever listens to a channel; both buffers are kept. Returns how many receivers there are here. */
+  /** Sends a message to whoever listens to a channel; neither buffer is kept. Returns how many receivers there are here. */
   publish(channel: Buffer, message: Buffer): number {
-    if (this.keyspace.policies.isGlobal(channel)) this.pushes.postAbroad(channel, message);
+    if (this.keyspace.policies.isGlobal(channel))
+      this.pushes.postAbroad(Buffer.from(channel), Buffer.from(message));
     return this.subscriptions.publish(channel, message);
   }
 

@@ -8,6 +8,7 @@
  */
 import { globMatches } from "./glob.ts";
 import { encoded, type Pushes } from "./pushes.ts";
+import type { Reply } from "../wire/reply.ts";
 import type { Session } from "./session.ts";
 
 /** What can be listened to. Shard channels are channels of their own. */
@@ -98,15 +99,16 @@ export class Subscriptions {
       for (const name of [...this.of(session, kind)]) this.remove(session, kind, name);
   }
 
-  /** Posts a message to whoever listens to the channel here; returns how often. */
+  /** Posts a message to whoever listens to the channel here; returns how often. Neither buffer is kept. */
   publish(channel: Buffer, message: Buffer): number {
     this.published++;
     const { channel: channels, pattern: patterns } = this.#listeners;
-    let count = this.#post(channels.get(channel.latin1Slice()), ["message", channel, message]);
+    const there = channels.get(channel.latin1Slice());
+    let count = this.#post(there, "message", null, channel, message);
     if (patterns.size > 0)
       for (const [name, glob] of this.#globs)
         if (globMatches(glob, channel, 0, channel.length))
-          count += this.#post(patterns.get(name), ["pmessage", glob, channel, message]);
+          count += this.#post(patterns.get(name), "pmessage", glob, channel, message);
     this.delivered += count;
     return count;
   }
@@ -115,31 +117,33 @@ export class Subscriptions {
   publishShard(channel: Buffer, message: Buffer): number {
     this.published++;
     const there = this.#listeners.shard.get(channel.latin1Slice());
-    const count = this.#post(there, ["smessage", channel, message]);
+    const count = this.#post(there, "smessage", null, channel, message);
     this.delivered += count;
     return count;
   }
 
   #post(
     listeners: ReadonlySet<Session> | undefined,
-    words: readonly [kind: string, ...parts: Buffer[]],
+    kind: string,
+    glob: Buffer | null,
+    channel: Buffer,
+    message: Buffer,
   ): number {
     if (listeners === undefined) return 0;
+    const write = (reply: Reply): void => {
+      reply.push(glob === null ? 3 : 4);
+      reply.text(kind);
+      if (glob !== null) reply.buffer(glob);
+      reply.buffer(channel);
+      reply.buffer(message);
+    };
     let two: Buffer | null = null;
     let three: Buffer | null = null;
     for (const session of listeners)
       this.#pushes.post(
         session,
-        session.resp === 3 ? (three ??= pushOf(3, words)) : (two ??= pushOf(2, words)),
+        session.resp === 3 ? (three ??= encoded(3, write)) : (two ??= encoded(2, write)),
       );
     return listeners.size;
   }
-}
-
-function pushOf(resp: 2 | 3, [kind, ...parts]: readonly [string, ...Buffer[]]): Buffer {
-  return encoded(resp, (reply) => {
-    reply.push(parts.length + 1);
-    reply.text(kind);
-    for (const part of parts) reply.buffer(part);
-  });
 }
