@@ -56,7 +56,7 @@ export async function quietChecks(simulation: Simulation): Promise<void> {
       judge.fail("I-15", machine, `it still holds ${leftovers(judge, machine)}`);
   // What was asked for twice may still be on its way.
   await timeline.run(timeline.now + REST_MS * 1000);
-  const { batches, bytes } = network.counts;
+  const { batches, bytes, connections } = network.counts;
   const records = judge.history.count;
   await timeline.run(timeline.now + QUIET_MS * 1000);
   if (judge.history.count > records) return;
@@ -65,6 +65,12 @@ export async function quietChecks(simulation: Simulation): Promise<void> {
       "I-20",
       null,
       `${network.counts.batches - batches} batches were sent although nothing was written`,
+    );
+  if (network.counts.connections > connections)
+    judge.fail(
+      "I-20",
+      null,
+      `${network.counts.connections - connections} connections were opened although all that are needed stand`,
     );
   const ways = network.wires.length * 2;
   const report = REPORT_BYTES + 2 * ENTRY_BYTES * judge.history.origins.length;

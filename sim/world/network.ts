@@ -49,6 +49,7 @@ export interface NetworkCounts {
   frames: number;
   bytes: number;
   batches: number;
+  connections: number;
 }
 
 const REDIAL_MIN_US = 50_000;
@@ -65,7 +66,7 @@ export class Network {
   readonly windowBytes: number;
   readonly wires: Wire[] = [];
   readonly connections = new Set<Link>();
-  readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0 };
+  readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0, connections: 0 };
   /** Called when a connection has more to send than fits its window. */
   onFull: () => void = () => {};
   /** Called when half a frame was taken for a whole one. */
@@ -181,11 +182,13 @@ export class Network {
     }
     const { life } = from;
     this.timeline.after(this.#latency(there), "syn", null, () => {
+      // Who has started anew dials anew.
+      if (from.life !== life) return;
       if (other.state !== "up" || there.cut || back.cut)
         return fail(other.state === "up" ? HANDSHAKE_US : back.delayUs);
-      if (from.life !== life) return;
       const link = new Link(this, wire, side);
       this.connections.add(link);
+      this.counts.connections++;
       const end = link.ends[side];
       end.onGone = () => {
         if (from.life !== life) return;
@@ -207,10 +210,12 @@ export class Network {
 
   #redial(wire: Wire, side: 0 | 1, attempts: number): void {
     const from = wire.ends[side];
+    const to = wire.ends[side === 0 ? 1 : 0].name;
     const waitUs = Math.min(REDIAL_MAX_US, REDIAL_MIN_US * 2 ** attempts);
-    this.timeline.after(waitUs * (0.5 + 0.5 * this.chance.unit()), "redial", from, () =>
-      this.#dial(wire, side, Math.min(attempts + 1, 30)),
-    );
+    this.timeline.after(waitUs * (0.5 + 0.5 * this.chance.unit()), "redial", from, () => {
+      if (from.node?.peers.isConnected(to)) this.#redial(wire, side, attempts);
+      else this.#dial(wire, side, Math.min(attempts + 1, 30));
+    });
   }
 
   #latency(way: Way): number {

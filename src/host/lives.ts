@@ -94,6 +94,10 @@ export class Lives implements ClientService, TransportEvents, AsyncDisposable {
     this.#node.peers.onClose(connection, reason);
   }
 
+  isConnected(member: string): boolean {
+    return this.#node.peers.isConnected(member);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true;
     await this.#change;

@@ -99,6 +99,12 @@ export class Peers implements TransportEvents {
     this.#host.linkClosed(peer, reason);
   }
 
+  isConnected(member: string): boolean {
+    for (const link of this.#host.replica.exchange.links.values())
+      if (link.member === member) return true;
+    return false;
+  }
+
   /** A dialled link could not be opened. */
   dialFailed(link: string | null, address: string, reason: string): void {
     this.#failures.set(link ?? address, reason);

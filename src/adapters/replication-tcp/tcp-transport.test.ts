@@ -18,6 +18,9 @@ class Peer {
   readonly failures: string[] = [];
   readonly writable: Connection[] = [];
   onFrame: (connection: Connection, frame: Frame) => void = () => {};
+  /** Whether its node has a connection to the peer anyway, and how often it was asked. */
+  isConnected = false;
+  asked = 0;
   transport!: Transport;
   #woken: (() => void)[] = [];
 
@@ -46,6 +49,11 @@ class Peer {
         onClose: (_connection, reason) => {
           this.closed.push(reason);
           changed();
+        },
+        isConnected: () => {
+          this.asked++;
+          changed();
+          return this.isConnected;
         },
       },
       onFailure: (_link, _address, reason) => {
@@ -310,6 +318,19 @@ test("a link that is lost is dialled again, for as long as it takes", async (t) 
   await a.until(() => a.opened.length === 2);
   a.opened[1]?.send(FRAME.ACK, Buffer.from("back"));
   await second.until(() => second.frames.length === 1);
+});
+
+test("a peer that is connected anyway is not dialled, and is once it no longer is", async (t) => {
+  const b = await new Peer().start(t);
+  const a = await new Peer().start(t, { limits: { redialMsMin: 1, redialMsMax: 5 } });
+  a.isConnected = true;
+  a.dial(b.transport.port);
+  await a.until(() => a.opened.length === 1);
+  a.opened[0]?.close("another connection to this peer is open");
+  await a.until(() => a.asked >= 3);
+  assert.equal(a.opened.length, 1);
+  a.isConnected = false;
+  await a.until(() => a.opened.length === 2);
 });
 
 test("a byte changed on the way closes the link with the reason, and is never handed over", async (t) => {

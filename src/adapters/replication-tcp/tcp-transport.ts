@@ -159,10 +159,17 @@ class TcpTransport implements Transport, ConnectionOwner {
     const max = this.#options.limits?.redialMsMax ?? 2_000;
     // Only a connection that has held for a while clears the count: one that opens and falls at once is a failure too.
     if (link.openedAtMs !== null && performance.now() - link.openedAtMs >= max) link.attempts = 0;
-    const waitMs = Math.min(max, min * 2 ** Math.min(link.attempts++, 30));
+    this.#wait(link, Math.min(max, min * 2 ** Math.min(link.attempts++, 30)));
+  }
+
+  #wait(link: Link, waitMs: number): void {
     // Half of it is chance, so that peers which lost the same link do not return in step.
     const random = this.#options.random ?? Math.random;
-    link.timer = setTimeout(() => this.#connect(link), waitMs * (0.5 + 0.5 * random()));
+    const isConnected = (): boolean => this.#options.events.isConnected(link.name);
+    link.timer = setTimeout(
+      () => (isConnected() ? this.#wait(link, waitMs) : this.#connect(link)),
+      waitMs * (0.5 + 0.5 * random()),
+    );
   }
 
   opened(connection: TcpConnection): void {

@@ -28,11 +28,16 @@ export interface TransportEvents {
   onFrame(connection: Connection, type: number, body: Buffer): void;
   onWritable(connection: Connection): void;
   onClose(connection: Connection, reason: string): void;
+  /** Whether the member that a link leads to is connected anyway, as by its own dialling: then the link is not dialled. */
+  isConnected(member: string): boolean;
 }
 
 export interface Transport extends AsyncDisposable {
   /** Where peers reach this node, once listening. */
   readonly port: number;
-  /** Dials `link.address` (`host:port`) now and again after every failure, with backoff and jitter, until disposed. */
+  /**
+   * Dials `link.address` (`host:port`) now and again after every failure, with backoff and jitter, until disposed; not while the
+   * peer `isConnected`.
+   */
   dial(link: { name: string; address: string }): void;
 }
