@@ -49,7 +49,8 @@ export interface NetworkCounts {
   frames: number;
   bytes: number;
   batches: number;
-  connections: number;
+  /** Connections that were opened beside one that both ends knew. */
+  spares: number;
 }
 
 const REDIAL_MIN_US = 50_000;
@@ -66,7 +67,7 @@ export class Network {
   readonly windowBytes: number;
   readonly wires: Wire[] = [];
   readonly connections = new Set<Link>();
-  readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0, connections: 0 };
+  readonly counts: NetworkCounts = { frames: 0, bytes: 0, batches: 0, spares: 0 };
   /** Called when a connection has more to send than fits its window. */
   onFull: () => void = () => {};
   /** Called when half a frame was taken for a whole one. */
@@ -188,7 +189,8 @@ export class Network {
         return fail(other.state === "up" ? HANDSHAKE_US : back.delayUs);
       const link = new Link(this, wire, side);
       this.connections.add(link);
-      this.counts.connections++;
+      if (from.node?.peers.isConnected(other.name) && other.node?.peers.isConnected(from.name))
+        this.counts.spares++;
       const end = link.ends[side];
       end.onGone = () => {
         if (from.life !== life) return;
