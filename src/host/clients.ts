@@ -46,6 +46,13 @@ const HELD_MAX_BYTES = 64 * 1024 * 1024;
 
 const NOTHING: readonly Buffer[] = [];
 
+/** A client and what is known of it. */
+export interface ServedClient extends Client {
+  readonly session: Session;
+  /** Nothing that it asked for is still to be answered, as far as it was received. */
+  readonly isIdle: boolean;
+}
+
 interface Held {
   readonly client: NodeClient;
   readonly seq: number;
@@ -99,7 +106,7 @@ export class Clients implements ClientService {
     return this.#waiting.size;
   }
 
-  open(output: ClientOutput): Client | null {
+  open(output: ClientOutput): ServedClient | null {
     const refusal = this.#refusal(output);
     if (refusal !== null) {
       this.refused++;
@@ -129,7 +136,7 @@ export class Clients implements ClientService {
     if (this.#closing) return "ERR the node is stopping";
     if (this.#clients.size >= settings.maxClients) return "ERR max number of clients reached";
     const { isOpen } = this.#host.replica.run.users;
-    if (settings.protectedMode && isOpen && !isLocal(output.address))
+    if (settings.protectedMode && isOpen && output.isPeer !== true && !isLocal(output.address))
       return "DENIED Atoll is in protected mode because no password is set: only clients on the same machine are served. Set `requirepass` in the node's configuration and connect again, or, if the network itself is protected, set `protectedMode: false`.";
     return null;
   }
@@ -153,6 +160,12 @@ export class Clients implements ClientService {
     run.blocking.leave(client.session);
     run.waits.leave(client.session.id);
     leaveTransaction(run, client.session);
+    this.#host.replica.exchange.forwards.leave(client.session);
+  }
+
+  /** Something has come for a client that no turn of its own brought. */
+  turnEnded(): void {
+    this.#host.turnEnded();
   }
 
   /** Answers clients that waited for a key: those that were served, and those whose time is over. */
@@ -176,7 +189,11 @@ export class Clients implements ClientService {
 
   /** What was waited for of other members has come, or its time is over. */
   #endWaits(): void {
-    const { waits } = this.#host.replica;
+    const { waits, exchange } = this.#host.replica;
+    if (exchange.forwards.ended.length > 0) {
+      for (const id of exchange.forwards.ended) this.#clients.get(id)?.output.resume();
+      exchange.forwards.ended = [];
+    }
     if (waits.ended.length === 0) return;
     const { ended } = waits;
     waits.ended = [];
@@ -401,7 +418,7 @@ export class Clients implements ClientService {
   }
 }
 
-class NodeClient implements Client {
+class NodeClient implements ServedClient {
   readonly session: Session;
   readonly output: ClientOutput;
   readonly #clients: Clients;
@@ -432,6 +449,16 @@ class NodeClient implements Client {
     return this.heldBytes + this.gatheredBytes + this.output.queuedBytes;
   }
 
+  /** Whether its next command has to wait until something has come for the one before, or for it. */
+  get #isWaiting(): boolean {
+    const { waiter, pending, forwarded } = this.session;
+    return waiter !== null || pending?.outcome === null || forwarded?.state === "under way";
+  }
+
+  get isIdle(): boolean {
+    return !this.#isWaiting && this.heldCount === 0;
+  }
+
   unread(bytes: number): void {
     this.session.queryBytes = bytes;
     this.#clients.grown(this);
@@ -442,7 +469,7 @@ class NodeClient implements Client {
     const { session } = this;
     const { replica, settings } = this.#host;
     if (this.ending) return end;
-    if (session.waiter !== null || session.pending?.outcome === null) {
+    if (this.#isWaiting) {
       this.output.pause();
       return start;
     }

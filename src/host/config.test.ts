@@ -98,12 +98,16 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
       'node.yaml:3:13: `keyspaces[1].format` must be one of bitmap, lww-set, lww-strict; it is "bits"',
     ],
     [
-      "keyspaces:\n  - prefix: a\n    conflict: lww\n    pop: owner",
-      'node.yaml:4:10: `keyspaces[1].pop` must be local: this version has neither owner nor strong, so let one region pop; it is "owner"',
+      "keyspaces:\n  - prefix: a\n    conflict: lww\n    pop: strong",
+      'node.yaml:4:10: `keyspaces[1].pop` must be local or owner: this version has no strong, so let the owner of a key pop; it is "strong"',
     ],
     [
-      "keyspaces:\n  - prefix: a\n    conflict: lww\n    writes: home",
-      "node.yaml:4:5: `keyspaces[1].writes` is not available in this version; remove the line",
+      "keyspaces:\n  - prefix: a\n    conflict: lww\n    writes: global",
+      'node.yaml:4:13: `keyspaces[1].writes` must be local or home: this version has no global, so let each key have a home; it is "global"',
+    ],
+    [
+      "keyspaces:\n  - prefix: a\n    residency: [eu-west]",
+      "node.yaml:3:5: `keyspaces[1].residency` is not available in this version; remove the line",
     ],
   ];
   for (const [yaml, expected] of cases) {

@@ -9,7 +9,7 @@
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { FORMATS } from "../core/crdt/format.ts";
-import { POLICIES, PUBSUBS, XREADS } from "../core/crdt/policy.ts";
+import { FORWARDS, POLICIES, POPS, PUBSUBS, WRITES_AT, XREADS } from "../core/crdt/policy.ts";
 import { LEVELS } from "../core/replica/levels.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
@@ -53,7 +53,10 @@ const link = group({
 
 const CONFLICT_ERROR = `must be one of ${POLICIES.join(", ")}, or a module such as ./resolve-cart.cjs`;
 
-const POP_ERROR = "must be local: this version has neither owner nor strong, so let one region pop";
+const POP_ERROR =
+  "must be local or owner: this version has no strong, so let the owner of a key pop";
+const WRITES_ERROR =
+  "must be local or home: this version has no global, so let each key have a home";
 
 /** Whether a conflict policy is a file rather than a word. */
 function isModule(conflict: string): boolean {
@@ -72,9 +75,10 @@ const keyspace = group({
   pubsub: oneOf(PUBSUBS).optional(),
   readLevel: oneOf(LEVELS).optional(),
   writeLevel: oneOf(LEVELS).optional(),
-  pop: text(POP_ERROR)
-    .refine((mode) => mode === "local", { error: POP_ERROR })
-    .optional(),
+  pop: z.enum(POPS, { error: POP_ERROR }).optional(),
+  writes: z.enum(WRITES_AT, { error: WRITES_ERROR }).optional(),
+  home: text("must be a region name").regex(REGION, { error: "must be a region name" }).optional(),
+  forward: oneOf(FORWARDS).optional(),
 });
 
 const schema = group({
@@ -404,7 +408,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What a keyspace can say in the design, and not yet here. */
-const PLANNED_KEYS = ["writes", "home", "residency"];
+const PLANNED_KEYS = ["residency"];
 
 function isPlanned(path: readonly PropertyKey[], key: string): boolean {
   return path[0] === "keyspaces" && path.length === 2 && PLANNED_KEYS.includes(key);

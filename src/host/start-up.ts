@@ -14,7 +14,7 @@ import type { NodePort } from "../core/commands/run.ts";
 import { tokenKeyOf } from "../core/commands/session-token.ts";
 import type { Settings } from "../core/commands/settings.ts";
 import { commandTable } from "../core/commands/table.ts";
-import { type KeyspacePolicy, POLICIES } from "../core/crdt/policy.ts";
+import { type KeyspacePolicy, type More, POLICIES } from "../core/crdt/policy.ts";
 import { Replica } from "../core/replica/replica.ts";
 import type { Config } from "./config.ts";
 import { type Chosen, chooseOrigin, saveOrigin } from "./identity.ts";
@@ -92,15 +92,17 @@ export async function startUp(
 
 /** With the resolvers that the configuration names. */
 function keyspacesOf({ keyspaces }: Config, world: NodeWorld): KeyspacePolicy[] {
-  return keyspaces.map(({ prefix, conflict, format, xread, pubsub, readLevel, writeLevel }) => ({
+  return keyspaces.map(({ prefix, conflict, format, ...more }) => ({
     prefix,
     conflict: POLICIES.find((name) => name === conflict) ?? world.resolver(conflict),
     format: format ?? null,
-    ...(xread === undefined ? {} : { xread }),
-    ...(pubsub === undefined ? {} : { pubsub }),
-    ...(readLevel === undefined ? {} : { readLevel }),
-    ...(writeLevel === undefined ? {} : { writeLevel }),
+    ...given(more),
   }));
+}
+
+/** Without what was left out. */
+function given(more: { [Key in keyof More]: More[Key] | undefined }): More {
+  return Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
 }
 
 /** Logs how far recovery is, once a second. */

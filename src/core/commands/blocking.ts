@@ -16,7 +16,6 @@
  * client has gone. Nobody waits inside a transaction.
  */
 import type { Type } from "../crdt/key.ts";
-import type { OwnerRegions } from "../keyspace/owner-regions.ts";
 import type { Place } from "../keyspace/place.ts";
 import { SLOTS, slotOf } from "../keyspace/slot.ts";
 import type { Args } from "../wire/args.ts";
@@ -83,8 +82,6 @@ const UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 export class Blocking {
   readonly #run: Run;
-  /** Which replica's waiters a change from a peer wakes; null when there are no peers. */
-  owners: OwnerRegions | null = null;
   /** What has been decided since the host last took it. */
   answers: Answer[] = [];
   readonly #waiters = new Set<Waiter>();
@@ -175,7 +172,7 @@ export class Blocking {
     const queue = this.#queues.get(keyName(db, bytes, start, end));
     if (queue === undefined || queue.ready === "all") return;
     const local = this.#run.write.writing;
-    const mine = local || this.owners === null || this.owners.isMine(db, bytes, start, end);
+    const mine = local || this.#run.homes.wakesAt(bytes, start, end, db);
     this.#makeReady(queue, mine ? "all" : "readers");
   }
 

@@ -79,6 +79,10 @@ export interface Command {
   readonly keyFlagsFor?: (args: Args) => readonly string[];
   /** Does not write, and yet waits for the end of CLIENT PAUSE … WRITE, because in Redis replicas may hear of it. */
   readonly waitsWithWriters?: boolean;
+  /** Which of its keys it takes elements from: that is for their owner where `pop: owner` says so. */
+  readonly takes?: "first" | "all";
+  /** Does not write by itself, and yet goes where its keys are written: what it runs may write, or it watches. */
+  readonly goesHome?: boolean;
   /** Whether SLOWLOG and MONITOR must not show argument `i`. */
   readonly hides?: (args: Args, i: number) => boolean;
   /** Taken from a client of RESP2 that listens to channels, which may send little else. */

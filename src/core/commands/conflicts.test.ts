@@ -412,6 +412,9 @@ test("a policy changes what is read, not what is stored, and tells whoever watch
     format: "plain",
     xread: "local",
     pubsub: "local",
+    writes: "local",
+    pop: "local",
+    owner: "",
   });
   assert.equal(a.raw("AA.KEYSPACE", "DEL", "k"), ":1\r\n");
   assert.equal(a.raw("GET", "k"), "$6\r\nsecond\r\n");

@@ -49,7 +49,10 @@ export function execute(run: Run, session: Session, args: Args, reply: Reply): v
   reply.resp = session.resp;
   const mark = reply.mark;
   const entry = commandTable.find(args);
-  if (entry === null) {
+  const { forwarded } = session;
+  if (forwarded !== null)
+    run.homes.answer(session, forwarded, calledOf(session, args)?.entry ?? entry, reply);
+  else if (entry === null) {
     if (isHttp(args)) session.closing = session.unheard = true;
     else refuseUnknown(run, args, reply);
   } else if ((entry.bits & WRAPS) !== 0) dispatchWrapped(run, entry, args, reply);
@@ -97,14 +100,24 @@ export function mayRun(run: Run, session: Session, args: Args): boolean {
   // That of the command before is left over when it was refused for something else.
   session.objection = null;
   session.writeLevel = "LOCAL_ONE";
+  const { haveLevels, haveOwners } = run.keyspace.policies;
   if (
     !isOwn &&
     session.consistency === UNSAID &&
     session.behind === null &&
-    !run.keyspace.policies.haveLevels
+    !haveLevels &&
+    !haveOwners
   )
     return true;
-  return admit(run, session, calledOf(session, args));
+  const called = calledOf(session, args);
+  if (!haveOwners && session.forwarded === null) return admit(run, session, called);
+  // Who comes from another replica brings what decides who the owner is.
+  const isPeer = session.peer !== null;
+  if (isPeer && !admit(run, session, called)) return false;
+  const place =
+    called === null || session.objection !== null ? "here" : run.homes.place(session, called, args);
+  if (place === "here" && !isPeer) return admit(run, session, called);
+  return place !== "not yet";
 }
 
 const DOT = 46;

@@ -199,6 +199,7 @@ export function functionCommands(table: () => CommandTable): readonly Command[] 
     {
       ...calling,
       name: "fcall",
+      goesHome: true,
       flags: ["noscript", "stale", "skip_monitor", "no_mandatory_keys", "movablekeys"],
       keyFlags: ["RW", "access", "update"],
       waitsWithWriters: true,

@@ -5,13 +5,24 @@
  * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
  */
 import { type Format, FORMATS } from "../crdt/format.ts";
-import { PLAIN, POLICIES, type Policy, policyName, PUBSUBS, XREADS } from "../crdt/policy.ts";
+import {
+  FORWARDS,
+  type KeyspacePolicy,
+  type More,
+  PLAIN,
+  POLICIES,
+  type Policy,
+  policyName,
+  POPS,
+  PUBSUBS,
+  WRITES_AT,
+  XREADS,
+} from "../crdt/policy.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { LEVELS } from "../replica/levels.ts";
 import type { Command } from "./command.ts";
-import { levelOf } from "./consistency.ts";
 import { container } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
 import type { Run } from "./run.ts";
@@ -19,24 +30,43 @@ import type { Run } from "./run.ts";
 const HAS_KEYS =
   "ERR the format of a prefix is chosen before there are keys: those that are there would keep theirs";
 
+/** The words of a keyspace that are one of a few. */
+const CHOICES = {
+  xread: XREADS,
+  pubsub: PUBSUBS,
+  readLevel: LEVELS,
+  writeLevel: LEVELS,
+  writes: WRITES_AT,
+  pop: POPS,
+  forward: FORWARDS,
+} as const;
+const CHOSEN = Object.keys(CHOICES) as (keyof typeof CHOICES)[];
+
+/** What a prefix says that says nothing. */
+const NONE_OF_ITS_OWN: Required<KeyspacePolicy> = {
+  prefix: "",
+  conflict: "lww",
+  format: null,
+  ...PLAIN,
+};
+
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
   reply.array(keyspaces.length);
-  for (const { prefix, conflict, format, xread, pubsub, readLevel, writeLevel } of keyspaces) {
-    reply.map(8);
+  for (const keyspace of keyspaces) {
+    const { prefix, conflict, format, home } = keyspace;
+    reply.map(5 + CHOSEN.length);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
     reply.text(policyName(conflict));
     replyFormat(format, reply);
-    reply.text("xread");
-    reply.text(xread);
-    reply.text("pubsub");
-    reply.text(pubsub);
-    reply.text("readlevel");
-    reply.text(readLevel);
-    reply.text("writelevel");
-    reply.text(writeLevel);
+    for (const name of CHOSEN) {
+      reply.text(name.toLowerCase());
+      reply.text(keyspace[name]);
+    }
+    reply.text("home");
+    reply.text(run.homes.regionOf(prefix, home));
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
   }
@@ -51,12 +81,25 @@ function set(run: Run, args: Args, reply: Reply): void {
   const { policies } = run.keyspace;
   const prefix = args.text(2);
   const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
-  let policy = before?.conflict ?? "lww";
-  let format = before?.format ?? null;
-  let { xread, pubsub, readLevel, writeLevel } = before ?? PLAIN;
+  const { prefix: _, conflict, format: kept, ...rest } = before ?? NONE_OF_ITS_OWN;
+  let policy: Policy = conflict;
+  let format: Format | null = kept;
+  let more: Required<More> = rest;
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return reply.error(SYNTAX);
-    if (args.is(i, "CONFLICT")) {
+    const word = args.text(i + 1).toLowerCase();
+    const choice = CHOSEN.find((name) => args.is(i, name.toUpperCase()));
+    if (choice !== undefined) {
+      const known: readonly string[] = CHOICES[choice];
+      const named = known.find((one) => one.toLowerCase() === word);
+      if (named === undefined)
+        return reply.error(`ERR ${choice.toLowerCase()} is one of ${known.join(", ")}`);
+      more = { ...more, [choice]: named };
+    } else if (args.is(i, "HOME")) {
+      const { regions } = run.homes;
+      if (!regions.includes(word)) return reply.error(noRegion(word, regions));
+      more = { ...more, home: word };
+    } else if (args.is(i, "CONFLICT")) {
       const named = policyOf(run, args.text(i + 1));
       if (named === null) {
         const known = [...POLICIES, ...policies.resolvers.keys()];
@@ -64,32 +107,20 @@ function set(run: Run, args: Args, reply: Reply): void {
       }
       policy = named;
     } else if (args.is(i, "FORMAT")) {
-      const word = args.text(i + 1).toLowerCase();
       const named = FORMATS.find((name) => name === word) ?? null;
       if (named === null && word !== "plain")
         return reply.error(`ERR a format is one of plain, ${FORMATS.join(", ")}`);
       format = named;
-    } else if (args.is(i, "XREAD")) {
-      const word = args.text(i + 1).toLowerCase();
-      const named = XREADS.find((name) => name === word);
-      if (named === undefined) return reply.error(`ERR xread is one of ${XREADS.join(", ")}`);
-      xread = named;
-    } else if (args.is(i, "PUBSUB")) {
-      const word = args.text(i + 1).toLowerCase();
-      const named = PUBSUBS.find((name) => name === word);
-      if (named === undefined) return reply.error(`ERR pubsub is one of ${PUBSUBS.join(", ")}`);
-      pubsub = named;
-    } else if (args.is(i, "READLEVEL") || args.is(i, "WRITELEVEL")) {
-      const named = levelOf(args.text(i + 1));
-      if (named === null) return reply.error(`ERR a level is one of ${LEVELS.join(", ")}`);
-      if (args.is(i, "READLEVEL")) readLevel = named;
-      else writeLevel = named;
     } else return reply.error(SYNTAX);
   }
-  if (format !== (before?.format ?? null) && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  policies.set(prefix, policy, format, { xread, pubsub, readLevel, writeLevel });
+  if (format !== kept && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
+  policies.set(prefix, policy, format, more);
   dirty(run, prefix);
   reply.ok();
+}
+
+function noRegion(word: string, regions: readonly string[]): string {
+  return `ERR there is no region ${word}; there are ${regions.join(", ")}`;
 }
 
 /** Whether any key begins with a prefix, those that have expired included. */
@@ -136,7 +167,8 @@ function dirty(run: Run, prefix: string): void {
 function explain(run: Run, args: Args, reply: Reply): void {
   const { bytes, start, end } = run.look(args, 2);
   const { policies } = run.keyspace;
-  reply.map(6);
+  const { writes, pop } = policies.find(bytes, start, end) ?? PLAIN;
+  reply.map(9);
   reply.text("key");
   reply.bulk(bytes, start, end);
   reply.text("prefix");
@@ -148,6 +180,12 @@ function explain(run: Run, args: Args, reply: Reply): void {
   reply.text(policies.xreadOf(bytes, start, end));
   reply.text("pubsub");
   reply.text(policies.isGlobal(bytes.subarray(start, end)) ? "global" : "local");
+  reply.text("writes");
+  reply.text(writes);
+  reply.text("pop");
+  reply.text(pop);
+  reply.text("owner");
+  reply.text(run.homes.ownerOf(args, 2));
 }
 
 const common = {
@@ -183,7 +221,7 @@ export const keyspaceCommands: readonly Command[] = [
         arity: -5,
         flags: admin,
         usage:
-          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [READLEVEL <level>] [WRITELEVEL <level>]",
+          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [WRITES (LOCAL|HOME)] [HOME <region>] [POP (LOCAL|OWNER)] [FORWARD (YES|NO)] [READLEVEL <level>] [WRITELEVEL <level>]",
         summary: "Sets policy and format of a prefix on this node, until it stops",
         run: set,
       },
@@ -204,7 +242,7 @@ export const keyspaceCommands: readonly Command[] = [
         keys: [2, 2, 1],
         keyFlags: ["RO"],
         usage: "<key>",
-        summary: "Tells which policy and format hold for a key, and by which prefix",
+        summary: "Tells which policy and format hold for a key, by which prefix, and who owns it",
         run: explain,
       },
     ],

@@ -40,6 +40,7 @@ export const listBlockingCommands: readonly Command[] = [
   {
     ...counted,
     name: "lmpop",
+    takes: "all",
     arity: -4,
     flags: ["write", "movablekeys"],
     keyCount: 1,
@@ -49,18 +50,21 @@ export const listBlockingCommands: readonly Command[] = [
   {
     ...waiting,
     name: "blpop",
+    takes: "all",
     summary: "Removes the left element of the first list that has one, or waits for it",
     run: takingOne(lists, "left"),
   },
   {
     ...waiting,
     name: "brpop",
+    takes: "all",
     summary: "Removes the right element of the first list that has one, or waits for it",
     run: takingOne(lists, "right"),
   },
   {
     ...counted,
     name: "blmpop",
+    takes: "all",
     arity: -5,
     flags: ["write", "blocking", "movablekeys"],
     keyCount: 2,

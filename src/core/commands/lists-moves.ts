@@ -97,6 +97,7 @@ export const listMoveCommands: readonly Command[] = [
   {
     ...moves,
     name: "lmove",
+    takes: "first",
     arity: 5,
     since: "6.2.0",
     summary: "Moves an element from an end of one list to an end of another",
@@ -105,6 +106,7 @@ export const listMoveCommands: readonly Command[] = [
   {
     ...moves,
     name: "rpoplpush",
+    takes: "first",
     arity: 3,
     since: "1.2.0",
     summary: "Moves the right element of one list to the left of another",
@@ -113,6 +115,7 @@ export const listMoveCommands: readonly Command[] = [
   {
     ...blocks,
     name: "blmove",
+    takes: "first",
     arity: 6,
     since: "6.2.0",
     summary: "As LMOVE, but waits for an element",
@@ -121,6 +124,7 @@ export const listMoveCommands: readonly Command[] = [
   {
     ...blocks,
     name: "brpoplpush",
+    takes: "first",
     arity: 4,
     since: "2.2.0",
     summary: "As RPOPLPUSH, but waits for an element",

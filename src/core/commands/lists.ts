@@ -207,12 +207,14 @@ export const listCommands: readonly Command[] = [
   {
     ...pops,
     name: "lpop",
+    takes: "all",
     summary: "Removes elements from the left end and returns them",
     run: popping("left"),
   },
   {
     ...pops,
     name: "rpop",
+    takes: "all",
     summary: "Removes elements from the right end and returns them",
     run: popping("right"),
   },

@@ -107,7 +107,8 @@ export class Region {
   /** Tells the region of all regions there are, of one character each. */
   knows(...regions: string[]): void {
     const members = regions.map((region) => `${region}/1`);
-    this.#run.blocking.owners = new OwnerRegions(members, `${this.name}/1`);
+    this.#run.homes.owners = new OwnerRegions(members, `${this.name}/1`);
+    this.#run.homes.me = `${this.name}/1`;
   }
 
   /** What clients that waited have been answered since, as it goes over the wire. */

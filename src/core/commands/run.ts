@@ -20,6 +20,7 @@ import type { Args } from "../wire/args.ts";
 import { AclUsers } from "./acl-users.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
+import { Homes } from "./homes.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
@@ -144,6 +145,8 @@ export class Run {
   readonly scriptRun: ScriptRun;
   /** Clients whose command waits for a key. */
   readonly blocking: Blocking;
+  /** Which commands are for other replicas. */
+  readonly homes: Homes;
   /** What clients wait for of other members; set by the replica. */
   waits!: Waits;
   /** The reply of the command that runs waits for this; null for nothing beside its own record. */
@@ -169,6 +172,7 @@ export class Run {
     this.stopwatch = new Stopwatch(this.stats, () => node.micros());
     this.#chance = chance | 1;
     this.blocking = new Blocking(this);
+    this.homes = new Homes(this);
     this.events = new KeyspaceEvents(this);
     this.tracking = new Tracking(this);
     this.scriptRun = new ScriptRun(this);

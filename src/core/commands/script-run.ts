@@ -146,6 +146,10 @@ export class ScriptRun implements ScriptHost {
       return "This Redis command is not allowed from script";
     const denial = run.users.denial(run, entry, args, "lua");
     if (denial !== null) return `The user executing the script ${DENIALS[denial.kind]}`;
+    if (run.keyspace.policies.haveOwners) {
+      const objection = run.homes.objection(entry, args);
+      if (objection !== null) return `-${objection}`;
+    }
     const writes = (entry.bits & WRITES) !== 0;
     if (this.#readOnly && (writes || entry.command.waitsWithWriters === true))
       return "Write commands are not allowed from read-only scripts.";

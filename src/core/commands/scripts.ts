@@ -66,6 +66,11 @@ export class Scripts {
   }
 }
 
+/** The script that EVALSHA names, if it is known here. */
+export function scriptNamed(run: Run, args: Args): Buffer | null {
+  return run.scripts.find(args.text(1).toLowerCase())?.body ?? null;
+}
+
 export const NO_ENGINE = "ERR This node runs no scripts";
 
 /** Why the keys that a script is given cannot be told from its arguments; null when they can. */
@@ -194,6 +199,7 @@ export function scriptCommands(table: () => CommandTable): readonly Command[] {
     {
       ...writing,
       name: "eval",
+      goesHome: true,
       since: "2.6.0",
       summary: "Runs a script",
       run: evalBody(table, false),
@@ -208,6 +214,7 @@ export function scriptCommands(table: () => CommandTable): readonly Command[] {
     {
       ...writing,
       name: "evalsha",
+      goesHome: true,
       since: "2.6.0",
       summary: "Runs a script that the server knows",
       run: evalSha(table, false),

@@ -10,6 +10,7 @@ import type { Level } from "../replica/levels.ts";
 import type { Wait } from "../replica/waits.ts";
 import type { CommandEntry } from "./command-table.ts";
 import { type Behind, type Consistency, UNSAID } from "./consistency.ts";
+import type { Forwarded } from "./homes.ts";
 import type { Tracked } from "./tracking.ts";
 
 /** A command that waits for EXEC. */
@@ -82,6 +83,14 @@ export class Session {
   pending: Wait | null = null;
   /** Why the next command is refused although nothing is wrong with it. */
   objection: string | null = null;
+  /** The client's command is on its way to the replica that owns its keys, or its answer is here and was not given yet. */
+  forwarded: Forwarded | null = null;
+  /** The replica where it watches keys, when that is another one. */
+  watchedAt: string | null = null;
+  /** The replica that this session's commands come from; null for a client of our own. */
+  peer: string | null = null;
+  /** Its command was refused because this replica does not own the keys. */
+  isMisplaced = false;
   /** Where the command that runs is to be durable before it is answered, and how long that is waited for. */
   writeLevel: Level = "LOCAL_ONE";
   levelTimeoutMs = 0;

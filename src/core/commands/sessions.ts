@@ -12,6 +12,7 @@ import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { SYNTAX } from "./errors.ts";
 import type { Run } from "./run.ts";
+import type { Session } from "./session.ts";
 import { readToken, tokenOf } from "./session-token.ts";
 import { millisecondsAt } from "./timeouts.ts";
 
@@ -48,13 +49,18 @@ export const sessionCommands: readonly Command[] = [
 function token(run: Run, _args: Args, reply: Reply): void {
   // What it names must not be lost in a crash.
   run.holdForEverything();
+  reply.text(tokenOf(seenBy(run, run.session), run.tokenKey));
+}
+
+/** What a session may have seen, as far as not every member is known to have it. */
+export function seenBy(run: Run, { behind }: Session): Named[] {
   const seen: Named[] = [];
   const { origins } = run.keyspace;
   for (const { number, seq } of run.waits.unstable())
     seen.push({ incarnation: origins.get(number).incarnation, seq });
-  const behind = missing(run, run.session.behind?.seen ?? []);
-  const known = seen.filter((one) => behind.every((b) => b.incarnation !== one.incarnation));
-  reply.text(tokenOf([...known, ...behind], run.tokenKey));
+  const lacking = missing(run, behind?.seen ?? []);
+  const known = seen.filter((one) => lacking.every((b) => b.incarnation !== one.incarnation));
+  return [...known, ...lacking];
 }
 
 function session(run: Run, args: Args, reply: Reply): void {

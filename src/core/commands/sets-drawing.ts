@@ -88,6 +88,7 @@ export const setDrawingCommands: readonly Command[] = [
   {
     ...common,
     name: "spop",
+    takes: "all",
     keyFlags: ["RW", "access", "delete"],
     arity: -2,
     flags: ["write", "fast"],

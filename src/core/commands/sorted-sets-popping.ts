@@ -93,6 +93,7 @@ export const sortedSetPoppingCommands: readonly Command[] = [
   {
     ...common,
     name: "zpopmin",
+    takes: "all",
     arity: -2,
     summary: "Removes the members with the lowest scores and answers with them",
     run: popping(false),
@@ -100,6 +101,7 @@ export const sortedSetPoppingCommands: readonly Command[] = [
   {
     ...common,
     name: "zpopmax",
+    takes: "all",
     arity: -2,
     summary: "Removes the members with the highest scores and answers with them",
     run: popping(true),
@@ -107,6 +109,7 @@ export const sortedSetPoppingCommands: readonly Command[] = [
   {
     ...counted,
     name: "zmpop",
+    takes: "all",
     arity: -4,
     flags: ["write", "movablekeys"],
     keyCount: 1,
@@ -116,18 +119,21 @@ export const sortedSetPoppingCommands: readonly Command[] = [
   {
     ...waiting,
     name: "bzpopmin",
+    takes: "all",
     summary: "As ZPOPMIN of the first of several sets that has members, or waits for one",
     run: takingOne(sortedSets, false),
   },
   {
     ...waiting,
     name: "bzpopmax",
+    takes: "all",
     summary: "As ZPOPMAX of the first of several sets that has members, or waits for one",
     run: takingOne(sortedSets, true),
   },
   {
     ...counted,
     name: "bzmpop",
+    takes: "all",
     arity: -5,
     flags: ["write", "blocking", "movablekeys"],
     keyCount: 2,

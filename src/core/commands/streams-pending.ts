@@ -330,6 +330,7 @@ export const streamPendingCommands: readonly Command[] = [
   {
     ...common,
     name: "xclaim",
+    takes: "all",
     arity: -6,
     flags: ["write", "fast"],
     keyFlags: ["RW", "update"],
@@ -340,6 +341,7 @@ export const streamPendingCommands: readonly Command[] = [
   {
     ...common,
     name: "xautoclaim",
+    takes: "all",
     arity: -6,
     flags: ["write", "fast"],
     keyFlags: ["RW", "delete"],

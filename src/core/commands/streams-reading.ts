@@ -264,6 +264,7 @@ export const streamReadCommands: readonly Command[] = [
   {
     ...common,
     name: "xreadgroup",
+    takes: "all",
     arity: -7,
     flags: ["write", "blocking", "movablekeys"],
     findKeys: (args) => keysBehind(args, 4),

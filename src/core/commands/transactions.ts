@@ -70,6 +70,7 @@ export const transactionCommands: readonly Command[] = [
   {
     ...common,
     name: "watch",
+    goesHome: true,
     arity: -2,
     flags: connectionFlags,
     keys: [1, -1, 1],
@@ -197,6 +198,10 @@ function unwatch(run: Run, _args: Args, reply: Reply): void {
 /** Forgets what a session watches, and with the last watch how to hear of changes. */
 function unwatchAll(run: Run, session: Session): void {
   session.dirty = false;
+  if (session.watchedAt !== null) {
+    session.watchedAt = null;
+    run.homes.forwarding?.leave(session);
+  }
   if (session.watched === null) return;
   for (const name of session.watched.keys()) {
     const watching = run.watchers.get(name);

@@ -60,6 +60,18 @@ export type XRead = (typeof XREADS)[number];
 export const PUBSUBS = ["local", "global"] as const;
 type PubSub = (typeof PUBSUBS)[number];
 
+/** Where keys are written: in every region, or by one owner, to whom the others forward. */
+export const WRITES_AT = ["local", "home"] as const;
+type WritesAt = (typeof WRITES_AT)[number];
+
+/** Who takes elements out of lists, sorted sets, sets and streams: every region what it sees, or the owner of the key. */
+export const POPS = ["local", "owner"] as const;
+type Pop = (typeof POPS)[number];
+
+/** Whether a command whose keys have another owner is sent there, or refused. */
+export const FORWARDS = ["yes", "no"] as const;
+type Forward = (typeof FORWARDS)[number];
+
 export interface KeyspacePolicy {
   readonly prefix: string;
   readonly conflict: Policy;
@@ -71,10 +83,15 @@ export interface KeyspacePolicy {
   /** The levels of reads and writes for which nothing was said. */
   readonly readLevel?: Level;
   readonly writeLevel?: Level;
+  readonly writes?: WritesAt;
+  /** The region that owns all its keys; empty: each tag has an owner of its own. */
+  readonly home?: string;
+  readonly pop?: Pop;
+  readonly forward?: Forward;
 }
 
 /** What a keyspace says beside how conflicts are resolved and how values are kept. */
-export type More = Pick<KeyspacePolicy, "xread" | "pubsub" | "readLevel" | "writeLevel">;
+export type More = Omit<KeyspacePolicy, "prefix" | "conflict" | "format">;
 
 /** What holds for keys of no keyspace. */
 export const PLAIN: Required<More> = {
@@ -82,9 +99,13 @@ export const PLAIN: Required<More> = {
   pubsub: "local",
   readLevel: "LOCAL_ONE",
   writeLevel: "LOCAL_ONE",
+  writes: "local",
+  home: "",
+  pop: "local",
+  forward: "yes",
 };
 
-interface Keyspace extends Required<More> {
+export interface Keyspace extends Required<More> {
   readonly prefix: Buffer;
   readonly name: string;
   readonly conflict: Policy;
@@ -111,36 +132,40 @@ export class Policies {
   /** Whether any keyspace has a level of its own. */
   haveLevels = false;
 
+  /** Whether some keys of any keyspace are written or taken from by an owner. */
+  haveOwners = false;
+
   /** The levels of reads and writes of a key for which nothing was said. */
   levelsOf(bytes: Uint8Array, start: number, end: number): Required<More> {
-    return this.#find(bytes, start, end) ?? PLAIN;
+    return this.find(bytes, start, end) ?? PLAIN;
   }
 
   of(bytes: Uint8Array, start: number, end: number): Policy {
-    return this.#find(bytes, start, end)?.conflict ?? "lww";
+    return this.find(bytes, start, end)?.conflict ?? "lww";
   }
 
   /** In which format what is written to a key is kept. */
   formatOf(bytes: Uint8Array, start: number, end: number): Format | null {
-    return this.#find(bytes, start, end)?.format ?? null;
+    return this.find(bytes, start, end)?.format ?? null;
   }
 
   /** What readers of a stream see. */
   xreadOf(bytes: Uint8Array, start: number, end: number): XRead {
-    return this.#find(bytes, start, end)?.xread ?? "local";
+    return this.find(bytes, start, end)?.xread ?? "local";
   }
 
   /** Whether a message to a channel goes to the other regions too. */
   isGlobal(channel: Buffer): boolean {
-    return this.#find(channel, 0, channel.length)?.pubsub === "global";
+    return this.find(channel, 0, channel.length)?.pubsub === "global";
   }
 
   /** The prefix that decides about a key, one byte a character; empty when none does. */
   prefixOf(bytes: Uint8Array, start: number, end: number): string {
-    return this.#find(bytes, start, end)?.name ?? "";
+    return this.find(bytes, start, end)?.name ?? "";
   }
 
-  #find(bytes: Uint8Array, start: number, end: number): Keyspace | null {
+  /** The keyspace of a key; null when no prefix is its. */
+  find(bytes: Uint8Array, start: number, end: number): Keyspace | null {
     for (const keyspace of this.#keyspaces) {
       const { prefix } = keyspace;
       if (prefix.length > end - start) continue;
@@ -177,12 +202,15 @@ export class Policies {
     const prefix = Buffer.from(name, "latin1");
     this.#keyspaces.push({ prefix, name, conflict, format, ...PLAIN, ...more });
     this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
-    this.#lookForLevels();
+    this.#lookForMore();
   }
 
-  #lookForLevels(): void {
+  #lookForMore(): void {
     this.haveLevels = this.#keyspaces.some(
       ({ readLevel, writeLevel }) => readLevel !== "LOCAL_ONE" || writeLevel !== "LOCAL_ONE",
+    );
+    this.haveOwners = this.#keyspaces.some(
+      ({ writes, pop }) => writes === "home" || pop === "owner",
     );
   }
 
@@ -190,7 +218,7 @@ export class Policies {
   delete(prefix: string): boolean {
     const { length } = this.#keyspaces;
     this.#keyspaces = this.#keyspaces.filter(({ name }) => name !== prefix);
-    this.#lookForLevels();
+    this.#lookForMore();
     return this.#keyspaces.length < length;
   }
 }

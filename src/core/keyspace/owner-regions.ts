@@ -2,11 +2,12 @@
  * OwnerRegions: which region owns a key, and which replica of it, by rendezvous: the one whose hash of the key is highest.
  *
  * Invariant: every replica that knows the same members names the same owner, and a region that comes or goes moves only the keys
- * that it owns; a replica, only keys within its region. So the hashes are not keyed by chance, as those of tables are. The function
- * never changes.
+ * that it owns; a replica, only keys within its region. Keys with the same hash tag have one owner. So the hashes are not keyed by
+ * chance, as those of tables are. The function never changes.
  */
 import { regionOf } from "../replica/levels.ts";
 import { Hasher } from "./hasher.ts";
+import { tagOf } from "./slot.ts";
 
 interface Candidate {
   readonly name: string;
@@ -15,29 +16,52 @@ interface Candidate {
 
 export class OwnerRegions {
   readonly #me: string;
-  readonly #region: string;
   readonly #regions: readonly Candidate[];
-  /** The replicas of our region. */
-  readonly #near: readonly Candidate[];
+  /** Region → its replicas. */
+  readonly #replicas = new Map<string, readonly Candidate[]>();
 
   /** `members` are the names of all replicas, such as `us-east/1`; `me` is this one. */
   constructor(members: readonly string[], me: string) {
     this.#me = me;
-    this.#region = regionOf(me);
-    const all = new Set([...members, me]);
-    this.#regions = candidatesOf(new Set([...all].map(regionOf)));
-    this.#near = candidatesOf([...all].filter((member) => regionOf(member) === this.#region));
+    const all = [...new Set([...members, me])];
+    this.#regions = candidatesOf(new Set(all.map(regionOf)));
+    for (const { name } of this.#regions)
+      this.#replicas.set(name, candidatesOf(all.filter((member) => regionOf(member) === name)));
+  }
+
+  /** The names of all regions. */
+  get regions(): readonly string[] {
+    return this.#regions.map(({ name }) => name);
   }
 
   /** The region that owns the key `bytes[start … end)` of database `db`. */
   of(db: number, bytes: Uint8Array, start: number, end: number): string {
-    return highest(this.#regions, db, bytes, start, end);
+    const [from, to] = tagOf(bytes, start, end);
+    return highest(this.#regions, db, bytes, from, to);
+  }
+
+  /** The replica that owns the key. */
+  memberOf(db: number, bytes: Uint8Array, start: number, end: number): string {
+    return this.memberIn(this.of(db, bytes, start, end), db, bytes, start, end) as string;
+  }
+
+  /** The replica of a region that owns the key among those of the region; null when there is no such region. */
+  memberIn(
+    region: string,
+    db: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): string | null {
+    const near = this.#replicas.get(region);
+    if (near === undefined) return null;
+    const [from, to] = tagOf(bytes, start, end);
+    return near.length === 1 ? (near[0] as Candidate).name : highest(near, db, bytes, from, to);
   }
 
   /** Whether this replica owns the key. */
   isMine(db: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#regions.length > 1 && this.of(db, bytes, start, end) !== this.#region) return false;
-    return this.#near.length === 1 || highest(this.#near, db, bytes, start, end) === this.#me;
+    return this.memberOf(db, bytes, start, end) === this.#me;
   }
 }
 

@@ -28,10 +28,25 @@ export function slotOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function taggedSlot(bytes: Uint8Array, start: number, end: number, open: number): number {
+  const [from, to] = tagFrom(bytes, start, end, open);
+  return crc16(bytes, from, to) & (SLOTS - 1);
+}
+
+/** Where the tag of the key `bytes[start … end)` begins and ends; without one, the key. */
+export function tagOf(bytes: Uint8Array, start: number, end: number): readonly [number, number] {
+  for (let i = start; i < end; i++) if (bytes[i] === OPEN) return tagFrom(bytes, start, end, i);
+  return [start, end];
+}
+
+function tagFrom(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  open: number,
+): readonly [number, number] {
   let close = open + 1;
   while (close < end && bytes[close] !== CLOSE) close++;
-  const tagged = close < end && close > open + 1;
-  return crc16(bytes, tagged ? open + 1 : start, tagged ? close : end) & (SLOTS - 1);
+  return close < end && close > open + 1 ? [open + 1, close] : [start, end];
 }
 
 function crc16(bytes: Uint8Array, start: number, end: number): number {

@@ -12,6 +12,7 @@ import type { Vector } from "../clock/vector.ts";
 import { readAsk } from "../verify/messages.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { FRAME } from "../wire/frame.ts";
+import { Forwards } from "./forwards.ts";
 import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
 import { regionOf } from "./levels.ts";
@@ -49,6 +50,7 @@ export class Exchange {
   readonly joining: Joining;
   readonly snapshots: Snapshots;
   readonly messages: Messages;
+  readonly forwards: Forwards;
   readonly #pulls: Pulls;
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
@@ -65,6 +67,7 @@ export class Exchange {
     this.#pulls = new Pulls(origins, applied, delivery, hasGateways ? region : null);
     this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
     this.messages = new Messages(replica, (link, type, body) => this.#send(link, type, body));
+    this.forwards = new Forwards(replica, (link, type, body) => this.#send(link, type, body));
     this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
   }
 
@@ -83,7 +86,7 @@ export class Exchange {
       applied: this.#replica.applied,
       durable: this.#replica.durable,
       wallMs: this.#replica.run.wallMs,
-      features: words.TAKES_MESSAGES,
+      features: words.TAKES_MESSAGES | words.RUNS_COMMANDS,
     });
     this.#send(link, FRAME.HELLO, sink.copy());
   }
@@ -96,12 +99,14 @@ export class Exchange {
   #forget(link: Link): void {
     this.links.delete(link.id);
     if (link.member === null) return;
-    if (this.#linkTo(link.member) === undefined)
+    if (this.linkTo(link.member) === undefined)
       this.#replica.members.lost(link.member, this.#replica.monoMs);
+    this.forwards.closed(link);
     this.#chooseGateways();
   }
 
-  #linkTo(member: string): Link | undefined {
+  /** The link to a member, if there is one. */
+  linkTo(member: string): Link | undefined {
     for (const link of this.links.values()) if (link.member === member) return link;
     return undefined;
   }
@@ -130,6 +135,10 @@ export class Exchange {
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
       case FRAME.MESSAGES:
         return this.messages.receive(link, body);
+      case FRAME.FORWARD:
+        return this.forwards.asked(link, body);
+      case FRAME.FORWARDED:
+        return this.forwards.told(link, body);
       case FRAME.STANDING:
         return this.joining.heard(link, copies.readStanding(new Source(body), link.numbering));
       case FRAME.SNAP_ASK:
@@ -201,6 +210,7 @@ export class Exchange {
     link.region = hello.region;
     this.#replica.members.greeted(hello.member);
     link.takesMessages = (hello.features & words.TAKES_MESSAGES) !== 0;
+    link.runsCommands = (hello.features & words.RUNS_COMMANDS) !== 0;
     link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
@@ -361,7 +371,7 @@ export class Exchange {
   #owes({ member, awaited }: Report): boolean {
     const { seqs } = awaited;
     const { durable } = this.#replica;
-    const told = this.#linkTo(member)?.told ?? null;
+    const told = this.linkTo(member)?.told ?? null;
     for (let number = 0; number < seqs.length; number++) {
       const seq = seqs[number] as number;
       if (seq > 0 && durable.covers(number, seq) && told?.covers(number, seq) !== true) return true;
@@ -371,7 +381,7 @@ export class Exchange {
 
   /** The next ACK to a member leaves when the turn ends: on its own link, or on all when it has none. */
   #hurryTo(member: string): void {
-    const link = this.#linkTo(member);
+    const link = this.linkTo(member);
     if (link !== undefined) link.hurry = true;
     else for (const other of this.links.values()) other.hurry = true;
   }
@@ -507,6 +517,7 @@ export class Exchange {
     this.#closeBroken();
     this.joining.tick();
     this.snapshots.tick();
+    this.forwards.tick();
     const missing = this.#replica.waits.missing();
     for (const { link, wanted } of this.#pulls.due(this.links, monoMs, missing)) {
       this.#sink.clear();

@@ -37,6 +37,8 @@ export class Link {
   region: string | null = null;
   /** Whether the peer knows what to do with messages. */
   takesMessages = false;
+  /** Whether the peer runs commands that are sent to it. */
+  runsCommands = false;
   /** The incarnation that said it; −1 before. */
   origin = -1;
   /** What the peer is known to have applied. */

@@ -151,7 +151,8 @@ export class Replica {
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
     this.run.scriptEngine = options.scripting ?? null;
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
-    this.run.blocking.owners = new OwnerRegions(options.members, this.member);
+    this.run.homes.owners = new OwnerRegions(options.members, this.member);
+    this.run.homes.me = this.member;
     this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.waits = new Waits(this);
@@ -168,7 +169,8 @@ export class Replica {
     this.verifier = new Verifier(this, (link, body) =>
       this.exchange.sendOn(link, FRAME.VERIFY_ASK, body),
     );
-    const { messages } = this.exchange;
+    const { messages, forwards } = this.exchange;
+    this.run.homes.forwarding = forwards;
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
     this.rivals = new Rivals(options.life ?? 1, this.members.names.length);
     this.index.begin(0, this.applied);

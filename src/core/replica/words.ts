@@ -22,6 +22,7 @@ import type { Heard, Report } from "./members.ts";
 export const PROTOCOL = 2;
 /** Features of HELLO, as bits: what a peer understands beside that. It is sent nothing that it does not name. */
 export const TAKES_MESSAGES = 1;
+export const RUNS_COMMANDS = 2;
 
 export interface Hello {
   readonly protocol: number;

@@ -14,6 +14,8 @@ export interface ClientOutput {
   readonly localAddress: string;
   /** The descriptor of the socket, for CLIENT LIST; −1 when there is none. */
   readonly fd: number;
+  /** Whether another member, which has proven who it is, speaks for the client. */
+  readonly isPeer?: boolean;
   /**
    * Sends bytes. They are on their way or copied before it returns, so the caller may reuse them; unless it says that they last:
    * those are kept as they are, and may be shared with other connections.

@@ -1,0 +1,266 @@
+/**
+ * Homes: which replica a command is for, where keys are written by an owner (`writes: home`) or taken from by one (`pop: owner`).
+ *
+ *   keys of the command ─► one owner: this replica ─► runs here
+ *                                     another one  ─► forwarded, or refused where `forward: no` says so
+ *                      ─► several owners            ─► AAMIXED
+ *
+ * Invariant: what an owner is to do is decided by its own view in the turn in which it does it: a command that has come to the wrong
+ * place changes nothing. An owner gives keys away by a record, and whoever knows that record has everything the owner did before it,
+ * so two replicas that own a key one after the other never both lack what the other did.
+ */
+import type { Keyspace as KeyspaceOfPrefix } from "../crdt/policy.ts";
+import type { OwnerRegions } from "../keyspace/owner-regions.ts";
+import type { Named, Wait } from "../replica/waits.ts";
+import type { Args } from "../wire/args.ts";
+import type { Reply } from "../wire/reply.ts";
+import { type CommandEntry, IMMEDIATE, SUBSCRIBER, WRITES } from "./command-table.ts";
+import type { Called } from "./consistency.ts";
+import { hasKeys, keyFlagsOf, keyPositions } from "./key-positions.ts";
+import type { Run } from "./run.ts";
+import type { Session } from "./session.ts";
+import { leaveTransaction } from "./transactions.ts";
+
+/** A command on its way to another replica and back. */
+export interface Forwarded {
+  readonly member: string;
+  /** How often its keys had moved when it arrived. */
+  readonly moves: number;
+  state: "under way" | "answered" | "moved";
+  /** With "answered": what goes to the client. */
+  reply: Buffer;
+  /** What the replica there had when it answered. */
+  seen: readonly Named[];
+}
+
+/** What carries commands to other replicas. */
+export interface Forwarding {
+  /** `args` is what the client sent; the command it calls may stand behind other words. */
+  begin(session: Session, member: string, called: Called, args: Args, moves: number): Forwarded;
+  /** Other replicas forget what they know of a session: what it watches there, and what it waits for. */
+  leave(session: Session): void;
+}
+
+const MIXED = "AAMIXED the keys belong to different replicas: ";
+/** What a replica answers another one that takes it for the owner. */
+const MISPLACED = "AAHOME this replica does not own the keys";
+/** Keys that move more often while one command looks for them are not followed. */
+const MOVES_MAX = 4;
+/** How long a client waits for what its command did elsewhere to come here. */
+const COMES_WITHIN_MS = 2_000;
+
+export class Homes {
+  readonly #run: Run;
+  /** Null while there are no other replicas. */
+  owners: OwnerRegions | null = null;
+  me = "";
+  forwarding: Forwarding | null = null;
+  /** The keyspace that the last command looked at belongs to, and why its keys have no single owner. */
+  #keyspace: KeyspaceOfPrefix | null = null;
+  #mixed = "";
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  get regions(): readonly string[] {
+    return this.owners?.regions ?? [];
+  }
+
+  /** The region that owns the keys of a prefix; empty when each tag has an owner of its own. */
+  regionOf(_prefix: string, configured: string): string {
+    return configured;
+  }
+
+  /** The replica that owns the key in argument `i`, whatever its keyspace says. */
+  ownerOf(args: Args, i: number): string {
+    const { bytes, start, end } = args;
+    const [from, to] = [start[i] as number, end[i] as number];
+    const keyspace = this.#run.keyspace.policies.find(bytes, from, to);
+    return this.#ownerOf(keyspace, this.#run.session.db, bytes, from, to);
+  }
+
+  #ownerOf(
+    keyspace: KeyspaceOfPrefix | null,
+    db: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): string {
+    const { owners } = this;
+    if (owners === null) return this.me;
+    if (keyspace === null) return owners.memberOf(db, bytes, start, end);
+    const { name, prefix, home } = keyspace;
+    const region = this.regionOf(name, home);
+    // All keys of one prefix have one owner then, so that scripts and transactions may use any of them together.
+    const member = region === "" ? null : owners.memberIn(region, 0, prefix, 0, prefix.length);
+    return member ?? owners.memberOf(db, bytes, start, end);
+  }
+
+  /** Whether a change that a peer made wakes those who would take something here. */
+  wakesAt(bytes: Uint8Array, start: number, end: number, db: number): boolean {
+    if (this.owners === null) return true;
+    const { policies } = this.#run.keyspace;
+    const keyspace = policies.haveOwners ? policies.find(bytes, start, end) : null;
+    return this.#ownerOf(keyspace, db, bytes, start, end) === this.me;
+  }
+
+  /** The replica that a command, or the transaction that it ends, is for; null when any will do, "" when there are several. */
+  #ownerOfAll({ queue, db }: Session, { entry, args }: Called): string | null {
+    this.#keyspace = null;
+    if (queue === null) return this.#also(null, db, entry, args);
+    let owner: string | null = null;
+    for (const queued of queue) {
+      owner = this.#also(owner, db, queued.entry, queued.args);
+      if (owner === "") break;
+    }
+    return owner;
+  }
+
+  #also(
+    before: string | null,
+    db: number,
+    { bits, command }: CommandEntry,
+    args: Args,
+  ): string | null {
+    const { policies } = this.#run.keyspace;
+    const writes = (bits & WRITES) !== 0 || command.goesHome === true;
+    if (!writes || !hasKeys(command)) return before;
+    let owner = before;
+    let index = 0;
+    for (const i of keyPositions(command, args)) {
+      const isFirst = index++ === 0;
+      const [start, end] = [args.start[i] as number, args.end[i] as number];
+      const keyspace = policies.find(args.bytes, start, end);
+      if (keyspace === null) continue;
+      const { takes, goesHome } = command;
+      const isWritten = goesHome === true || !keyFlagsOf(command, index - 1).includes("RO");
+      const isTaken = goesHome === true || takes === "all" || (takes === "first" && isFirst);
+      const counts =
+        (isWritten && keyspace.writes === "home") || (isTaken && keyspace.pop === "owner");
+      if (!counts) continue;
+      const its = this.#ownerOf(keyspace, db, args.bytes, start, end);
+      if (owner !== null && owner !== its) {
+        this.#mixed = `${owner} and ${its}; keys with the same {tag}, or of a keyspace with one home, have one owner`;
+        return "";
+      }
+      owner = its;
+      this.#keyspace = keyspace;
+    }
+    return owner;
+  }
+
+  /** Why a command of a script may not run here, or null. */
+  objection(entry: CommandEntry, args: Args): string | null {
+    const owner = this.#also(null, this.#run.session.db, entry, args);
+    if (owner === null || owner === this.me) return null;
+    if (owner === "") return MIXED + this.#mixed;
+    return `AAMIXED the script runs at ${this.me}, and ${owner} owns a key that it was not given as one`;
+  }
+
+  /** Whether the client that waits with a command may still be served here. */
+  owns(entry: CommandEntry, args: Args): boolean {
+    const owner = this.#also(null, this.#run.session.db, entry, args);
+    return owner === null || owner === this.me;
+  }
+
+  /**
+   * Where the client's next command is decided: "here", by running it; "over there", and the answer (`session.forwarded`) or an
+   * objection is at hand; "not yet": ask again when `session.forwarded` is over and `session.pending` has ended.
+   */
+  place(session: Session, called: Called, args: Args): "here" | "over there" | "not yet" {
+    const { forwarded } = session;
+    if (forwarded?.state === "under way" || session.pending?.outcome === null) return "not yet";
+    if (forwarded !== null) {
+      this.#arrived(session, session.pending, forwarded);
+      if (forwarded.state === "answered") return "over there";
+      session.forwarded = null;
+    }
+    const { entry } = called;
+    if (!this.#isAbout(session, called)) return "here";
+    const owner = this.#meeting(session, called);
+    if (owner === null || owner === this.me) return "here";
+    if (owner === "") session.objection = MIXED + this.#mixed;
+    else if (session.peer !== null) {
+      session.isMisplaced = true;
+      session.objection = MISPLACED;
+    } else {
+      // What is refused anyway is refused by the one who was asked.
+      if (this.#isRefused(session, called)) return "here";
+      const why = this.#against(owner, forwarded?.moves ?? 0);
+      if (why === null) {
+        const moves = (forwarded?.moves ?? -1) + 1;
+        session.forwarded = this.forwarding?.begin(session, owner, called, args, moves) ?? null;
+        if (session.forwarded?.state === "under way") return "not yet";
+        if (session.forwarded !== null) return "over there";
+      }
+      session.objection = why;
+    }
+    session.lastCommand = entry.name;
+    return "over there";
+  }
+
+  /** Whether owners decide about this command: not about what is only queued. */
+  #isAbout(session: Session, { entry, args }: Called): boolean {
+    if (!entry.takes(args.count)) return false;
+    if (!session.authenticated && !this.#run.users.isOpen) return false;
+    if (session.queue === null) return true;
+    return (entry.bits & IMMEDIATE) !== 0 && entry.command.name === "exec";
+  }
+
+  /** The owner, and of a transaction that watches something the replica where it does. */
+  #meeting(session: Session, called: Called): string | null {
+    const owner = this.#ownerOfAll(session, called);
+    const { queue, watchedAt, watched } = session;
+    if (queue === null || owner === "") return owner;
+    if (watchedAt === null) {
+      if (watched === null || owner === null || owner === this.me) return owner;
+      this.#mixed = `${this.me}, where keys are watched, and ${owner}`;
+      return "";
+    }
+    if (owner === null || owner === watchedAt) return watchedAt;
+    this.#mixed = `${watchedAt}, where keys are watched, and ${owner}`;
+    return "";
+  }
+
+  #isRefused(session: Session, { entry, args }: Called): boolean {
+    const run = this.#run;
+    if (run.loading !== null || session.queueFailed || session.dirty) return true;
+    if (session.subscriptions > 0 && session.resp === 2 && (entry.bits & SUBSCRIBER) === 0)
+      return true;
+    return run.users.of(session).isLimited && run.users.denial(run, entry, args, null) !== null;
+  }
+
+  #against(owner: string, moves: number): string | null {
+    const { name, forward } = this.#keyspace ?? { name: "", forward: "yes" };
+    if (forward === "no")
+      return `AAHOME keys with the prefix ${JSON.stringify(name)} are written at ${owner}, and nothing is forwarded there; nothing was done`;
+    if (moves > MOVES_MAX) return "AAHOME the keys are being moved; nothing was done";
+    return null;
+  }
+
+  /** What was done elsewhere is here, or did not come in time: then the session waits for it. */
+  #arrived(session: Session, pending: Wait | null, { seen }: Forwarded): void {
+    session.pending = null;
+    if (pending?.outcome !== "late") return;
+    const before = session.behind?.seen ?? [];
+    session.behind = { seen: [...before, ...seen], timeoutMs: COMES_WITHIN_MS };
+  }
+
+  /** Writes the answer that has come from elsewhere. */
+  answer(session: Session, forwarded: Forwarded, entry: CommandEntry | null, reply: Reply): void {
+    const { member } = forwarded;
+    session.forwarded = null;
+    session.lastCommand = entry?.name ?? "";
+    session.lastCommandMs = this.#run.wallMs;
+    if (session.queue !== null) {
+      // The owner has forgotten it already.
+      session.watchedAt = null;
+      leaveTransaction(this.#run, session);
+    } else if (entry?.command.name === "watch" && forwarded.reply[0] === OK)
+      session.watchedAt = member;
+    reply.sink.raw(forwarded.reply, 0, forwarded.reply.length);
+  }
+}
+
+const OK = 43;
