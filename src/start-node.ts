@@ -4,25 +4,32 @@
  * Invariant: a port opens only when everything behind it works: clients and peers meet a replica that has recovered. What was
  * opened is closed again when a later step fails.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { pino } from "pino";
 import manifest from "../package.json" with { type: "json" };
 import { aclFileAt } from "./adapters/acl-file/acl-file.ts";
+import { startDnsServer } from "./adapters/dns-server/dns-server.ts";
 import { startHttpApi } from "./adapters/http-api/http-api.ts";
+import { probe } from "./adapters/probes/probes.ts";
 import { startTcpTransport } from "./adapters/replication-tcp/tcp-transport.ts";
 import { startRespServer } from "./adapters/resp-server/resp-server.ts";
 import { loadResolver } from "./adapters/resolver-modules/resolver-module.ts";
 import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
 import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { originName } from "./core/clock/origins.ts";
+import { parseAddress } from "./core/routing/dns/address.ts";
 import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
 import { DOCUMENTS } from "./engines/documents/documents.ts";
 import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
+import type { NodeLog } from "./host/node-world.ts";
 import { Lives } from "./host/lives.ts";
 import { Node } from "./host/node.ts";
+import { regionLagsMs } from "./host/region-lags.ts";
+import { Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 
 /**
  * Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. Its clock is the
@@ -79,6 +86,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
     }),
   );
   for (const { to, address } of config.replication.links) transport.dial({ name: to, address });
+  const traffic = trafficOf(config, lives, log);
   const telemetry = createTelemetry(() => lives.node.status());
   const http = stack.use(
     await startHttpApi({
@@ -90,6 +98,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       ready: () => lives.node.ready(),
       verify: (mending) => lives.node.verify(mending),
       verifyState: () => lives.node.verification.state,
+      ...(traffic === null ? {} : { traffic }),
     }),
   );
   const resp = stack.use(
@@ -100,6 +109,21 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       onAcceptError: (error) => log.warn({ error }, "a client could not be accepted"),
     }),
   );
+  if (traffic !== null) {
+    const timer = setInterval(() => traffic.tick(), TRAFFIC_TICK_MS);
+    stack.defer(() => clearInterval(timer));
+    if (config.traffic.zone !== "")
+      stack.use(
+        await startDnsServer({
+          host: config.traffic.dns.host,
+          port: config.traffic.dns.port,
+          service: traffic.responder(),
+          addressOf: parseAddress,
+          nowMs: () => Date.now(),
+          onFailure: (error) => log.warn({ error }, "the DNS server failed to answer"),
+        }),
+      );
+  }
   ports = { resp: resp.port, http: http.port, replication: transport.port };
   lives.node.ports = ports;
   settings.port = resp.port;
@@ -111,6 +135,35 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
     failed: lives.failed,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** The router of a node that knows of regions. What it remembers lies beside the data. */
+function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
+  if (config.traffic.regions.length === 0) return null;
+  const file = aclFileAt(join(config.dir, "traffic.json"));
+  return new Traffic({
+    config: config.traffic,
+    region: config.region,
+    member: config.member,
+    wallMs: () => Date.now(),
+    monoMs: () => performance.now(),
+    chance: () => randomInt(2 ** 32) / 2 ** 32,
+    secret: randomBytes,
+    probe,
+    lagsMs: () => regionLagsMs(lives.node.replica, config.members, config.region),
+    load: () => lives.node.clients.count / config.resp.maxClients,
+    kept: {
+      read() {
+        const kept = file.read();
+        return "text" in kept ? kept.text : null;
+      },
+      write(text) {
+        const why = file.write(text);
+        if (why !== null) log.error({ why }, "what routing must remember could not be stored");
+      },
+    },
+    log,
+  });
 }
 
 function settingsOf(config: Config): Settings {

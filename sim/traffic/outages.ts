@@ -75,6 +75,8 @@ class Outages {
   readonly #cuts = new Set<string>();
   /** `of>behind` → how far, in ms. */
   readonly #lags = new Map<string, number>();
+  /** When `of>behind` could last not reach each other. */
+  readonly #apartAtTick = new Map<string, number>();
   readonly #plans: Plan[] = [];
   readonly #broken: string[] = [];
   readonly #detections = new Map<string, number>();
@@ -257,6 +259,7 @@ class Outages {
         if (a === b) continue;
         const key = `${a.name}>${b.name}`;
         const lagMs = this.#lags.get(key) ?? 0;
+        if (!this.#reaches(a, b)) this.#apartAtTick.set(key, this.#tick);
         if (this.#reaches(a, b)) this.#lags.set(key, Math.max(0, lagMs - 10 * TICK_MS));
         else if (a.runs) this.#lags.set(key, lagMs + TICK_MS);
       }
@@ -397,9 +400,17 @@ class Outages {
       const lagMs = this.#lags.get(`${other.name}>${region}`) ?? 0;
       if (other.name === region || !other.runs || lagMs <= ADMISSION.lagMsMax + TOLD_MS_MAX)
         continue;
-      // Whoever cannot reach it knows nothing of what it lacks, and neither do those it does not reach.
-      const there = this.#places.find(({ name }) => name === region) as Place;
-      if (this.#reaches(other, there) && this.#reaches(other, place))
+      // Who could not reach it, or not tell us, until a moment ago cannot have said what it lacks, nor does one that is held to be down.
+      const isKnown = [
+        `${other.name}>${region}`,
+        ...(other === place ? [] : [`${other.name}>${place.name}`]),
+      ].every(
+        (pair) => (this.#tick - (this.#apartAtTick.get(pair) ?? -Infinity)) * TICK_MS > TOLD_MS_MAX,
+      );
+      const isUp = place.router?.verdicts.some(
+        (verdict) => verdict.region === other.name && verdict.state === "up",
+      );
+      if (isKnown && isUp === true)
         this.#say(`${place.name} lets ${region} return ${lagMs} ms behind ${other.name}`);
     }
     const out = place.outs.get(region) ?? [];

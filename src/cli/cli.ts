@@ -8,6 +8,7 @@ import { Command, CommanderError } from "commander";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
+import { routeCommand } from "./route.ts";
 import { type ServeDeps, serveCommand } from "./serve.ts";
 import { diffCommand, repairCommand, verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
@@ -33,6 +34,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     verifyCommand(),
     diffCommand(),
     repairCommand(),
+    routeCommand(),
     initCommand(),
     versionCommand(deps.version),
   ])

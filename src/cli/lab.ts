@@ -38,6 +38,7 @@ type LabFlags = {
   dir: string;
   keep?: true;
   keyspaces?: string;
+  traffic?: true;
   json?: true;
   node?: string;
 };
@@ -57,6 +58,7 @@ export function labCommand(deps: LabDeps): Command {
     .option("--dir <directory>", "where the nodes keep their data; emptied at start", ".atoll/lab")
     .option("--keep", "start on the data that is there")
     .option("--keyspaces <file>", "a YAML list of keyspaces")
+    .option("--traffic", "with a DNS server in each region that sends clients to the nearest")
     .option("--json", "results as one line of JSON")
     .addOption(new Option("--node <file>", "another program as node").hideHelp())
     .action((_flags: LabFlags, command: Command) => run(command.optsWithGlobals(), deps));
@@ -143,6 +145,7 @@ async function run(flags: LabFlags, deps: LabDeps): Promise<void> {
     dir: flags.dir,
     keep: flags.keep === true,
     keyspaces: flags.keyspaces === undefined ? [] : readKeyspaces(flags.keyspaces),
+    traffic: flags.traffic === true,
     command: flags.node === undefined ? deps.nodeCommand : [process.execPath, resolve(flags.node)],
     say: (line: string): void => {
       process.stderr.write(`atoll: ${line}\n`);
@@ -181,6 +184,11 @@ function announce(lab: Lab, flags: LabFlags): void {
   process.stdout.write(table(["region", "redis", "http", "pid"], rows));
   const distances = lab.distances();
   if (distances.length > 0) process.stdout.write(`one way: ${distances.join(", ")}\n`);
+  if (endpoints.traffic !== undefined) {
+    const { dns, name } = endpoints.traffic;
+    const { port } = new URL(dns[0] ?? "");
+    process.stdout.write(`DNS: ${dns.join(" ")}; try: dig @127.0.0.1 -p ${port} ${name}\n`);
+  }
   process.stdout.write("ready\n");
 }
 

@@ -4,14 +4,11 @@
  * Invariant: the exit code is the verdict: 0 equal, 1 different, 2 could not tell. Equal is only said of everything: every slot, at
  * every member, at a cut that is named.
  */
-import { resolve } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { Command } from "commander";
 import type { Difference, Mending, VerifyReport, VerifyState } from "../host/verification.ts";
-import { callControl } from "../lab/control.ts";
-import type { LabEndpoints } from "../lab/lab-command.ts";
-import { readRunning } from "../lab/lab-directory.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE, usage } from "./cli-error.ts";
+import { labUrls } from "./lab-urls.ts";
 import { table } from "./table.ts";
 
 type Flags = {
@@ -157,19 +154,6 @@ async function compare(flags: Flags, mending: Mending): Promise<VerifyReport[]> 
       reason: why,
     });
   throw new CliError(`could not tell: ${why}`, EXIT_USAGE, { cause: refusal });
-}
-
-async function labUrls(dir: string): Promise<string[]> {
-  const path = resolve(dir);
-  const running = readRunning(path);
-  const answer = running === null ? null : await callControl(running, { type: "endpoints" });
-  if (answer === null)
-    throw new CliError(
-      `no lab runs in ${path}; name another with --dir, or a node with --url`,
-      EXIT_USAGE,
-    );
-  if ("refused" in answer) throw new CliError(answer.refused, EXIT_USAGE);
-  return (answer.done as LabEndpoints).regions.map(({ http }) => http);
 }
 
 /** Has a node compare itself with the others, shows how far it is, and returns what it found. */

@@ -123,6 +123,47 @@ keyspaces: []
 #    readLevel: GLOBAL_QUORUM
 #    writeLevel: GLOBAL_QUORUM
 
+# Which region each client is sent to (docs/traffic.md). Without regions all of it is off; without a zone there is no DNS server.
+traffic:
+  zone: ""
+  records: ""
+  dns:
+    host: 127.0.0.1
+    port: 8053
+    perSecond: 50
+    burst: 125
+    cookieSecrets: []
+  regions: []
+#    - name: us-east
+#      addresses: [192.0.2.1, "2001:db8::1"]
+#      probes: ["http://10.0.0.1:8080"]
+#      country: US
+#      continent: NA
+  names: []
+#    - name: app
+#      policy: nearest
+#      regions: [us-east, eu-west]
+#      limit: 2
+  networks: []
+#    - net: 203.0.113.0/24
+#      country: DE
+# How soon a region is held to be down, and how late it gets its traffic back.
+  health:
+    intervalMs: 2s
+    timeoutMs: 1s
+    down: 3
+    up: 5
+    voteTtlMs: 6s
+    vantagesMin: 2
+    holdMs: 30s
+    holdMsMax: 10m
+  return:
+    stableMs: 5m
+    lagMsMax: 5s
+    stepMs: 1m
+  removalGapMs: 1m
+  servingMin: 1
+
 # trace, debug, info, warn, error or fatal.
 logLevel: info
 `;

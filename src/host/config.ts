@@ -13,31 +13,12 @@ import { FORWARDS, POLICIES, POPS, PUBSUBS, WRITES_AT, XREADS } from "../core/cr
 import { LEVELS } from "../core/replica/levels.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
+import { group, int, oneOf, port, quantity, REGION, text } from "./setting-leaves.ts";
 import { didYouMean } from "./suggestion.ts";
+import { trafficContradictions, trafficSettings } from "./traffic-config.ts";
 
-const REGION = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const MEMBER = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\/[1-9][0-9]{0,4}$/;
 const ADDRESS = /^(?:\[[0-9a-f:.]+\]|[^\s:[\]]+):[0-9]{1,5}$/i;
-
-// Each leaf says in one sentence what it must be; the place, the setting's name and what stands there instead are added.
-const text = (error: string) => z.string({ error });
-const int = (error: string, min: number, max: number) =>
-  z.int({ error }).min(min, { error }).max(max, { error });
-const port = (error = "must be a port, 0 to 65535 (0 picks a free one)") => int(error, 0, 65_535);
-const quantity = (
-  read: (text: string) => number | null,
-  error: string,
-  min: number,
-  max: number = Number.MAX_SAFE_INTEGER,
-) =>
-  z.preprocess(
-    (value) => (typeof value === "string" ? (read(value) ?? value) : value),
-    int(error, min, max),
-  );
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: `must be one of ${values.join(", ")}` });
-const group = <T extends z.ZodRawShape>(shape: T) =>
-  z.strictObject(shape, { error: "must be a group of settings, each on its own indented line" });
 
 const MIB = 1024 ** 2;
 const MINUTE_MS = 60_000;
@@ -170,6 +151,7 @@ const schema = group({
     ),
   }).prefault({}),
   keyspaces: z.array(keyspace, { error: "must be a list of keyspaces" }).default([]),
+  traffic: trafficSettings,
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
 
@@ -468,6 +450,8 @@ function contradictions(config: Config, place: Place): string[] {
       `${place(["replication"], "secret")}: \`replication.secret\` must be set when the node has peers; give every node the same long random text`,
     );
   out.push(...repeatedPrefixes(config.keyspaces, place));
+  for (const { path, problem } of trafficContradictions(config.traffic, config.region))
+    out.push(`${place(["traffic", ...path])}: \`${named(["traffic", ...path])}\` ${problem}`);
   return out;
 }
 

@@ -22,6 +22,7 @@ export interface LabNodeOptions {
   readonly dir: string;
   readonly config: string;
   readonly logFile: string;
+  readonly respHost: string;
   readonly respPort: number;
   readonly httpPort: number;
   readonly replicationPort: number;

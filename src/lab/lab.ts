@@ -23,6 +23,7 @@ import {
   writeRunning,
 } from "./lab-directory.ts";
 import { LabNode } from "./lab-node.ts";
+import { addressOf, LAB_DNS_PORT, LAB_NAME, trafficSettingsOf } from "./lab-traffic.ts";
 import { unknownRegion } from "./distances.ts";
 import { courseBetween, parseRegions, type Post, postsOf, type Wan } from "./lab-options.ts";
 import { freePorts, portTaken } from "./ports.ts";
@@ -41,6 +42,8 @@ export interface LabOptions {
   /** Starts on the data that is there. */
   readonly keep: boolean;
   readonly keyspaces: readonly KeyspaceConfig[];
+  /** With a DNS server in each region. */
+  readonly traffic: boolean;
   /** Program and arguments of a node; `serve --config <file>` follows. */
   readonly command: readonly string[];
   /** Says something to whoever watches the lab. */
@@ -89,22 +92,31 @@ async function refuseIfOccupied(dir: string): Promise<void> {
   endLeftovers(running);
 }
 
-type Ports = { resp: number; http: number; replication: number };
+/** `dns` is null where there is no server. */
+type Ports = { resp: number; http: number; replication: number; dns: number | null };
 
-async function choosePorts({ regions, replicas, port }: LabOptions): Promise<Ports[]> {
+async function choosePorts({ regions, replicas, port, traffic }: LabOptions): Promise<Ports[]> {
   const posts = postsOf(regions, replicas);
-  const free = await freePorts(posts.length * 3);
-  const chosen = posts.map((_, i) => ({
-    resp: port === 0 ? (free[i * 3] ?? 0) : port + i,
-    http: port === 0 ? (free[i * 3 + 1] ?? 0) : port + i + 1_000,
-    replication: free[i * 3 + 2] ?? 0,
+  const free = await freePorts(posts.length * 4);
+  const chosen = posts.map(({ region, replica }, i) => ({
+    resp: port === 0 ? (free[i * 4] ?? 0) : port + i,
+    http: port === 0 ? (free[i * 4 + 1] ?? 0) : port + i + 1_000,
+    replication: free[i * 4 + 2] ?? 0,
+    dns:
+      !traffic || replica > 1
+        ? null
+        : port === 0
+          ? (free[i * 4 + 3] ?? 0)
+          : LAB_DNS_PORT + regions.indexOf(region),
   }));
   if (port === 0) return chosen;
-  for (const [i, { resp, http }] of chosen.entries())
+  for (const [i, { resp, http, dns }] of chosen.entries())
     for (const [kind, number] of [
       ["RESP", resp],
       ["HTTP", http],
+      ["DNS", dns],
     ] as const) {
+      if (number === null) continue;
       const why = await portTaken(number);
       if (why !== null)
         throw new LabRefusal(
@@ -120,6 +132,8 @@ export class Lab {
   readonly #posts: Post[];
   readonly #ports: Ports[];
   readonly #cables: Cable[] = [];
+  /** What probes travel by, from each node to each other region. */
+  readonly #probeCables: Cable[] = [];
   readonly #secret = randomBytes(24).toString("base64url");
   readonly #token = randomBytes(24).toString("base64url");
   #control: ControlServer | null = null;
@@ -161,11 +175,21 @@ export class Lab {
     return {
       regions: [...this.#nodes.values()].map(({ options, pid }) => ({
         name: options.name,
-        redis: `redis://127.0.0.1:${options.respPort}`,
+        redis: `redis://${options.respHost}:${options.respPort}`,
         http: `http://127.0.0.1:${options.httpPort}`,
         pid: pid ?? 0,
         dir: options.dir,
       })),
+      ...(this.#options.traffic
+        ? {
+            traffic: {
+              dns: this.#ports.flatMap(({ dns }) =>
+                dns === null ? [] : [`udp://127.0.0.1:${dns}`],
+              ),
+              name: LAB_NAME,
+            },
+          }
+        : {}),
     };
   }
 
@@ -204,7 +228,9 @@ export class Lab {
   }
 
   async #removeCables(): Promise<void> {
-    await Promise.all(this.#cables.map(({ link }) => link[Symbol.asyncDispose]()));
+    await Promise.all(
+      [...this.#cables, ...this.#probeCables].map(({ link }) => link[Symbol.asyncDispose]()),
+    );
   }
 
   /** Leaves in the directory how this lab is found. */
@@ -220,17 +246,26 @@ export class Lab {
     for (const dialler of this.#posts)
       for (const [i, listener] of this.#posts.entries()) {
         if (dialler.member < listener.member) await this.#layCable(dialler, listener, i);
+        if (this.#options.traffic && dialler.region !== listener.region && listener.replica === 1)
+          this.#probeCables.push(
+            await this.#openCable(dialler, listener, this.#ports[i]?.http ?? 0),
+          );
       }
   }
 
   /** `i` is which of the posts listens. */
   async #layCable(dialler: Post, listener: Post, i: number): Promise<void> {
+    this.#cables.push(await this.#openCable(dialler, listener, this.#ports[i]?.replication ?? 0));
+  }
+
+  /** A cable to a port of the listener. */
+  async #openCable(dialler: Post, listener: Post, port: number): Promise<Cable> {
     const { wan } = this.#options;
-    const target = { host: "127.0.0.1", port: this.#ports[i]?.replication ?? 0 };
+    const target = { host: "127.0.0.1", port };
     const isNear = dialler.region === listener.region;
     const course = courseBetween(isNear ? { type: "none" } : wan, dialler.region, listener.region);
     const link = await WanLink.open(target, course, systemClock);
-    this.#cables.push({ dialler, listener, link });
+    return { dialler, listener, link };
   }
 
   /**
@@ -243,6 +278,8 @@ export class Lab {
     const why =
       "refused" in parsed ? parsed.refused : wan.type === "real" ? unknownRegion(region) : null;
     if (why !== null) return { refused: why };
+    if (this.#options.traffic)
+      return { refused: "a lab with --traffic keeps the regions that it began with" };
     if (this.#posts.some((post) => post.region === region))
       return { refused: `this lab has a region ${region} already` };
     const idle = [...this.#nodes.values()].find((node) => node.state !== "ready");
@@ -255,7 +292,9 @@ export class Lab {
       const [resp = 0, http = 0, replication = 0] = await freePorts(3);
       const n = port + this.#posts.length;
       this.#ports.push(
-        port === 0 ? { resp, http, replication } : { resp: n, http: n + 1_000, replication },
+        port === 0
+          ? { resp, http, replication, dns: null }
+          : { resp: n, http: n + 1_000, replication, dns: null },
       );
       this.#posts.push(post);
     }
@@ -291,6 +330,7 @@ export class Lab {
       dir,
       config,
       logFile,
+      respHost: this.#respHost(post),
       respPort: ports.resp,
       httpPort: ports.http,
       replicationPort: ports.replication,
@@ -302,8 +342,14 @@ export class Lab {
   }
 
   /** Writes a node's settings; returns the file. */
-  #writeSettings({ name, region, replica, member }: Post, ports: Ports): string {
-    const { durability, keyspaces } = this.#options;
+  #writeSettings(post: Post, ports: Ports): string {
+    const { name, region, replica, member } = post;
+    const { durability, keyspaces, regions, traffic } = this.#options;
+    const probePorts = new Map(
+      this.#probeCables
+        .filter(({ dialler }) => dialler.member === member)
+        .map(({ listener, link }) => [listener.region, link.port]),
+    );
     const dir = join(this.#options.dir, name);
     const config = join(dir, "node.yaml");
     const settings = {
@@ -311,7 +357,7 @@ export class Lab {
       replica,
       dir: join(dir, "data"),
       durability,
-      resp: { host: "127.0.0.1", port: ports.resp },
+      resp: { host: this.#respHost(post), port: ports.resp },
       http: { host: "127.0.0.1", port: ports.http },
       replication: {
         host: "127.0.0.1",
@@ -326,9 +372,16 @@ export class Lab {
       },
       members: this.#posts.map((other) => other.member),
       keyspaces,
+      ...(traffic ? { traffic: trafficSettingsOf(regions, probePorts, ports.dns) } : {}),
     };
     writeFileSync(config, stringify(settings), { mode: 0o600 });
     return config;
+  }
+
+  /** Where clients find a node: with `--traffic` at the address that the DNS tells them. */
+  #respHost({ region }: Post): string {
+    const { traffic, regions } = this.#options;
+    return traffic ? addressOf(regions.indexOf(region)) : "127.0.0.1";
   }
 
   async #startNode(node: LabNode): Promise<void> {
@@ -399,7 +452,7 @@ export class Lab {
     const [from, to] = regions;
     if (from !== undefined && from === to) return `${from} has no link to itself`;
     const out: { link: WanLink; way: Way }[] = [];
-    for (const { dialler, listener, link } of this.#cables)
+    for (const { dialler, listener, link } of [...this.#cables, ...this.#probeCables])
       for (const [sender, receiver, way] of [
         [dialler, listener, "forth"],
         [listener, dialler, "back"],
@@ -467,7 +520,7 @@ export class Lab {
   }
 }
 
-const none: Ports = { resp: 0, http: 0, replication: 0 };
+const none: Ports = { resp: 0, http: 0, replication: 0, dns: null };
 
 function cannot(what: string, node: LabNode): string {
   return `cannot ${what} ${node.options.name}: it is ${node.state}`;

@@ -7,6 +7,7 @@
  *   /metrics      for Prometheus
  *   /status       everything the node says about itself
  *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
+ *   /traffic …    where routing is configured: see traffic-routes.ts
  *
  * Invariant: every answer but `/`, `/metrics` is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
  * that names an unknown host is answered nothing, so that a page which a browser shows cannot read the node under a name of its
@@ -17,6 +18,7 @@ import type { ListenOptions } from "node:net";
 import type { NodeStatus } from "../../host/status.ts";
 import type { Mending, VerifyState } from "../../host/verification.ts";
 import { isKnownHost } from "./known-host.ts";
+import { explainRoute, planRoute, type Told, type TrafficApi } from "./traffic-routes.ts";
 
 export type HttpApiOptions = {
   host: string;
@@ -31,6 +33,8 @@ export type HttpApiOptions = {
   /** Begins a comparison; false while one is under way. */
   verify: (mending: Mending) => boolean;
   verifyState: () => VerifyState;
+  /** Absent where no regions are configured. */
+  traffic?: TrafficApi;
 };
 
 export interface HttpApi extends AsyncDisposable {
@@ -43,7 +47,7 @@ type Answer = { status: number; contentType: string; body: string; allow?: strin
 type Route = {
   path: string;
   means: string;
-  answer: () => Answer | Promise<Answer>;
+  answer: (query: URLSearchParams) => Answer | Promise<Answer>;
   /** What POST does, where it is taken. */
   post?: (query: URLSearchParams) => Answer;
 };
@@ -114,10 +118,45 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       post: (query) => beginVerify(options, query.get("mend") ?? "no"),
     },
   ];
+  if (options.traffic !== undefined) routes.push(...trafficRoutes(options, options.traffic));
   const width = Math.max(...routes.map((route) => route.path.length)) + 2;
   const index = routes.map((route) => `${route.path.padEnd(width)}${route.means}\n`).join("");
   routes.push({ path: "/", means: "this list", answer: () => text(index) });
   return new Map(routes.map((route) => [route.path, route]));
+}
+
+function trafficRoutes({ ready }: HttpApiOptions, traffic: TrafficApi): Route[] {
+  return [
+    {
+      path: "/traffic",
+      means: "what this region sees of the others, and the plan; 503 while it serves nobody",
+      // Whoever asks takes traffic away from here for that.
+      answer: () =>
+        ready().ready
+          ? json(200, traffic.view())
+          : problem(503, ready().reason ?? "it is not ready"),
+    },
+    {
+      path: "/traffic/status",
+      means: "verdicts on all regions with their evidence, and what was changed",
+      answer: () => json(200, traffic.status()),
+    },
+    {
+      path: "/traffic/explain",
+      means: "why an answer is what it is (?name=app&address=203.0.113.9)",
+      answer: (query) => told(explainRoute(traffic, query)),
+    },
+    {
+      path: "/traffic/plan",
+      means: "the plan; POST makes the next (?region=us-east&mode=drained)",
+      answer: () => json(200, traffic.view().plan),
+      post: (query) => told(planRoute(traffic, query)),
+    },
+  ];
+}
+
+function told(said: Told): Answer {
+  return "value" in said ? json(200, said.value) : problem(said.status, said.error);
 }
 
 function beginVerify({ verify, verifyState }: HttpApiOptions, mend: string): Answer {
@@ -145,7 +184,7 @@ async function answer(
     found =
       request.method === "POST" && route.post !== undefined
         ? route.post(new URLSearchParams(queryOf(request)))
-        : await route.answer();
+        : await route.answer(new URLSearchParams(queryOf(request)));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     found = problem(500, `${pathOf(request)} could not be answered: ${why}`);

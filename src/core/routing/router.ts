@@ -198,7 +198,8 @@ export class Router {
       region,
       isUp: state === "up",
       sinceMs,
-      lagMs: lagOf(region, ballots),
+      // Of a region that serves and is not heard nobody knows what it has that the other lacks.
+      lagMs: this.#isAnyoneUnheard(region, ballots) ? null : lagOf(region, ballots),
     }));
     for (const change of this.#admissions.tick(healths, nowMs)) {
       this.moves++;
@@ -262,6 +263,13 @@ export class Router {
   get #planRules(): PlanRules {
     const { regions, servingMin } = this.#options;
     return { regions: regions.map(({ name }) => name), servingMin };
+  }
+
+  #isAnyoneUnheard(but: string, ballots: readonly Ballot[]): boolean {
+    return this.verdicts.some(
+      ({ region, state }) =>
+        region !== but && state === "up" && !ballots.some(({ vantage }) => vantage === region),
+    );
   }
 
   #follow(plan: Plan, nowMs: number): void {

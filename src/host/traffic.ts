@@ -1,0 +1,314 @@
+/**
+ * Traffic: the router of one node at work: probes other regions, hears their ballots and plans, answers who asks where to go.
+ *
+ *     every quarter of a second: due probes go out ─► what came back ─► router.tick ─► what must outlive us is written
+ *
+ * Invariant: a region is probed by one probe at a time, at random moments, at least as often as configured; a probe counts as failed only
+ * after a second try. What the router remembers is stored before another region is told of it.
+ */
+import { isRecord, parseBallot } from "../core/routing/ballot.ts";
+import { parseAddress } from "../core/routing/dns/address.ts";
+import { TYPE } from "../core/routing/dns/constants.ts";
+import { Cookies } from "../core/routing/dns/cookies.ts";
+import { RateLimit } from "../core/routing/dns/rate-limit.ts";
+import { Responder, type Steered, type Steering } from "../core/routing/dns/responder.ts";
+import type { Location } from "../core/routing/locations.ts";
+import { explain, pick } from "../core/routing/pipeline.ts";
+import { parsePlan, type Plan, type PlanChange } from "../core/routing/plan.ts";
+import { troubleText } from "../core/routing/reachability.ts";
+import { type Choice, type Remembered, Router } from "../core/routing/router.ts";
+import type { NodeLog } from "./node-world.ts";
+import type { Probe } from "./ports/probe.ts";
+import { routerOptions, type TrafficConfig, zoneOf } from "./traffic-config.ts";
+
+export interface TrafficWorld {
+  readonly config: TrafficConfig;
+  readonly region: string;
+  readonly member: string;
+  readonly wallMs: () => number;
+  readonly monoMs: () => number;
+  /** From 0 to below 1. */
+  readonly chance: () => number;
+  /** Random bytes that nobody can guess. */
+  readonly secret: (bytes: number) => Buffer;
+  readonly probe: Probe;
+  /** How far each region is behind this one; null without a link. */
+  readonly lagsMs: () => ReadonlyMap<string, number | null>;
+  readonly load: () => number;
+  /** Where what must outlive the process is kept. */
+  readonly kept: { read(): string | null; write(text: string): void };
+  readonly log: NodeLog;
+}
+
+/** What a region tells another that probes it. */
+export interface TrafficView {
+  readonly ballot: ReturnType<Router["ballot"]>;
+  readonly plan: Plan;
+}
+
+/** How often `tick` wants to be called. */
+export const TRAFFIC_TICK_MS = 250;
+const JITTER = 0.1;
+/** Whoever is asked with something at stake is asked more often. */
+const HASTE = 0.5;
+const NOTE_FAIL_OPEN = 3;
+const NOTE_PROHIBITED = 18;
+
+interface Target {
+  readonly region: string;
+  readonly urls: readonly string[];
+  dueMs: number;
+  isAsked: boolean;
+}
+
+export class Traffic implements Steering {
+  readonly #world: TrafficWorld;
+  readonly #router: Router;
+  readonly #targets: Target[];
+  /** What a rule's answers are made of: region → data of its A and AAAA records. */
+  readonly #addresses = new Map<string, { v4: Buffer[]; v6: Buffer[] }>();
+  /** The monotonic clock, as wall time of the start: a wall clock that jumps moves no verdict. */
+  readonly #sinceMs: number;
+  #kept: string;
+  #audited = 0;
+
+  constructor(world: TrafficWorld) {
+    this.#world = world;
+    const { config, region } = world;
+    this.#sinceMs = world.wallMs() - world.monoMs();
+    this.#kept = world.kept.read() ?? "";
+    this.#router = new Router({
+      ...routerOptions(config, region),
+      nowMs: this.#nowMs,
+      remembered: rememberedOf(this.#kept),
+    });
+    this.#targets = config.regions
+      .filter(({ name, probes }) => name !== region && probes.length > 0)
+      .map(({ name, probes }) => ({ region: name, urls: probes, dueMs: 0, isAsked: false }));
+    for (const { name, addresses } of config.regions) {
+      const parsed = addresses.map(parseAddress).filter((address) => address !== null);
+      this.#addresses.set(name, {
+        v4: parsed.filter(({ length }) => length === 4),
+        v6: parsed.filter(({ length }) => length === 16),
+      });
+    }
+  }
+
+  /** Lets time pass; see `TRAFFIC_TICK_MS`. */
+  tick(): void {
+    const { config, chance, lagsMs, load } = this.#world;
+    const nowMs = this.#nowMs;
+    const paceMs = config.health.intervalMs * (this.#isUneasy ? HASTE : 1);
+    for (const target of this.#targets) {
+      target.dueMs = Math.min(target.dueMs, nowMs + paceMs);
+      if (target.isAsked || target.dueMs > nowMs) continue;
+      target.dueMs = nowMs + paceMs * (1 - JITTER + 2 * JITTER * chance());
+      void this.#ask(target);
+    }
+    this.#router.measured(lagsMs(), load());
+    this.#router.tick(nowMs);
+    this.#settle();
+  }
+
+  /** What other regions are told. */
+  view(): TrafficView {
+    return { ballot: this.#router.ballot(), plan: this.#router.plan };
+  }
+
+  /** Everything that is known, for operators. */
+  status(): unknown {
+    const { facts, verdicts, plan, audit } = this.#router;
+    return {
+      region: this.#world.region,
+      regions: facts.map(({ name, mode, weight, share, lagMs, load }) => {
+        const { state, sinceMs, isFrozen, evidence } =
+          verdicts.find((verdict) => verdict.region === name) ?? {};
+        return { name, mode, weight, share, lagMs, load, state, sinceMs, isFrozen, evidence };
+      }),
+      troubles: this.#router.troubles.map((trouble) => ({
+        ...trouble,
+        means: troubleText(trouble),
+      })),
+      plan,
+      audit,
+      moves: this.#router.moves,
+    };
+  }
+
+  choose(rule: string, type: number, address: Buffer, bits: number): Steered {
+    const choice = this.#choose(rule, address, bits);
+    const data = choice.regions.flatMap((region) => this.#data(region, type));
+    const { isWithheld, failedOpen, rule: of } = choice.decision;
+    return {
+      data,
+      ttl: choice.ttl,
+      scopeBits: choice.scopeBits,
+      withheld: isWithheld ? "residency" : null,
+      note: isWithheld
+        ? { code: NOTE_PROHIBITED, text: `residency: no region may answer ${of.name}` }
+        : failedOpen.length > 0
+          ? { code: NOTE_FAIL_OPEN, text: `passed over: ${failedOpen.join(", ")}` }
+          : null,
+    };
+  }
+
+  explain(rule: string, address: Buffer, bits: number): readonly string[] {
+    const choice = this.#choose(rule, address, bits);
+    return [
+      ...explain(choice.decision),
+      `answer: ${choice.regions.join(", ") || "none"} for ${choice.ttl} s, plan ${this.#router.plan.number}, seen from ${this.#world.region}`,
+    ];
+  }
+
+  /**
+   * Why a client is answered as it is: one with an address, or one of which only the place is known. Null when there is no such rule.
+   */
+  explainTo(rule: string, from: Location & { address?: string }): readonly string[] | null {
+    const found = this.#router.rule(rule);
+    if (found === null) return null;
+    const { address: text, ...location } = from;
+    const address = text === undefined ? null : parseAddress(text);
+    if (address !== null) return this.explain(rule, address, address.length * 8);
+    const decision = this.#router.decisionFor(found, location);
+    return [
+      ...explain(decision),
+      `answer: ${pick(decision, this.#world.chance()).join(", ") || "none"}`,
+    ];
+  }
+
+  /** Makes the next plan: why not, or null when it is stored and holds. */
+  change(
+    change: Omit<PlanChange, "author" | "base"> & { base: number | null },
+    isForced: boolean,
+  ): string | null {
+    const { plan } = this.#router;
+    const base = change.base ?? plan.number;
+    const author = this.#world.region;
+    const why = this.#router.change({ ...change, base, author }, isForced, this.#nowMs);
+    this.#settle();
+    return why;
+  }
+
+  /** The regions that are in use now, best first, for who is at this node: what a gateway follows. */
+  serving(rule: string): readonly string[] {
+    const found = this.#router.rule(rule);
+    if (found === null) return [];
+    return this.#router.decisionFor(found, {}).candidates.map(({ region }) => region);
+  }
+
+  /** The longest that an answer lives. */
+  get ttlMax(): number {
+    return Math.max(0, ...this.#world.config.names.map(({ ttl }) => ttl));
+  }
+
+  /** The clock that verdicts and plans are told by. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** A server of the configured zone. */
+  responder(): Responder {
+    const { config, member, secret } = this.#world;
+    const { cookieSecrets, perSecond, burst } = config.dns;
+    return new Responder({
+      zones: [zoneOf(config).zone],
+      steering: this,
+      identity: member,
+      cookies: new Cookies(
+        cookieSecrets.length > 0
+          ? cookieSecrets.map((hex) => Buffer.from(hex, "hex"))
+          : [secret(16)],
+      ),
+      rateLimit:
+        perSecond === 0
+          ? null
+          : new RateLimit({ perSecond, burst, salt: secret(4).readInt32BE(0) }),
+    });
+  }
+
+  get #nowMs(): number {
+    return Math.round(this.#sinceMs + this.#world.monoMs());
+  }
+
+  /** Whether something may be about to change. */
+  get #isUneasy(): boolean {
+    const { votes } = this.#router.ballot();
+    return votes.some(
+      ({ target, sight, isDoubtful }) =>
+        isDoubtful ||
+        (sight === "down") !==
+          (this.#router.verdicts.find(({ region }) => region === target)?.state === "down"),
+    );
+  }
+
+  async #ask(target: Target): Promise<void> {
+    const { probe, config } = this.#world;
+    const { region, urls } = target;
+    target.isAsked = true;
+    try {
+      let rttMs = 0;
+      for (const url of urls) {
+        // One packet in a hundred is lost; twice in a row says more.
+        const answer = await probe(url, config.health.timeoutMs).catch(() =>
+          probe(url, config.health.timeoutMs),
+        );
+        rttMs = Math.max(rttMs, answer.rttMs);
+        this.#hear(answer.body);
+      }
+      this.#router.succeeded(region, rttMs);
+    } catch (error) {
+      this.#router.failed(region, error instanceof Error ? error.message : String(error));
+    } finally {
+      target.isAsked = false;
+    }
+    this.#settle();
+  }
+
+  #hear(body: unknown): void {
+    if (!isRecord(body)) return;
+    const ballot = parseBallot(body["ballot"]);
+    if (ballot !== null) this.#router.hear(ballot, this.#nowMs);
+    const plan = parsePlan(body["plan"]);
+    if (plan !== null) this.#router.adopt(plan, this.#nowMs);
+  }
+
+  #choose(rule: string, address: Buffer, bits: number): Choice {
+    const choice = this.#router.choose(rule, address, bits, this.#world.chance());
+    if (choice === null)
+      throw new Error(`bug: the zone steers by ${rule}, and there is no such rule`);
+    return choice;
+  }
+
+  #data(region: string, type: number): readonly Buffer[] {
+    const known = this.#addresses.get(region);
+    return (type === TYPE.AAAA ? known?.v6 : known?.v4) ?? [];
+  }
+
+  /** Stores what has changed, and says it. */
+  #settle(): void {
+    const { kept, log } = this.#world;
+    const text = JSON.stringify(this.#router.remembered);
+    if (text !== this.#kept) {
+      this.#kept = text;
+      kept.write(text);
+    }
+    const { audit } = this.#router;
+    for (const { what } of audit.slice(Math.min(this.#audited, audit.length)))
+      log.warn({ region: this.#world.region }, `traffic: ${what}`);
+    this.#audited = audit.length;
+  }
+}
+
+/** What was kept, as far as it is understood. */
+function rememberedOf(text: string): Remembered | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isRecord(value)) return null;
+    const plan = parsePlan(value["plan"]);
+    const names = (list: unknown): string[] =>
+      Array.isArray(list) ? list.filter((one) => typeof one === "string") : [];
+    return plan === null ? null : { plan, down: names(value["down"]), out: names(value["out"]) };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * LabTraffic: what `--traffic` adds to a lab: each region has an address of its own and a DNS server, which all know of all regions.
+ *
+ *     us-east 127.0.1.1   DNS 127.0.0.1:8053        us-west 127.0.2.1   DNS 127.0.0.1:8054        …
+ *
+ * Invariant: regions probe one another through the lab's WAN, so that what is cut is cut for probes too. Times are shorter than the
+ * defaults: a lab is there to see a region go and come back.
+ */
+import { placeOf } from "./distances.ts";
+
+/** The zone that the lab serves, and the name in it that leads to the nearest region. */
+const LAB_ZONE = "lab";
+export const LAB_NAME: string = `app.${LAB_ZONE}`;
+export const LAB_DNS_PORT = 8053;
+
+/** The address of the region that comes `index`th, from 0. */
+export function addressOf(index: number): string {
+  return `127.0.${index + 1}.1`;
+}
+
+/** The settings of routing of one node. `probePorts` lead to the regions by their names; `dnsPort` is null where there is no server. */
+export function trafficSettingsOf(
+  regions: readonly string[],
+  probePorts: ReadonlyMap<string, number>,
+  dnsPort: number | null,
+): object {
+  return {
+    ...(dnsPort === null
+      ? {}
+      : {
+          zone: LAB_ZONE,
+          records: "@ NS ns\nns A 127.0.0.1\n",
+          dns: { host: "127.0.0.1", port: dnsPort, perSecond: 0 },
+          names: [{ name: "app", policy: "nearest", lagMsMax: "30s", ttl: 5 }],
+        }),
+    regions: regions.map((name, index) => {
+      const port = probePorts.get(name);
+      const place = placeOf(name);
+      return {
+        name,
+        addresses: [addressOf(index)],
+        probes: port === undefined ? [] : [`http://127.0.0.1:${port}`],
+        ...(place === null ? {} : { longitude: place.longitude, latitude: place.latitude }),
+      };
+    }),
+    health: { intervalMs: "1s", timeoutMs: "1s", holdMs: "10s" },
+    return: { stableMs: "10s", stepMs: "5s" },
+    removalGapMs: "15s",
+  };
+}
