@@ -4,6 +4,7 @@ import { DiskTarget } from "./targets/disk.ts";
 import { DnsTarget } from "./targets/dns.ts";
 import { PayloadTarget } from "./targets/payload.ts";
 import { PeerTarget } from "./targets/peer.ts";
+import { RdbTarget } from "./targets/rdb.ts";
 import { RespTarget } from "./targets/resp.ts";
 
 const makers: Readonly<Record<string, () => Target>> = {
@@ -12,6 +13,7 @@ const makers: Readonly<Record<string, () => Target>> = {
   disk: () => new DiskTarget(),
   payload: () => new PayloadTarget(),
   dns: () => new DnsTarget(),
+  rdb: () => new RdbTarget(),
 };
 
 export const targetNames: readonly string[] = Object.keys(makers);

@@ -77,7 +77,8 @@ function bytesOf(read: Value): number {
   }
 }
 
-function value(chance: Chance): Value {
+/** A value of any type, mostly small. */
+export function value(chance: Chance): Value {
   switch (chance.below(6)) {
     case 0:
       return { type: "string", value: text(chance) };

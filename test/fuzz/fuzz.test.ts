@@ -1,5 +1,5 @@
 /**
- * The fuzzers as CI runs them: two million inputs of one seed, one process a core. `ATOLL_FUZZ_SEED` chooses others, and
+ * The fuzzers as CI runs them: 2.1 million inputs of one seed, one process a core. `ATOLL_FUZZ_SEED` chooses others, and
  * `ATOLL_FUZZ_TIMES` more or fewer.
  */
 import assert from "node:assert/strict";
@@ -15,6 +15,7 @@ const INPUTS = {
   peer: 500_000 * TIMES,
   disk: 200_000 * TIMES,
   payload: 400_000 * TIMES,
+  rdb: 60_000 * TIMES,
 };
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 
@@ -40,6 +41,7 @@ test("inputs that nobody would send, from clients, peers and disks, crash and ha
     await run("peer", INPUTS.peer);
     await run("disk", INPUTS.disk);
     await run("payload", INPUTS.payload);
+    await run("rdb", INPUTS.rdb);
   };
   await Promise.all([run("resp", INPUTS.resp), others()]);
 });

@@ -28,12 +28,30 @@ for (let byte = 0; byte < 256; byte++) {
 
 /** The checksum of `bytes[start … end)`. */
 export function crc64(bytes: Uint8Array, start: number, end: number): bigint {
-  let h = 0;
-  let l = 0;
-  for (let at = start; at < end; at++) {
-    const index = (l ^ (bytes[at] as number)) & 0xff;
-    l = ((l >>> 8) | (h << 24)) ^ (low[index] as number);
-    h = (h >>> 8) ^ (high[index] as number);
+  const sum = new Crc64();
+  sum.add(bytes, start, end);
+  return sum.value;
+}
+
+/** A checksum of bytes that come piece by piece. */
+export class Crc64 {
+  #high = 0;
+  #low = 0;
+
+  add(bytes: Uint8Array, start: number, end: number): void {
+    let h = this.#high;
+    let l = this.#low;
+    for (let at = start; at < end; at++) {
+      const index = (l ^ (bytes[at] as number)) & 0xff;
+      l = ((l >>> 8) | (h << 24)) ^ (low[index] as number);
+      h = (h >>> 8) ^ (high[index] as number);
+    }
+    this.#high = h;
+    this.#low = l;
   }
-  return (BigInt(h >>> 0) << 32n) | BigInt(l >>> 0);
+
+  /** Of all that was added. */
+  get value(): bigint {
+    return (BigInt(this.#high >>> 0) << 32n) | BigInt(this.#low >>> 0);
+  }
 }

@@ -10,7 +10,8 @@ import { FOOTER_BYTES, seal } from "./payload.ts";
 import { RdbSink } from "./rdb-sink.ts";
 import { RdbSource } from "./rdb-source.ts";
 
-const LIBRARY = 245;
+/** What stands in front of the code of a library, in files too. */
+export const LIBRARY = 245;
 
 export function writeLibraries(codes: readonly Buffer[]): Buffer {
   const sink = new RdbSink();

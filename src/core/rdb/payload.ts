@@ -26,6 +26,14 @@ export function encodePayload(value: Value): Buffer {
   return seal(sink);
 }
 
+/** The payload of a value of kind `type` that is written in `bytes[start … end)`. */
+export function payloadOf(type: number, bytes: Buffer, start: number, end: number): Buffer {
+  const sink = new RdbSink(1 + end - start + FOOTER_BYTES);
+  sink.u8(type);
+  sink.raw(bytes, start, end);
+  return seal(sink);
+}
+
 /** Ends what was written as a payload. */
 export function seal(sink: RdbSink): Buffer {
   sink.u8(VERSION);

@@ -7,6 +7,8 @@ export const ZSET = 3;
 export const HASH = 4;
 /** Scores in eight bytes each. */
 export const ZSET_2 = 5;
+/** Of a module: what it means only the module knows, where it ends anybody. */
+export const MODULE = 7;
 export const HASH_ZIPMAP = 9;
 export const LIST_ZIPLIST = 10;
 export const SET_INTSET = 11;
