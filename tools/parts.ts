@@ -36,6 +36,7 @@ const part = (name: string, minutes: number, ...needs: Need[]): Part => ({
 export const parts: readonly Part[] = [
   part("storage", 5),
   part("clients", 4, "redis-tools"),
+  part("import", 5, "redis-server"),
   part("libraries", 5),
   part("differential", 6, "redis-server"),
   part("lua", 4, "redis-server"),

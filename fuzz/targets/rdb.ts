@@ -33,7 +33,7 @@ export class RdbTarget implements Target {
   }
 
   make(chance: Chance): Buffer {
-    const parts = [Buffer.of(chance.below(256)), Buffer.from("REDIS0011")];
+    const parts: Buffer[] = [Buffer.of(chance.below(256)), Buffer.from("REDIS0011")];
     for (let left = chance.between(1, 5); left > 0; left--) parts.push(...part(chance));
     const input = Buffer.concat([...parts, Buffer.of(255)]);
     for (let changes = chance.is(0.5) ? chance.between(1, 4) : 0; changes > 0; changes--)

@@ -6,6 +6,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
+import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
 import { routeCommand } from "./route.ts";
@@ -35,6 +36,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     diffCommand(),
     repairCommand(),
     routeCommand(),
+    importCommand(),
     initCommand(),
     versionCommand(deps.version),
   ])
