@@ -11,7 +11,7 @@ import { type Answer, Refused } from "../core/wire/answers.ts";
 import type { Progress } from "./progress.ts";
 import { nameOf } from "./selection.ts";
 
-const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
+const IN_FLIGHT_BYTES = 1024 * 1024;
 /** What stands around the longest value in a command. */
 const MARGIN_BYTES = 1024;
 const BULK_MAX_BYTES = 16 * 1024 * 1024;

@@ -125,13 +125,16 @@ test("a Redis that is killed and comes back without its history is loaded anew",
     command.child.kill("SIGKILL");
     await command.ended;
   });
-  await until(async () => (await ask(node, "GET", "after the save")) === "x");
+  await until(async () => (await ask(node, "GET", "after the save")) === "x", command);
   await redis.kill();
   await redis.start();
   await ask(redis, "SET", "after the kill", "x");
-  await until(async () => (await ask(node, "GET", "after the kill")) === "x");
+  await until(async () => (await ask(node, "GET", "after the kill")) === "x", command);
+  // Commands follow once everything else is done.
+  await ask(redis, "SET", "mark", "followed");
+  await until(async () => (await ask(node, "GET", "mark")) === "followed", command);
   // It was never saved, so the source has forgotten it.
-  await until(async () => (await ask(node, "GET", "after the save")) === "null");
+  assert.equal(await ask(node, "GET", "after the save"), "null");
   command.child.kill("SIGINT");
   const outcome = await command.ended;
   assert.equal(wellDone(outcome).caughtUp, false);
@@ -153,12 +156,12 @@ test("a connection that breaks is gone on from where it broke", async () => {
   });
   for (let breaks = 1; breaks <= 3; breaks++) {
     await ask(redis, "SET", "mark", `${breaks}`);
-    await until(async () => (await ask(node, "GET", "mark")) === `${breaks}`);
+    await until(async () => (await ask(node, "GET", "mark")) === `${breaks}`, command);
     await ask(redis, "CLIENT", "KILL", "TYPE", "replica");
   }
   await writer.stop();
   await ask(redis, "SET", "mark", "the end");
-  await until(async () => (await ask(node, "GET", "mark")) === "the end");
+  await until(async () => (await ask(node, "GET", "mark")) === "the end", command);
   command.child.kill("SIGINT");
   const outcome = await command.ended;
   wellDone(outcome);
@@ -206,10 +209,10 @@ test("only the databases and keys that were chosen come, and what cannot be divi
     await command.ended;
   });
   await ask(redis, "SET", "many:mark", "1");
-  await until(async () => (await ask(node, "GET", "many:mark")) === "1");
+  await until(async () => (await ask(node, "GET", "many:mark")) === "1", command);
   await ask(redis, "RENAME", "many:1", "string");
   await ask(redis, "SET", "many:mark", "2");
-  await until(async () => (await ask(node, "GET", "many:mark")) === "2");
+  await until(async () => (await ask(node, "GET", "many:mark")) === "2", command);
   command.child.kill("SIGINT");
   const outcome = await command.ended;
   assert.equal(outcome.code, 1);
@@ -335,10 +338,11 @@ test("an import that is interrupted while it pauses writers lets them go on", as
   assert.equal(await ask(redis, "SET", "free", "again"), "OK");
 });
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
+async function until(holds: () => Promise<boolean>, command: RunningCommand): Promise<void> {
   const giveUpMs = performance.now() + 60_000;
   while (!(await holds())) {
-    assert.ok(performance.now() < giveUpMs, "it did not happen within a minute");
+    const ended = command.child.exitCode !== null;
+    assert.ok(performance.now() < giveUpMs && !ended, `it does not happen: ${command.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

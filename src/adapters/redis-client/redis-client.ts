@@ -15,11 +15,16 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** So many answered ones are let go at a time. */
+const FORGET_AT = 1_024;
+
 export class RedisClient implements Disposable {
   readonly #socket: Socket;
   readonly #address: Address;
   readonly #answers = new Answers();
-  readonly #waiting: Waiting[] = [];
+  /** Those who wait for answers stand from `#first` on: to shift a long array costs its length. */
+  #waiting: Waiting[] = [];
+  #first = 0;
   #waitingBytes = 0;
   #lost: Error | null = null;
   #corked = false;
@@ -40,6 +45,9 @@ export class RedisClient implements Disposable {
     const answer = await client.ask(...(words ?? ["PING"]));
     if (answer instanceof Refused) {
       client[Symbol.dispose]();
+      // It starts, and will be there.
+      if (answer.text.startsWith("LOADING"))
+        throw new Lost(`${nameOf(address)} is not ready: ${answer.text}`);
       throw new Unwilling(`${nameOf(address)} refuses: ${answer.text}`);
     }
     return client;
@@ -92,13 +100,17 @@ export class RedisClient implements Disposable {
     this.#answers.add(chunk);
     try {
       for (let answer = this.#answers.next(); answer !== undefined; answer = this.#answers.next()) {
-        const waiting = this.#waiting.shift();
+        const waiting = this.#waiting[this.#first++];
         if (waiting === undefined) throw new Malformed("an answer that nobody asked for");
         this.#waitingBytes -= waiting.bytes;
         waiting.resolve(answer);
       }
     } catch (cause) {
       this.#end(reason(cause), cause);
+    }
+    if (this.#first > FORGET_AT) {
+      this.#waiting = this.#waiting.slice(this.#first);
+      this.#first = 0;
     }
     for (const resolve of this.#roomWanted.splice(0)) resolve();
   }
@@ -107,7 +119,7 @@ export class RedisClient implements Disposable {
     if (this.#lost !== null) return;
     this.#lost = new Lost(`the connection to ${nameOf(this.#address)} ended: ${why}`, { cause });
     this.#socket.destroy();
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    for (const { reject } of this.#waiting.splice(0).slice(this.#first)) reject(this.#lost);
     for (const resolve of this.#roomWanted.splice(0)) resolve();
   }
 }
