@@ -62,7 +62,7 @@ export class ProgressLine {
 }
 
 /** The state in words; rates and the time left are told from two moments of it. */
-export function describe(progress: Progress, from: Moment, to: Moment): string {
+function describe(progress: Progress, from: Moment, to: Moment): string {
   const { phase, keysTotal, bytes, bytesTotal, commands, lagBytes, different } = progress;
   const seconds = (to.atMs - from.atMs) / 1000;
   const keyRate = seconds > 0 ? Math.max(0, (to.keys - from.keys) / seconds) : 0;

@@ -18,12 +18,18 @@ export interface Held {
   readonly leftMs: number;
 }
 
+/** A section of what INFO tells. Throws `Unwilling` and `Lost`. */
+export async function infoOf(client: RedisClient, section: string): Promise<string> {
+  const answer = await client.demand("INFO", section);
+  return Buffer.isBuffer(answer) ? answer.latin1Slice() : "";
+}
+
 /** The selected databases that have keys, and about how many. Throws `Unwilling` and `Lost`. */
 export async function databases(
   client: RedisClient,
   selection: Selection,
 ): Promise<Map<number, number>> {
-  const text = String(await client.demand("INFO", "keyspace"));
+  const text = await infoOf(client, "keyspace");
   const found = new Map<number, number>();
   for (const [, db, keys] of text.matchAll(/^db(\d+):keys=(\d+)/gm))
     if (selection.dbs === null || selection.dbs.has(Number(db)))

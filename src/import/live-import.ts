@@ -18,7 +18,7 @@ import {
 } from "../adapters/redis-client/redis-replica.ts";
 import { Lost, Unwilling } from "../adapters/redis-client/redis-socket.ts";
 import { compare, type Comparison } from "./compare.ts";
-import { databases, scan } from "./keys.ts";
+import { databases, infoOf, scan } from "./keys.ts";
 import { load } from "./load.ts";
 import type { Progress } from "./progress.ts";
 import { copyKeys, copyLibraries, type CopySides, removeOthers } from "./scan-copy.ts";
@@ -184,6 +184,7 @@ export class LiveImport implements Disposable {
       );
       await target.settled();
       if (this.#removes()) await removeOthers(this.#sides(), this.#options.selection);
+      this.#position = { id: replica.id, offset: replica.offset };
     }
     this.#progress.phase = "following";
     const reading = this.#follow(replica);
@@ -339,8 +340,7 @@ async function clockOf(client: RedisClient): Promise<number> {
 }
 
 async function offsetOf(source: RedisClient): Promise<number> {
-  const text = String(await source.demand("INFO", "replication"));
-  const offset = /^master_repl_offset:(\d+)/m.exec(text)?.[1];
+  const offset = /^master_repl_offset:(\d+)/m.exec(await infoOf(source, "replication"))?.[1];
   if (offset === undefined) throw new Unwilling("the source does not tell how far its stream is");
   return Number(offset);
 }
