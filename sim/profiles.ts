@@ -94,6 +94,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash", "slow-disk"],
     fixed: { durability: "local", keys: 2, padding: 0, meanMs: 30 },
   },
+  /** What owners do for all regions, over wires that break under it. */
+  owners: {
+    kinds: ["opush", "opop", "owait", "ocount", "oread", "oscript", "otx", "oclaim", "omove"],
+    faults: ["cut", "isolate", "slow-wire", "crash", "half-open"],
+    fixed: { durability: "local", regions: 3, shape: "mesh", keys: 2, padding: 0, meanMs: 30 },
+  },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],
     faults: ["cut", "isolate", "slow-wire", "crash"],

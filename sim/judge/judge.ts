@@ -10,6 +10,7 @@
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
  *   I-32 an element of a queue is given away once        I-33  a read at a level sees what was acknowledged at one it meets
+ *   I-40 what an owner counts, lets one have or gives away, it does once for all regions
  *   I-36 no entry of a stable stream appears behind one that was shown
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   bug  an assertion or an error nobody caught
@@ -24,6 +25,7 @@ import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } f
 import { Intersection } from "./intersection.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
+import { Owned } from "./owned.ts";
 import { Sessions } from "./sessions.ts";
 import { Tails } from "./tails.ts";
 import { misread } from "./view.ts";
@@ -351,6 +353,7 @@ export class Judge implements MachineEvents {
   }
 
   readonly #tails = new Tails();
+  readonly owned = new Owned();
 
   /** A client was told what it had asked for: I-8. */
   told(client: number, { machine, operation, replies, sentUs }: Told): void {
@@ -359,6 +362,10 @@ export class Judge implements MachineEvents {
     if (wrong !== null) this.fail("I-8", machine, wrong);
     // A lost disk may have been one of those that a level counted on.
     if (this.lostDisks.size > 0) return;
+    const owned =
+      this.durability === "relaxed" ? null : this.owned.answered(client, operation, replies);
+    if (owned !== null) this.fail(owned[0], machine, owned[1]);
+    if (this.owned.count > 0) this.marks.sometimes("an owner did something once for all regions");
     const missed = this.intersection.answered(machine, operation, replies, sentUs);
     if (missed !== null) this.fail("I-33", machine, missed);
     if (this.intersection.count > 0) this.marks.sometimes("a read at a level had something to see");

@@ -42,6 +42,9 @@ export const MARKS = [
   "a level was not reached in time",
   "a level could not be met",
   "a read at a level had something to see",
+  "an owner did something once for all regions",
+  "a command was run at another replica",
+  "a command was sent to its owner once more",
   "everything was verified under load",
   "a replica was damaged in memory",
   "damage in memory was mended",
@@ -72,6 +75,9 @@ export class Marks {
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
     if (replica.exchange.snapshots.status().length > 0) this.sometimes("a snapshot was given");
+    const { forwards } = replica.exchange;
+    if (forwards.served > 0) this.sometimes("a command was run at another replica");
+    if (forwards.repeated > 0) this.sometimes("a command was sent to its owner once more");
     if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
     if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp")))
       this.sometimes("a checkpoint was installed");

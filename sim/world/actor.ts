@@ -14,7 +14,13 @@ import { fits } from "./expected.ts";
 import { isError, type Reply, request } from "./replies.ts";
 import { Served } from "./served.ts";
 import type { Timeline } from "./timeline.ts";
-import { type Operation, operation, POPS, type WorkloadOptions } from "./workload.ts";
+import {
+  type Operation,
+  operation,
+  POPS,
+  WAIT_FOR_OWNERS,
+  type WorkloadOptions,
+} from "./workload.ts";
 
 /** How an operation went. */
 export interface Outcome {
@@ -132,6 +138,7 @@ export class Actor {
   #takeUp(): void {
     const token = this.#token;
     this.#judge.sessions.connected(this.number);
+    this.#judge.owned.connected(this.number);
     this.#owed = new Map();
     this.#seen = new Map(token?.seen);
     if (token === null) return;
@@ -344,7 +351,9 @@ export class Actor {
       if (this.#on && this.#chance.is(0.5)) {
         const all = this.#open.map(({ operation: op }) => op);
         // What is pushed twice may be given away twice.
-        this.#again = all.filter(({ kind }) => kind !== "qpush" && kind !== "session");
+        this.#again = all.filter(
+          ({ kind }) => kind !== "qpush" && kind !== "opush" && kind !== "session",
+        );
       }
     }
     this.#served = null;
@@ -367,7 +376,9 @@ export class Actor {
     const served = this.#served as Served;
     const { machine } = served;
     // Who goes on with a session from elsewhere may wait a second for each of several commands.
-    const isPatient = "token" in this.#options.workload.kinds;
+    const { kinds } = this.#options.workload;
+    const isPatient =
+      "token" in kinds || this.#open.some(({ operation: { kind } }) => WAIT_FOR_OWNERS.has(kind));
     if (!isPatient && machine.life === served.life && machine.healthySinceUs < oldest.sentUs)
       this.#judge.fail(
         "I-19",

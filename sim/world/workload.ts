@@ -50,6 +50,10 @@ export const FORMATS = [
   { prefix: "v:", conflict: "lww", format: "lww-strict" },
   // Streams of which readers miss nothing.
   { prefix: "t:", conflict: "lww", xread: "stable" },
+  // What owners do for all regions.
+  { prefix: "o:", conflict: "lww", pop: "owner" },
+  { prefix: "ho:", conflict: "lww", writes: "home" },
+  { prefix: "hm:", conflict: "lww", writes: "home", home: "us-east" },
 ] as const;
 
 const LEVELS = [
@@ -69,6 +73,10 @@ const STOPPED =
   "redis.call('SADD', 'tx:a', ARGV[1]) redis.call('DEL', KEYS[1]) local held = ARGV[1] while true do held = held .. held end";
 const MOVE =
   "if redis.call('SCARD', KEYS[2]) > 2 then return 0 end local one = redis.call('SPOP', KEYS[1]) if one then redis.call('SADD', KEYS[2], one) end return one";
+
+/** A counter that has one home for ever, or one that is moved. */
+const home = (chance: Chance): string => chance.pick(["ho:n", "hm:n"]);
+const COUNT = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
 
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
 export const KINDS: Readonly<Record<string, Draw>> = {
@@ -276,8 +284,27 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   vdel: (c, o) => [[c.pick(["DEL", "GETDEL"]), key("v", c, o)]],
   vget: (c, o) => [["GET", key("v", c, o)]],
   tadd: (c, o, id) => [["XADD", key("t", c, o), "*", id, ""]],
+  opush: (c, o, id) => [[c.pick(["LPUSH", "RPUSH"]), key("o", c, o), `${id}a`, `${id}b`]],
+  opop: (c, o) => [[c.pick(["LPOP", "RPOP"]), key("o", c, o)]],
+  owait: (c, o) => [[c.pick(["BLPOP", "BRPOP"]), key("o", c, o), `0.${c.between(1, 9)}`]],
+  // How long a list has become is a number that no other addition is told.
+  ocount: (c, o, id) => [["RPUSH", key(home(c), c, o), id]],
+  oread: (c, o) => [["LLEN", key(home(c), c, o)]],
+  oscript: (c, o, id) => [["EVAL", COUNT, "1", key(home(c), c, o), id]],
+  otx: (c, o, id) => {
+    const counter = key(home(c), c, o);
+    const watched = c.is(0.5) ? [["WATCH", counter]] : [];
+    return [...watched, ["MULTI"], ["RPUSH", counter, id], ["EXEC"]];
+  },
+  omove: (c) => [["AA.KEYSPACE", "MOVE", "hm:", c.pick(["us-east", "us-west", "eu-west"])]],
+  oclaim: (c, _, id) => [["SET", `${c.pick(["ho", "hm"])}:claim:${c.below(200)}`, id, "NX"]],
   tail: (c, o) => [["XREVRANGE", key("t", c, o), "+", "-", "COUNT", "40"]],
 };
+
+/** Kinds that may wait for an owner that cannot be reached. */
+export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
+  ...["opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove"],
+]);
 
 /** Kinds whose reply gives an element of a queue away. */
 export const POPS: ReadonlySet<string> = new Set(["qpop", "qwait"]);

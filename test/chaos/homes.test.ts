@@ -11,6 +11,7 @@ const KEYSPACES = `
 - { prefix: "tag:", writes: home }
 - { prefix: "near:", writes: home, home: eu-west, forward: "no" }
 - { prefix: "queue:", pop: owner }
+- { prefix: "moving:", writes: home, home: us-west }
 `;
 const NAMES = ["us-east", "us-west", "eu-west"] as const;
 type Name = (typeof NAMES)[number];
@@ -158,6 +159,56 @@ async function until(is: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+test("a prefix is moved while all regions write to it: no number is given twice, and who waits waits on", async () => {
+  const counted: string[] = [];
+  let isOver = false;
+  const counting = NAMES.map(async (name) => {
+    while (!isOver) counted.push(await ask(at[name], "INCR", "moving:count"));
+  });
+  const [operator, waiter] = await Promise.all(
+    lab.regions.slice(0, 2).map(({ port }) => RespConnection.open(port)),
+  );
+  assert.ok(operator !== undefined && waiter !== undefined);
+  const waiting = ask(waiter, "BLPOP", "moving:jobs", 20);
+  for (const region of ["eu-west", "us-east", "us-west", "eu-west"]) {
+    assert.equal(await ask(operator, "AA.KEYSPACE", "MOVE", "moving:", region), "+OK\r\n");
+    const soFar = counted.length;
+    await until(async () => counted.length > soFar + 6);
+    assert.match(
+      await ask(operator, "AA.KEYSPACE", "EXPLAIN", "moving:count"),
+      new RegExp(`${region}/1`),
+    );
+  }
+  isOver = true;
+  await Promise.all(counting);
+  assert.deepEqual(
+    counted.filter((reply) => !reply.startsWith(":")),
+    [],
+  );
+  assert.equal(new Set(counted).size, counted.length, "no number was given twice");
+  await ask(operator, "RPUSH", "moving:jobs", "one");
+  const got = await waiting;
+  // Who waited in the region that lost the keys is told to ask again, as of a server that is no master any more.
+  assert.match(got, /one|^-UNBLOCKED/);
+  operator[Symbol.dispose]();
+  waiter[Symbol.dispose]();
+});
+
+test("keys are taken by force from an owner that is gone, and from no other", async () => {
+  const move = ["AA.KEYSPACE", "MOVE", "moving:", "us-east", "FORCE"];
+  assert.match(await ask(at["us-east"], ...move), /^-ERR eu-west\/1.* can be reached/);
+  await lab.do("kill", "eu-west");
+  await until(async () => (await ask(at["us-east"], ...move)) === "+OK\r\n");
+  assert.match(await ask(at["us-east"], "INCR", "moving:count"), /^:/);
+  await until(async () => (await ask(at["us-west"], "INCR", "moving:count")).startsWith(":"));
+  await lab.do("start", "eu-west");
+  using back = await RespConnection.open(
+    lab.regions.find(({ name }) => name === "eu-west")?.port ?? 0,
+  );
+  await until(async () => (await ask(back, "INCR", "moving:count")).startsWith(":"));
+  assert.match(await ask(back, "AA.KEYSPACE", "EXPLAIN", "moving:count"), /us-east\/1/);
+});
 
 test("while the owner cannot be reached, what has not run says so, and reads go on", async () => {
   await lab.do("kill", "eu-west");

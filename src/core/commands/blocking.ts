@@ -78,6 +78,7 @@ export interface Answer {
 }
 
 const ERROR = 45;
+const MOVED = "UNBLOCKED the keys have been moved to another region; ask again";
 const UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 export class Blocking {
@@ -89,6 +90,8 @@ export class Blocking {
   /** Slot → how many keys in it somebody waits for, so that a change elsewhere costs a glance. */
   readonly #awaited = new Int32Array(SLOTS);
   #ready: Queue[] = [];
+  /** How often keys had been moved when that was last looked at. */
+  #homesVersion = 0;
   /** Keys with something that cannot be taken yet, and whom they are ready for once it can. */
   readonly #unsettled = new Map<Queue, "readers" | "all">();
   /** No waiter's time is over before. */
@@ -198,6 +201,8 @@ export class Blocking {
 
   /** Gives what has become ready to those who wait for it, unless clients are paused. The host calls it after each command. */
   serve(): void {
+    const { homesVersion } = this.#run.keyspace;
+    if (homesVersion !== this.#homesVersion) this.#sendOff(homesVersion);
     if (this.#ready.length === 0 || this.#current !== null) return;
     const run = this.#run;
     if (run.pausedUntilMs > run.wallMs) return;
@@ -210,6 +215,18 @@ export class Blocking {
     }
     this.#ready = refused;
     for (const queue of refused) queue.ready = "all";
+  }
+
+  /** Keys have been moved: nobody takes from them here any more, and who waits to is told. */
+  #sendOff(homesVersion: number): void {
+    this.#homesVersion = homesVersion;
+    const { homes } = this.#run;
+    for (const waiter of this.#waiters) {
+      const { wish, queues, session } = waiter;
+      if (!wish.writes || queues.every(({ db, key }) => homes.mayTake(db, key))) continue;
+      session.isMisplaced = session.peer !== null;
+      this.#end(waiter, MOVED);
+    }
   }
 
   /** Time has passed: gives up for those whose time is over. */

@@ -10,7 +10,11 @@
  * so two replicas that own a key one after the other never both lack what the other did.
  */
 import type { Keyspace as KeyspaceOfPrefix } from "../crdt/policy.ts";
+import { NONE } from "../crdt/key.ts";
+import { HOMES_DB } from "../keyspace/keyspace.ts";
 import type { OwnerRegions } from "../keyspace/owner-regions.ts";
+import { Place } from "../keyspace/place.ts";
+import { Entry } from "../keyspace/table.ts";
 import type { Named, Wait } from "../replica/waits.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -53,6 +57,13 @@ export class Homes {
   readonly #run: Run;
   /** Null while there are no other replicas. */
   owners: OwnerRegions | null = null;
+  /** Prefix → the region that it was moved to. */
+  readonly #moved = new Map<string, string>();
+  /** Of what is known of moves; what a checkpoint brought is not counted. */
+  #version = -1;
+  readonly #place = new Place();
+  /** Whether a replica can be reached, as far as is known; set by the replica. */
+  isUp: (member: string) => boolean = () => true;
   me = "";
   forwarding: Forwarding | null = null;
   /** The keyspace that the last command looked at belongs to, and why its keys have no single owner. */
@@ -68,8 +79,50 @@ export class Homes {
   }
 
   /** The region that owns the keys of a prefix; empty when each tag has an owner of its own. */
-  regionOf(_prefix: string, configured: string): string {
-    return configured;
+  regionOf(prefix: string, configured: string): string {
+    if (configured === "") return "";
+    const { homesVersion } = this.#run.keyspace;
+    if (homesVersion !== this.#version) this.#refresh(homesVersion);
+    return this.#moved.get(prefix) ?? configured;
+  }
+
+  /** Takes over where prefixes have been moved to. */
+  #refresh(version: number): void {
+    this.#version = version;
+    this.#moved.clear();
+    const { homes } = this.#run.keyspace;
+    const entry = new Entry();
+    const names: string[] = [];
+    homes.each((at) => {
+      homes.load(at, entry);
+      names.push(entry.bytes.latin1Slice(entry.nameStart, entry.nameEnd));
+    });
+    for (const name of names) {
+      const place = this.#locate(name);
+      if (place.type !== NONE)
+        this.#moved.set(name, place.value.latin1Slice(place.valueStart, place.valueEnd));
+    }
+  }
+
+  #locate(prefix: string): Place {
+    const place = this.#place;
+    const { keyspace, nowMs } = this.#run;
+    const bytes = Buffer.from(prefix, "latin1");
+    keyspace.locate(place, HOMES_DB, bytes, 0, bytes.length);
+    place.look(keyspace, nowMs);
+    return place;
+  }
+
+  /** The replica that owns a prefix, or would if its home were `region`; null when there is no such region. */
+  ownerIn(region: string, prefix: string): string | null {
+    const bytes = Buffer.from(prefix, "latin1");
+    return this.owners?.memberIn(region, 0, bytes, 0, bytes.length) ?? null;
+  }
+
+  /** Gives the keys of a prefix to another region: from the record on that says so, this replica does nothing more to them. */
+  move(prefix: string, region: string): void {
+    const value = Buffer.from(region, "latin1");
+    this.#run.write.set(this.#locate(prefix), Infinity, value, 0, value.length);
   }
 
   /** The replica that owns the key in argument `i`, whatever its keyspace says. */
@@ -158,10 +211,11 @@ export class Homes {
     return `AAMIXED the script runs at ${this.me}, and ${owner} owns a key that it was not given as one`;
   }
 
-  /** Whether the client that waits with a command may still be served here. */
-  owns(entry: CommandEntry, args: Args): boolean {
-    const owner = this.#also(null, this.#run.session.db, entry, args);
-    return owner === null || owner === this.me;
+  /** Whether this replica may take from a key. */
+  mayTake(db: number, key: Buffer): boolean {
+    const keyspace = this.#run.keyspace.policies.find(key, 0, key.length);
+    if (keyspace === null || (keyspace.writes !== "home" && keyspace.pop !== "owner")) return true;
+    return this.#ownerOf(keyspace, db, key, 0, key.length) === this.me;
   }
 
   /**

@@ -2,7 +2,8 @@
  * Keyspaces: AA.KEYSPACE, which shows and changes how conflicts of keys with a prefix are resolved and how those keys are kept.
  *
  * Invariant: a policy is a lens: changing it changes what readers see and nothing that is stored. Whoever watches a key of the
- * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops.
+ * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops;
+ * but where a prefix was moved to, every node knows and keeps.
  */
 import { type Format, FORMATS } from "../crdt/format.ts";
 import {
@@ -123,6 +124,28 @@ function noRegion(word: string, regions: readonly string[]): string {
   return `ERR there is no region ${word}; there are ${regions.join(", ")}`;
 }
 
+function move(run: Run, args: Args, reply: Reply): void {
+  const { homes } = run;
+  const prefix = args.text(2);
+  const region = args.text(3).toLowerCase();
+  const isForced = args.count === 5;
+  if (isForced && !args.is(4, "FORCE")) return reply.error(SYNTAX);
+  const keyspace = run.keyspace.policies.list().find((one) => one.prefix === prefix);
+  if (keyspace === undefined || keyspace.writes !== "home" || keyspace.home === "")
+    return reply.error("ERR only a prefix with writes: home and a home can be moved");
+  const owner = homes.ownerIn(region, prefix);
+  if (owner === null) return reply.error(noRegion(region, homes.regions));
+  const before = homes.ownerIn(homes.regionOf(prefix, keyspace.home), prefix);
+  if (isForced && before !== null && homes.isUp(before))
+    return reply.error(
+      `ERR ${before}, which owns the keys, can be reached: move them without FORCE`,
+    );
+  if (isForced && owner !== homes.me)
+    return reply.error(`ERR only the new owner takes keys by force: ask ${owner}`);
+  if (owner !== before) homes.move(prefix, region);
+  reply.ok();
+}
+
 /** Whether any key begins with a prefix, those that have expired included. */
 function holdsKeys({ keyspace }: Run, prefix: string): boolean {
   const entry = new Entry();
@@ -233,6 +256,20 @@ export const keyspaceCommands: readonly Command[] = [
         usage: "<prefix>",
         summary: "Takes the policy of a prefix away, on this node, until it stops",
         run: remove,
+      },
+      {
+        ...common,
+        name: "move",
+        arity: -4,
+        flags: ["write", "admin", "noscript", "no_multi"],
+        // The owner gives them away; who takes them by force asks nobody.
+        findKeys: (args) => (args.count === 4 ? [2] : []),
+        keyFlags: ["RW", "update"],
+        usage: "<prefix> <region> [FORCE]",
+        complexity: "O(1)",
+        summary:
+          "Moves the keys of a prefix to another home, everywhere; FORCE, from one that is gone",
+        run: move,
       },
       {
         ...common,

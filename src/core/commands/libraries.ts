@@ -44,7 +44,8 @@ export class Libraries {
   #loaded = new Map<string, Library>();
   /** By name in lower case. */
   readonly #functions = new Map<string, Callable>();
-  #version = 0;
+  /** Of what is loaded; what a checkpoint brought is not counted. */
+  #version = -1;
 
   constructor(run: Run) {
     this.#run = run;

@@ -48,9 +48,13 @@ export const INTERNAL_DB = 16_384;
 /** The libraries of functions, by name: as that, but for losses against concurrent writes, which are recorded. */
 export const LIBRARIES_DB: number = INTERNAL_DB + 1;
 
+/** Which regions prefixes have been moved to, by prefix: as that. */
+export const HOMES_DB: number = INTERNAL_DB + 2;
+const INTERNAL_DBS = 3;
+
 /** Whether a database is the store's own. */
 export function isInternal(db: number): boolean {
-  return db === INTERNAL_DB || db === LIBRARIES_DB;
+  return db >= INTERNAL_DB && db < INTERNAL_DB + INTERNAL_DBS;
 }
 
 /** FLUSHALL or FLUSHDB until it is stable: what was born at or before the stamp is dead on arrival. */
@@ -65,7 +69,7 @@ export interface Flush {
 
 /** Among all slots (`ALL_SLOTS`), the one of a key. */
 export function slotAmongAll(db: number, slot: number): number {
-  return db === INTERNAL_DB ? SLOTS + (slot >>> INTERNAL_SHIFT) : slot;
+  return isInternal(db) ? SLOTS + (slot >>> INTERNAL_SHIFT) : slot;
 }
 
 export class Keyspace {
@@ -75,7 +79,7 @@ export class Keyspace {
   policies = new Policies();
   /** The kinds of generations this replica knows, by number. */
   kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS;
-  /** The tables of clients' databases, and behind them those of `INTERNAL_DB` and `LIBRARIES_DB`. */
+  /** The tables of clients' databases, and behind them those of `INTERNAL_DB`, `LIBRARIES_DB` and `HOMES_DB`. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   readonly changes = new Changes();
@@ -88,6 +92,8 @@ export class Keyspace {
   accessSeconds = 0;
   /** Grows whenever a library of functions has changed. */
   librariesVersion = 0;
+  /** Grows whenever a prefix may have been moved to another region. */
+  homesVersion = 0;
   /** Called with every key that changed, wherever the change came from: WATCH hangs on it. */
   onTouch: ((place: Place) => void) | null = null;
   /** Called when a database was emptied; and whether that is being done, key by key. */
@@ -98,7 +104,10 @@ export class Keyspace {
   constructor(origins: Origins, hasher: Hasher) {
     this.origins = origins;
     this.hasher = hasher;
-    this.shards = Array.from({ length: SHARDS + 2 }, () => new Table<Key>(this.heap, KEY_BYTES));
+    this.shards = Array.from(
+      { length: SHARDS + INTERNAL_DBS },
+      () => new Table<Key>(this.heap, KEY_BYTES),
+    );
   }
 
   /** What the data takes, in bytes. */
@@ -153,9 +162,14 @@ export class Keyspace {
     return this.shards[SHARDS + 1] as Table<Key>;
   }
 
+  /** The table of `HOMES_DB`. */
+  get homes(): Table<Key> {
+    return this.shards[SHARDS + 2] as Table<Key>;
+  }
+
   /** Whether a table holds keys of clients. */
   isOfClients(table: Table<Key>): boolean {
-    return table !== this.internal && table !== this.libraries;
+    return table !== this.internal && table !== this.libraries && table !== this.homes;
   }
 
   /** Databases that have ever held a key, by number. */
@@ -308,6 +322,7 @@ export class Keyspace {
   /** Tells whoever watches that a key changed. */
   touch(place: Place): void {
     if (place.db === LIBRARIES_DB) this.librariesVersion++;
+    else if (place.db === HOMES_DB) this.homesVersion++;
     if (this.onTouch !== null) this.onTouch(place);
   }
 

@@ -74,7 +74,7 @@ interface Outgoing extends Forwarded {
 
 const PIECE_BYTES = 32 * 1024;
 /** How long a connection may be away before nobody waits for the answer of what was sent over it. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 /** How long an answer is kept for a process that cannot be reached: longer than it waits. */
 const KEEP_MS = 60_000;
 /** How long a client waits for what its command did elsewhere to come here. */
@@ -97,6 +97,8 @@ export class Forwards implements Forwarding {
   readonly #channels = new Map<string, Channel>();
   /** Lives of other processes of which something was forgotten that they may send again. */
   readonly #forgotten = new Set<number>();
+  /** Member → when the last connection to it was lost. */
+  readonly #lostMs = new Map<string, number>();
   #numbers = 0;
   readonly #sink = new Sink(1024);
   readonly #error = new Reply();
@@ -107,6 +109,8 @@ export class Forwards implements Forwarding {
   /** Commands that were sent, and those that were run for others. */
   sent = 0;
   served = 0;
+  /** Commands that were sent once more because the connection was lost. */
+  repeated = 0;
 
   constructor(replica: Replica, send: (link: Link, type: number, body: Buffer) => void) {
     this.#replica = replica;
@@ -133,7 +137,10 @@ export class Forwards implements Forwarding {
       link: -1,
       sinceMs: monoMs,
     };
-    if (link === undefined || !link.runsCommands) {
+    const lostMs = this.#lostMs.get(member) ?? -Infinity;
+    const comesBack = link === undefined && monoMs - lostMs < PATIENCE_MS;
+    if (comesBack) outgoing.sinceMs = lostMs;
+    else if (link === undefined || !link.runsCommands) {
       this.#fail(
         outgoing,
         `AAHOME ${member} owns the keys, and there is no connection to it; the command has not run`,
@@ -141,7 +148,7 @@ export class Forwards implements Forwarding {
       return outgoing;
     }
     this.#outgoing.set(session.id, outgoing);
-    this.#try(outgoing, link);
+    if (link !== undefined) this.#try(outgoing, link);
     return outgoing;
   }
 
@@ -170,6 +177,7 @@ export class Forwards implements Forwarding {
     if (known === undefined) this.#known.set(session.id, (known = new Set()));
     known.add(member);
     this.sent++;
+    if (again) this.repeated++;
     this.#pieces(link, FRAME.FORWARD, Buffer.concat([Buffer.of(again ? 1 : 0), request]), () => {
       this.#sink.u8(COMMAND);
       this.#sink.varint(this.#replica.rivals.life);
@@ -366,6 +374,7 @@ export class Forwards implements Forwarding {
   /** A link has closed: what was sent over it is sent again over the next. */
   closed({ id, member }: Link): void {
     const { monoMs } = this.#replica;
+    this.#lostMs.set(member as string, monoMs);
     for (const name of this.#answers.keys())
       if (name.startsWith(`${id} `)) this.#answers.delete(name);
     for (const outgoing of this.#outgoing.values()) {

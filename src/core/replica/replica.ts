@@ -171,6 +171,7 @@ export class Replica {
     );
     const { messages, forwards } = this.exchange;
     this.run.homes.forwarding = forwards;
+    this.run.homes.isUp = (member) => this.members.isUp(member, this.monoMs);
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
     this.rivals = new Rivals(options.life ?? 1, this.members.names.length);
     this.index.begin(0, this.applied);

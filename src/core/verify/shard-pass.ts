@@ -10,7 +10,7 @@
  */
 import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
-import { SHARD_SLOTS } from "../keyspace/changes.ts";
+import { ALL_SHARDS, SHARD_SLOTS } from "../keyspace/changes.ts";
 import { type Keyspace, slotAmongAll } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { slotOf } from "../keyspace/slot.ts";
@@ -63,6 +63,8 @@ export class ShardPass {
   readonly #bodies: LargeBody[] = [];
   /** The table that is walked, and from where. */
   #table: number;
+  /** The last table: the last shard holds all of the store's own. */
+  readonly #last: number;
   #hash = 0;
   #bodyHash = 0;
   readonly #entry = new Entry();
@@ -81,6 +83,7 @@ export class ShardPass {
     this.shard = shard;
     this.count = count;
     this.#table = shard;
+    this.#last = (shard + count === ALL_SHARDS ? keyspace.shards.length : shard + count) - 1;
     this.sums = new Int32Array((count === 1 ? SHARD_SLOTS : count) * DIGEST_WORDS);
     this.#keyspace = keyspace;
     this.#digest = new KeyDigest(key, origins);
@@ -120,7 +123,7 @@ export class ShardPass {
         this.keys?.set(named(words, 0), { slot, db, name, words });
       });
     else this.#hash = WALK_END;
-    if (this.#hash >= WALK_END && this.#table < this.shard + this.count - 1) {
+    if (this.#hash >= WALK_END && this.#table < this.#last) {
       this.#hash = 0;
       this.#table++;
       // An empty table was no work.
