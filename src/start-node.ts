@@ -99,6 +99,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       verify: (mending) => lives.node.verify(mending),
       verifyState: () => lives.node.verification.state,
       ...(traffic === null ? {} : { traffic }),
+      backup: (since, asking) => lives.node.backup(since, asking),
     }),
   );
   const resp = stack.use(

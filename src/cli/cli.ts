@@ -5,6 +5,8 @@
  * what to do. A stack appears only for a bug.
  */
 import { Command, CommanderError } from "commander";
+import { backupCommand } from "./backup/backup-command.ts";
+import { restoreCommand } from "./backup/restore-command.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
@@ -37,6 +39,8 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     repairCommand(),
     routeCommand(),
     importCommand(),
+    backupCommand(),
+    restoreCommand(),
     initCommand(),
     versionCommand(deps.version),
   ])

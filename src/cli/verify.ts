@@ -9,6 +9,7 @@ import { Command } from "commander";
 import type { Difference, Mending, VerifyReport, VerifyState } from "../host/verification.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE, usage } from "./cli-error.ts";
 import { labUrls } from "./lab-urls.ts";
+import { bar, NO_BAR, showsBar } from "./progress-bar.ts";
 import { table } from "./table.ts";
 
 type Flags = {
@@ -31,7 +32,6 @@ interface Verdict {
 
 const POLL_MS = 100;
 const KEYS_PRINTED_MAX = 20;
-const BAR_WIDTH = 30;
 
 export function verifyCommand(): Command {
   return withTarget(
@@ -171,13 +171,13 @@ async function reportOf(url: string, mending: Mending, flags: Flags): Promise<Ve
       throw new CliError(`${url} refuses: ${(await begun.text()).trim()}`, EXIT_USAGE);
     await after(POLL_MS);
   }
-  const bar = !flags.json && process.stderr.isTTY;
+  const shows = showsBar(flags);
   for (;;) {
     await after(POLL_MS);
     const state = (await (await fetch(endpoint)).json()) as VerifyState;
-    if (bar) process.stderr.write(`\r${progressBar(state)}`);
+    if (shows) process.stderr.write(progressBar(state));
     if (state.running) continue;
-    if (bar) process.stderr.write("\r\u001b[K");
+    if (shows) process.stderr.write(NO_BAR);
     if (state.report === null) throw new CliError(`${url} could not compare`, EXIT_USAGE);
     return state.report;
   }
@@ -185,9 +185,7 @@ async function reportOf(url: string, mending: Mending, flags: Flags): Promise<Ve
 
 function progressBar({ phase, shards, shardsDone, differences }: VerifyState): string {
   const part = shards === 0 ? 0 : shardsDone / shards;
-  const filled = Math.round(part * BAR_WIDTH);
-  const bar = "#".repeat(filled) + ".".repeat(BAR_WIDTH - filled);
-  return `${phase} [${bar}] ${Math.floor(part * 100)} %, ${differences} differences\u001b[K`;
+  return bar(phase, part, `${differences} differences`);
 }
 
 /** What all reports say together: equal if whoever was found equal hangs together, and that is everybody. */

@@ -18,6 +18,8 @@ export interface CheckpointHost {
   turn(): Promise<void>;
   /** Resolves when everything before `position` is durable. */
   durable(position: number): Promise<void>;
+  /** Resolves when it is on disk that what a checkpoint shows past the log begins another chain of backups. */
+  settleChain(): Promise<void>;
 }
 
 export interface CheckpointOptions {
@@ -40,6 +42,8 @@ export class CheckpointJob {
   /** Of the installed checkpoint; null before the first. */
   position: number | null;
   installedAtMs: number;
+  /** Somebody still reads the log from here: only its limits cut that. Null: nobody does. */
+  held: number | null = null;
   /** Earlier checkpoints, for the minimum age of what is cut. */
   #history: { readonly position: number; readonly atMs: number }[] = [];
 
@@ -106,6 +110,7 @@ export class CheckpointJob {
       }
       this.#host.flush();
       await this.#host.durable(replica.index.end);
+      await this.#host.settleChain();
       await target.install();
     } catch (error) {
       await target.abandon();
@@ -136,7 +141,8 @@ export class CheckpointJob {
   #cut(position: number, isAtLimit: boolean): void {
     const { replica, storage } = this.#host;
     if (this.position === null) return;
-    const cut = replica.truncation(Math.min(position, this.position), isAtLimit);
+    const held = isAtLimit ? null : this.held;
+    const cut = replica.truncation(Math.min(position, this.position, held ?? Infinity), isAtLimit);
     if (cut === null || cut <= storage.log.begin) return;
     const needing = isAtLimit ? replica.needing(cut) : [];
     const before = replica.index.baseVector;

@@ -131,13 +131,27 @@ export class Clients implements ClientService {
     return client;
   }
 
+  /** Why somebody at that address may not have a copy of everything; null if they may. */
+  deniesEverything(address: string, name: string, password: string): string | null {
+    if (this.#isProtectedFrom(address)) return PROTECTED;
+    const { users } = this.#host.replica.run;
+    const user = users.named(name);
+    if (user?.admits(Buffer.from(password)) !== true)
+      return "the name or the password is wrong: write them into the URL, http://name:password@host";
+    if (user.isLimited) return `${name} may not do everything, and a backup holds everything`;
+    return null;
+  }
+
+  #isProtectedFrom(address: string): boolean {
+    const { isOpen } = this.#host.replica.run.users;
+    return this.#host.settings.protectedMode && isOpen && !isLocal(address);
+  }
+
   #refusal(output: ClientOutput): string | null {
     const { settings } = this.#host;
     if (this.#closing) return "ERR the node is stopping";
     if (this.#clients.size >= settings.maxClients) return "ERR max number of clients reached";
-    const { isOpen } = this.#host.replica.run.users;
-    if (settings.protectedMode && isOpen && output.isPeer !== true && !isLocal(output.address))
-      return "DENIED Atoll is in protected mode because no password is set: only clients on the same machine are served. Set `requirepass` in the node's configuration and connect again, or, if the network itself is protected, set `protectedMode: false`.";
+    if (output.isPeer !== true && this.#isProtectedFrom(output.address)) return PROTECTED;
     return null;
   }
 
@@ -615,6 +629,9 @@ function inOnePiece(parts: readonly Buffer[]): Buffer | null {
   }
   return memory === undefined ? null : Buffer.from(memory, start, end - start);
 }
+
+const PROTECTED =
+  "DENIED Atoll is in protected mode because no password is set: only clients on the same machine are served. Set `requirepass` in the node's configuration and connect again, or, if the network itself is protected, set `protectedMode: false`.";
 
 function isLocal(address: string): boolean {
   return (

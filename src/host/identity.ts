@@ -91,6 +91,20 @@ export async function saveOrigin(
   await identity.save(NAME, Buffer.from(JSON.stringify(saved)));
 }
 
+/** Makes the directory that of a member whose others may have heard more of it than is here: it starts as another incarnation. */
+export async function saveRestored(identity: Identity, origin: Origin): Promise<void> {
+  const saved: Saved = {
+    version: 1,
+    member: origin.member,
+    incarnation: Buffer.from(origin.incarnation, "latin1").toString("hex"),
+    // That of no directory.
+    fingerprint: "restored",
+    durability: "local",
+    clean: false,
+  };
+  await identity.save(NAME, Buffer.from(JSON.stringify(saved)));
+}
+
 async function load(identity: Identity): Promise<Saved | null> {
   const bytes = await identity.load(NAME);
   if (bytes === null) return null;

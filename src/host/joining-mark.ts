@@ -15,6 +15,8 @@ const schema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("whole") }),
   /** Another process lived under this name: what was written here since may bear the names of its records. */
   z.strictObject({ state: z.literal("fenced") }),
+  /** What is here was to be restored, and is not whole. */
+  z.strictObject({ state: z.literal("restoring") }),
   /** `alone`: it may begin without having heard of anybody. */
   z.strictObject({ state: z.literal("waiting"), alone: z.boolean() }),
   z.strictObject({

@@ -21,6 +21,8 @@ export interface SnapshotHost {
   readonly turn: () => Promise<void>;
   /** Resolves when everything before `position` is durable. */
   readonly durable: (position: number) => Promise<void>;
+  /** Resolves when it is on disk that another chain of backups begins. */
+  readonly renewChain: () => Promise<void>;
   readonly beginTurn: () => void;
   readonly turnEnded: () => void;
   /** It is installed: nothing of this life may be written over it. */
@@ -79,12 +81,13 @@ export class SnapshotJob {
   async #install({ until }: Extract<SnapshotStep, { step: "end" }>): Promise<void> {
     const writer = this.#writer;
     if (writer === null) return;
-    const { replica, storage, turn, durable, installed } = this.#host;
+    const { replica, storage, turn, durable, renewChain, installed } = this.#host;
     const { conflicts } = replica.writer;
     // What was lost and is not recorded yet would be found again by nobody.
     while (replica.exchange.joining.whole && conflicts.pending.size > 0) await turn();
     await saveMark(storage.identity, markUntil(until, replica.origins));
     await durable(replica.index.end);
+    await renewChain();
     this.#writer = null;
     await writer.install();
     installed();

@@ -126,6 +126,10 @@ async function markFor(
     throw new Error(
       `this directory was used while another process lived under its name. ${FENCED}`,
     );
+  if (kept.state === "restoring")
+    throw new Error(
+      "the restore into this directory did not come to its end: empty the directory and restore again",
+    );
   if (directory === "own") return kept;
   const mark: JoiningMark =
     members.length === 1 ? { state: "whole" } : { state: "waiting", alone: directory === "new" };

@@ -3,15 +3,14 @@
  * system is a small one of its own.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { atExit } from "../support/cleanup.ts";
 import { RespConnection } from "../support/resp-connection.ts";
 import { encodeCommand, isError, parseReply, type Reply, textOf } from "../support/resp.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { eventually, FaultyNode } from "./faulty-node.ts";
+import { SmallDisk } from "./small-disk.ts";
 
 const PIPELINE = 16;
 const VALUE = "x".repeat(4_096);
@@ -116,52 +115,6 @@ for (const [call, durability, nth] of [
       assert.ok(count >= written.acknowledged, `${count} of ${written.acknowledged} acknowledged`);
     assert.ok(count <= written.sent, `${count} of ${written.sent} sent`);
   });
-}
-
-/** A file system of its own of `megabytes`, seen only by those who enter it; gone with the process that holds it. */
-class SmallDisk implements AsyncDisposable {
-  readonly path: string;
-  readonly #holder: ChildProcess;
-  readonly #forget: () => void;
-
-  private constructor(path: string, holder: ChildProcess) {
-    this.path = path;
-    this.#holder = holder;
-    this.#forget = atExit(() => holder.kill("SIGKILL"));
-  }
-
-  /** Null where the machine does not allow it. */
-  static async make(path: string, megabytes: number): Promise<SmallDisk | null> {
-    mkdirSync(path);
-    const mount = `mount -t tmpfs -o size=${megabytes}m tmpfs "$0" && echo mounted && exec sleep infinity`;
-    const holder = spawn("unshare", ["-r", "-m", "sh", "-c", mount, path], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const disk = new SmallDisk(path, holder);
-    const outcome = await Promise.race([once(holder.stdout, "data"), once(holder, "exit")]);
-    if (String(outcome[0]).includes("mounted")) return disk;
-    await disk[Symbol.asyncDispose]();
-    return null;
-  }
-
-  /** Words that run what follows them inside. */
-  get within(): string[] {
-    const target = ["-t", String(this.#holder.pid), "-U", "-m"];
-    return ["nsenter", ...target, "--preserve-credentials"];
-  }
-
-  async run(...words: string[]): Promise<void> {
-    const [program = "", ...rest] = [...this.within, ...words];
-    const [code] = (await once(spawn(program, rest, { stdio: "ignore" }), "exit")) as [number];
-    assert.equal(code, 0, words.join(" "));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#forget();
-    if (this.#holder.exitCode !== null) return;
-    this.#holder.kill("SIGKILL");
-    await once(this.#holder, "exit");
-  }
 }
 
 test("a node whose disk is full refuses writes, serves reads, says why, and goes on by itself once there is space", async (t) => {

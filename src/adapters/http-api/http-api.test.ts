@@ -20,6 +20,7 @@ function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
     ready: () => ({ ready: true, reason: null }),
     verify: () => true,
     verifyState: () => IDLE,
+    backup: () => ({ refused: "there is none", status: 503 }),
     ...options,
   });
 }
@@ -92,8 +93,9 @@ test("the root lists every endpoint, and each of them answers", async () => {
   await using api = await start();
   const index = await (await fetch(at(api, "/"))).text();
   const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
-  assert.deepEqual(paths, ["/health/live", "/health/ready", "/metrics", "/status", "/verify"]);
-  for (const path of paths) assert.equal((await fetch(at(api, path))).status, 200, path);
+  const asked = ["/health/live", "/health/ready", "/metrics", "/status", "/verify"];
+  assert.deepEqual(paths, [...asked, "/backup"]);
+  for (const path of asked) assert.equal((await fetch(at(api, path))).status, 200, path);
 });
 
 test("HEAD says what GET would, without the body", async () => {
@@ -236,4 +238,54 @@ test("a comparison is begun by POST, once at a time, and never by a web page", a
   assert.deepEqual(await begun.json(), IDLE);
   assert.equal((await post("")).status, 409);
   assert.deepEqual(asked, ["few", "no"]);
+});
+
+test("a backup is streamed to who asks with a name and a password, from where the last one ended", async () => {
+  const asked: unknown[] = [];
+  await using api = await start({
+    backup: (since, { name, password }) => {
+      asked.push(since, name, password);
+      return (async function* () {
+        yield Buffer.from("first ");
+        yield Buffer.from("second");
+      })();
+    },
+  });
+  const authorization = `Basic ${Buffer.from("reader:a:b").toString("base64")}`;
+  const query = `chain=c&from=1&to=2&sum=${"0".repeat(16)}`;
+  const answer = await fetch(at(api, `/backup?${query}`), {
+    method: "POST",
+    headers: { authorization },
+  });
+  assert.equal(await answer.text(), "first second");
+  const last = { from: 1, to: 2, sum: "0".repeat(16) };
+  assert.deepEqual(asked, [{ chain: "c", last }, "reader", "a:b"]);
+  const wrong = await fetch(at(api, "/backup?chain=c&from=x"), { method: "POST" });
+  assert.equal(wrong.status, 400);
+  assert.equal((await fetch(at(api, "/backup"))).status, 405);
+});
+
+test("a backup ends with the connection of who asked for it, and a refusal says why", async () => {
+  let ended: () => void = () => {};
+  const end = new Promise<void>((resolve) => (ended = resolve));
+  const endless = async function* (): AsyncGenerator<Buffer> {
+    try {
+      for (;;) yield Buffer.alloc(65_536);
+    } finally {
+      ended();
+    }
+  };
+  let refuses = false;
+  await using api = await start({
+    backup: () => (refuses ? { refused: "not to you", status: 401 } : endless()),
+  });
+  const leaving = new AbortController();
+  const answer = await fetch(at(api, "/backup"), { method: "POST", signal: leaving.signal });
+  assert.equal(answer.status, 200);
+  leaving.abort();
+  await end;
+  refuses = true;
+  const refused = await fetch(at(api, "/backup"), { method: "POST" });
+  assert.equal(refused.status, 401);
+  assert.deepEqual(await refused.json(), { error: "not to you" });
 });

@@ -8,13 +8,18 @@
  *   /status       everything the node says about itself
  *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
  *   /traffic …    where routing is configured: see traffic-routes.ts
+ *   /backup       POST streams a copy of everything, to who may do everything (`atoll backup`)
  *
- * Invariant: every answer but `/`, `/metrics` is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
+ * Invariant: every answer but `/`, `/metrics` and a backup is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
  * that names an unknown host is answered nothing, so that a page which a browser shows cannot read the node under a name of its
  * own (DNS rebinding).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ListenOptions } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { z } from "zod";
+import type { Since } from "../../host/backup/backup-job.ts";
+import { lastBlockSchema } from "../../host/backup/frames.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { Mending, VerifyState } from "../../host/verification.ts";
 import { isKnownHost } from "./known-host.ts";
@@ -35,6 +40,11 @@ export type HttpApiOptions = {
   verifyState: () => VerifyState;
   /** Absent where no regions are configured. */
   traffic?: TrafficApi;
+  /** The frames of a backup, behind `since` if that is possible, or why there are none. */
+  backup: (
+    since: Since | null,
+    asking: { address: string; name: string; password: string },
+  ) => AsyncIterable<Buffer> | { refused: string; status: 401 | 409 | 503 };
 };
 
 export interface HttpApi extends AsyncDisposable {
@@ -43,13 +53,20 @@ export interface HttpApi extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-type Answer = { status: number; contentType: string; body: string; allow?: string };
+type Answer = {
+  status: number;
+  contentType: string;
+  /** What comes in pieces comes for as long as it is read. */
+  body: string | AsyncIterable<Buffer>;
+  allow?: string;
+};
 type Route = {
   path: string;
   means: string;
-  answer: (query: URLSearchParams) => Answer | Promise<Answer>;
+  /** Absent where only POST is taken. */
+  answer?: (query: URLSearchParams) => Answer | Promise<Answer>;
   /** What POST does, where it is taken. */
-  post?: (query: URLSearchParams) => Answer;
+  post?: (query: URLSearchParams, request: IncomingMessage) => Answer;
 };
 
 /** What is asked here takes no body. A small one is read and ignored, for clients that always send one. */
@@ -59,6 +76,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the usual load balancer keeps an idle connection, so that it is the one to close. */
 const KEEP_ALIVE_MS = 65_000;
+/** Who reads nothing of a backup for so long does not get the rest: the log is kept for it. */
+const STREAM_STALLED_MS = 120_000;
 
 /** Rejects, naming the address, when it cannot listen. */
 export async function startHttpApi(options: HttpApiOptions): Promise<HttpApi> {
@@ -117,6 +136,11 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       answer: () => json(200, options.verifyState()),
       post: (query) => beginVerify(options, query.get("mend") ?? "no"),
     },
+    {
+      path: "/backup",
+      means: "POST streams a copy of everything, for atoll backup",
+      post: (query, request) => streamBackup(options, query, request),
+    },
   ];
   if (options.traffic !== undefined) routes.push(...trafficRoutes(options, options.traffic));
   const width = Math.max(...routes.map((route) => route.path.length)) + 2;
@@ -167,6 +191,37 @@ function beginVerify({ verify, verifyState }: HttpApiOptions, mend: string): Ans
   return json(202, verifyState());
 }
 
+const sinceSchema = z
+  .object({ chain: z.string(), from: z.coerce.number(), to: z.coerce.number(), sum: z.string() })
+  .transform(({ chain, ...last }) => ({ chain, last }))
+  .pipe(z.object({ chain: z.string(), last: lastBlockSchema }));
+
+function streamBackup(
+  { backup }: HttpApiOptions,
+  query: URLSearchParams,
+  request: IncomingMessage,
+): Answer {
+  const since = query.size === 0 ? null : sinceSchema.safeParse(Object.fromEntries(query));
+  if (since?.success === false)
+    return problem(400, "chain, from, to and sum are those of an earlier backup, or absent");
+  const begun = backup(since?.data ?? null, {
+    address: request.socket.remoteAddress ?? "",
+    ...credentialsOf(request),
+  });
+  if ("refused" in begun) return problem(begun.status, begun.refused);
+  return { status: 200, contentType: "application/octet-stream", body: begun };
+}
+
+/** By `Authorization: Basic`; without it, the user whom every client is at first. */
+function credentialsOf({ headers }: IncomingMessage): { name: string; password: string } {
+  const [, encoded] = /^basic (\S+)$/i.exec(headers.authorization ?? "") ?? [];
+  if (encoded === undefined) return { name: "default", password: "" };
+  const pair = Buffer.from(encoded, "base64").toString();
+  const colon = pair.indexOf(":");
+  const [name, password] = [pair.slice(0, Math.max(0, colon)), pair.slice(colon + 1)];
+  return { name: name === "" ? "default" : name, password };
+}
+
 async function answer(
   routes: Map<string, Route>,
   names: readonly string[],
@@ -181,10 +236,11 @@ async function answer(
   let found: Answer;
   try {
     const route = routes.get(pathOf(request)) as Route;
+    const query = new URLSearchParams(queryOf(request));
     found =
       request.method === "POST" && route.post !== undefined
-        ? route.post(new URLSearchParams(queryOf(request)))
-        : await route.answer(new URLSearchParams(queryOf(request)));
+        ? route.post(query, request)
+        : await (route.answer as NonNullable<Route["answer"]>)(query);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     found = problem(500, `${pathOf(request)} could not be answered: ${why}`);
@@ -211,7 +267,11 @@ function refuse(
     );
   const path = pathOf(request);
   if (!routes.has(path)) return problem(404, `there is nothing at ${path}: / lists what there is`);
-  const allow = routes.get(path)?.post === undefined ? "GET, HEAD" : "GET, HEAD, POST";
+  const route = routes.get(path);
+  const allow = [
+    ...(route?.answer === undefined ? [] : ["GET", "HEAD"]),
+    ...(route?.post === undefined ? [] : ["POST"]),
+  ].join(", ");
   if (!allow.split(", ").includes(request.method ?? ""))
     return {
       ...problem(405, `${path} answers ${allow}, not ${request.method ?? "this"}`),
@@ -255,6 +315,13 @@ function send(
   { status, contentType, body, allow }: Answer,
   last: boolean,
 ): void {
+  if (typeof body !== "string") {
+    response.writeHead(status, { "content-type": contentType, "cache-control": "no-store" });
+    response.setTimeout(STREAM_STALLED_MS, () => response.destroy());
+    // Who leaves in the middle ends what makes it.
+    void pipeline(body, response).catch(() => response.destroy());
+    return;
+  }
   const bytes = Buffer.from(body);
   response.writeHead(status, {
     "content-type": contentType,

@@ -30,6 +30,8 @@ export class Changes {
   readonly #names = new Map<string, number>();
   /** When names were last too many to keep. */
   #forgotten = 0;
+  /** How often a key was changed by what is no record: no log holds it. */
+  unlogged = 0;
 
   /** Begins a span of time: what is noted from now on has changed since. */
   begin(): number {

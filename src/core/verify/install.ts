@@ -57,6 +57,7 @@ export function install(
   key.countedExpirable = old.countedExpirable;
   for (const item of waiting.get(`${db}:${name.latin1Slice()}`) ?? []) stand(item, key, replica);
   keyspace.noteWrite(place);
+  keyspace.changes.unlogged++;
   keyspace.close(place, key);
   for (const body of old.bodies) body.free();
 }
