@@ -662,7 +662,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a key that changed while it was compared counts",
     profile: "comparing",
     file: "core/keyspace/changes.ts",
-    find: "return [...this.#names].filter(([, moment]) => moment >= since).map(([name]) => name);",
+    find: "return [...names].filter(([, moment]) => moment >= since).map(([name]) => name);",
     put: "return [];",
   },
   {

@@ -14,7 +14,7 @@ import { ChaosLab, drive, type Region, type Tally } from "./chaos-lab.ts";
 
 const RESTORED = Number(process.env["ATOLL_RESTORED"] ?? 1);
 const FORGETFUL = "log: { minRetainMs: 0 }\ncheckpoint: { everyBytes: 1MiB, everyMs: 1s }\n";
-const WRITES = 4_000;
+const WRITES = 2_000;
 const VALUE = "x".repeat(100);
 
 async function run(...words: string[]): Promise<void> {

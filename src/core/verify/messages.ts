@@ -18,7 +18,7 @@ import type { Vector } from "../clock/vector.ts";
 import { ALL_SHARDS, SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Numbering } from "../replica/words.ts";
 import { DIGEST_WORDS } from "./digest.ts";
-import { NAME_WORDS } from "./shard-pass.ts";
+import { NAME_WORDS } from "./key-sums.ts";
 import { ITEM_WORDS, SYMBOL_WORDS } from "./symbols.ts";
 
 /** Names changed that are told; of more, only that they are too many. */
@@ -262,8 +262,9 @@ export function writeSymbols(sink: Sink, symbols: Int32Array): void {
   const count = symbols.length / SYMBOL_WORDS;
   sink.varint(count);
   for (let at = 0; at < symbols.length; at += SYMBOL_WORDS) {
-    writeWords(sink, symbols.subarray(at, at + SYMBOL_WORDS - 1));
-    sink.zigzag(symbols[at + SYMBOL_WORDS - 1] as number);
+    const end = at + SYMBOL_WORDS - 1;
+    for (let i = at; i < end; i++) sink.u32((symbols[i] as number) >>> 0);
+    sink.zigzag(symbols[end] as number);
   }
 }
 
@@ -272,8 +273,9 @@ function readSymbols(source: Source): Int32Array {
   source.need(count * (SYMBOL_WORDS * 4 - 3));
   const symbols = new Int32Array(count * SYMBOL_WORDS);
   for (let at = 0; at < symbols.length; at += SYMBOL_WORDS) {
-    symbols.set(readWords(source, SYMBOL_WORDS - 1), at);
-    symbols[at + SYMBOL_WORDS - 1] = source.zigzag();
+    const end = at + SYMBOL_WORDS - 1;
+    for (let i = at; i < end; i++) symbols[i] = source.u32();
+    symbols[end] = source.zigzag();
   }
   return symbols;
 }

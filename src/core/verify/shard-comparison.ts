@@ -20,8 +20,9 @@ import { digestOf, install, waitingByKey } from "./install.ts";
 import { freeKey, readKeyState } from "./key-state.ts";
 import * as messages from "./messages.ts";
 import { Key } from "../crdt/key.ts";
-import { named, NAME_WORDS, ShardPass } from "./shard-pass.ts";
-import { ITEM_WORDS, SymbolReader } from "./symbols.ts";
+import { named, NAME_WORDS } from "./key-sums.ts";
+import { ShardPass } from "./shard-pass.ts";
+import { ITEM_WORDS, SymbolReader, SymbolWriter } from "./symbols.ts";
 
 /** A peer that a comparison is made with. */
 export interface Partner {
@@ -83,6 +84,8 @@ interface Side {
   wanted: string[];
 }
 
+/** Symbols to begin with, until it is known what it takes. */
+export const SYMBOLS_FIRST = 16;
 /** Attempts with whole slots before keys are told apart. */
 const SLOT_ATTEMPTS = 4;
 const ATTEMPTS_MAX = 24;
@@ -100,6 +103,8 @@ export class ShardComparison implements Comparison {
   readonly #sides: Side[];
   #pass: ShardPass | null = null;
   #watched: number[] = [];
+  /** Our keys in all watched slots as symbols, once they are needed. */
+  #own: SymbolWriter | null = null;
   #attempt = 0;
   #restUntilMs = 0;
   #mending = false;
@@ -262,16 +267,25 @@ export class ShardComparison implements Comparison {
   }
 
   #readKeys(side: Side, pass: ShardPass, told: messages.KeysTold): void {
-    const own: Int32Array[] = [];
-    for (const { slot, words } of pass.keys?.values() ?? [])
-      if (side.pending.has(slot)) own.push(words);
+    const own = this.#ownFor(side, pass);
     side.reader = new SymbolReader(own, this.#whole.key);
-    if (told.whole) takeItems(side.reader, own, told.words);
+    if (told.whole) takeItems(side.reader, own.items, told.words);
     else if (!side.reader.take(told.words)) this.#askMore(side, side.reader);
   }
 
+  /** Our keys as symbols; for sides that are about the same slots, the same. */
+  #ownFor({ pending }: Side, { keys }: ShardPass): SymbolWriter {
+    const { key } = this.#whole;
+    if (pending.size < this.#watched.length)
+      return new SymbolWriter(keys?.wordsIn(pending) ?? new Int32Array(0), key);
+    this.#own ??= new SymbolWriter(keys?.words ?? new Int32Array(0), key);
+    return this.#own;
+  }
+
   #askMore(side: Side, reader: SymbolReader): void {
-    const count = Math.ceil(reader.count * 0.3) + 8;
+    // While nothing is known of how much differs, twice as many each time.
+    const share = this.#whole.symbols === SYMBOLS_FIRST ? 1 : 0.3;
+    const count = Math.max(Math.ceil(reader.count * share) + 8, this.#whole.symbols - reader.count);
     if (reader.count + count > SYMBOLS_MAX) side.partner.silent = "it differs too much to compare";
     else this.#ask(side, { type: "symbols", from: reader.count, count });
   }
@@ -281,7 +295,7 @@ export class ShardComparison implements Comparison {
     if (reader === null) return;
     // As many as this shard would have needed: the next one will be like it.
     const found = reader.here.length + reader.there.length;
-    this.#whole.symbols = 16 + Math.ceil(found * 1.4);
+    this.#whole.symbols = SYMBOLS_FIRST + 1 + Math.ceil(found * 1.4);
     const here = pass.changedNames();
     const there = side.changed;
     const own = new Map(reader.here.map((words) => [named(words, 0), sumText(words)]));
@@ -306,14 +320,15 @@ export class ShardComparison implements Comparison {
     digest: string,
   ): void {
     const { findings } = this.#whole;
-    const key = pass.keys?.get(name) ?? null;
-    const own = key === null ? ABSENT : sumText(key.words);
+    const { keys } = pass;
+    const at = keys?.find(name) ?? -1;
+    const own = keys === null || at < 0 ? ABSENT : hex(keys.sums, keys.sumAt(at));
     let finding = findings.get(name);
     if (finding === undefined || finding.own !== own) {
       finding = {
-        slots: key === null ? pending : [key.slot],
-        db: key?.db ?? null,
-        key: key?.name ?? null,
+        slots: keys === null || at < 0 ? pending : [keys.slot(at)],
+        db: keys === null || at < 0 ? null : keys.db(at),
+        key: keys === null || at < 0 ? null : keys.name(at),
         own,
         theirs: new Map(),
         healed: false,
@@ -388,6 +403,7 @@ export class ShardComparison implements Comparison {
     replica.keyspace.changes.unwatch(this.#watched);
     this.#watched = [];
     this.#pass = null;
+    this.#own = null;
     this.#mending = false;
     this.#fresh.clear();
     for (const side of this.#sides) side.state = "idle";
@@ -422,8 +438,10 @@ export function comparedSums(
 }
 
 /** All items of the other side at once. */
-function takeItems(reader: SymbolReader, own: readonly Int32Array[], theirs: Int32Array): void {
-  const left = new Map(own.map((words) => [itemText(words, 0), words]));
+function takeItems(reader: SymbolReader, own: Int32Array, theirs: Int32Array): void {
+  const left = new Map<string, Int32Array>();
+  for (let at = 0; at < own.length; at += ITEM_WORDS)
+    left.set(itemText(own, at), own.slice(at, at + ITEM_WORDS));
   for (let at = 0; at < theirs.length; at += ITEM_WORDS) {
     if (left.delete(itemText(theirs, at))) continue;
     reader.there.push(theirs.slice(at, at + ITEM_WORDS));

@@ -17,32 +17,21 @@ import { slotOf } from "../keyspace/slot.ts";
 import { Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
 import { DIGEST_WORDS, isNothing } from "./digest.ts";
 import { KeyDigest } from "./key-digest.ts";
+import { KeySums, named } from "./key-sums.ts";
 import { visitCell, visitKey } from "./parts.ts";
 import type { Replica } from "../replica/replica.ts";
 
 /** Cells looked at in one slice: about a millisecond's work. */
 export const SLICE_CELLS = 1_000;
 
-/** Words by which a key is named among the keys of a shard. */
-export const NAME_WORDS = 2;
-
-/** A key of a chosen slot. */
-export interface KeySum {
-  /** Among all slots. */
-  readonly slot: number;
-  readonly db: number;
-  readonly name: Buffer;
-  /** The first words of its digested name, and the sum of its parts. */
-  readonly words: Int32Array;
-}
+const NONE: readonly Cells[] = [];
 
 interface LargeBody {
   readonly db: number;
   readonly name: Buffer;
   readonly tag: number;
   readonly nameWords: Int32Array;
-  /** Where the sum goes. */
-  readonly sums: Int32Array;
+  /** Where the sum goes: in the sums, or in those of the keys. */
   readonly at: number;
 }
 
@@ -55,8 +44,8 @@ export class ShardPass {
   readonly vector: Vector;
   /** Four words a shard; of a single one, four a slot. */
   readonly sums: Int32Array;
-  /** By the name of a key (`named`): the keys of the chosen slots; null when none were. */
-  readonly keys: Map<string, KeySum> | null;
+  /** The keys of the chosen slots; null when none were. */
+  readonly keys: KeySums | null;
   readonly #keyspace: Keyspace;
   readonly #digest: KeyDigest;
   readonly #chosen: ReadonlySet<number> | null;
@@ -88,7 +77,7 @@ export class ShardPass {
     this.#keyspace = keyspace;
     this.#digest = new KeyDigest(key, origins);
     this.#chosen = chosen === null ? null : new Set(chosen);
-    this.keys = chosen === null ? null : new Map();
+    this.keys = chosen === null ? null : new KeySums();
     this.since = keyspace.changes.begin();
     this.vector = applied.copy();
   }
@@ -107,20 +96,19 @@ export class ShardPass {
         const { db, bytes, nameStart, nameEnd } = entry;
         const slot = slotAmongAll(db, slotOf(bytes, nameStart, nameEnd));
         if (this.#chosen !== null && !this.#chosen.has(slot)) return;
-        const words = this.keys === null ? null : new Int32Array(NAME_WORDS + DIGEST_WORDS);
-        const sums = words ?? this.sums;
-        const sumsAt = words === null ? this.#sumAt(slot) : NAME_WORDS;
-        this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumsAt);
+        const { keys } = this;
+        keys?.clear();
+        const sums = keys?.sums ?? this.sums;
+        const sumAt = keys === null ? this.#sumAt(slot) : keys.sumAt(keys.size);
+        this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumAt);
         visitKey(table, entry, this.#digest, isLarge);
-        const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : [];
-        if (large.length === 0 && words === null) return;
-        const name = Buffer.from(bytes.subarray(nameStart, nameEnd));
-        const nameWords = this.#digest.name.slice();
-        for (const { tag } of large)
-          this.#bodies.push({ db, name, tag, nameWords, sums, at: sumsAt });
-        if (words === null || (large.length === 0 && isNothing(words, NAME_WORDS))) return;
-        words.set(nameWords.subarray(0, NAME_WORDS));
-        this.keys?.set(named(words, 0), { slot, db, name, words });
+        const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : NONE;
+        if (large.length > 0) {
+          const name = Buffer.from(bytes.subarray(nameStart, nameEnd));
+          const nameWords = this.#digest.name.slice();
+          for (const { tag } of large) this.#bodies.push({ db, name, tag, nameWords, at: sumAt });
+        } else if (keys === null || isNothing(sums, sumAt)) return;
+        keys?.add(slot, db, bytes, nameStart, nameEnd, this.#digest.name);
       });
     else this.#hash = WALK_END;
     if (this.#hash >= WALK_END && this.#table < this.#last) {
@@ -140,12 +128,12 @@ export class ShardPass {
   }
 
   #walkBody(count: number): void {
-    const { db, name, tag, nameWords, sums, at } = this.#bodies[0] as LargeBody;
+    const { db, name, tag, nameWords, at } = this.#bodies[0] as LargeBody;
     const place = this.#place;
     this.#keyspace.locate(place, db, name, 0, name.length);
     const body = place.at < 0 ? null : (place.table.objectAt(place.at)?.cells(tag) ?? null);
     if (body !== null) {
-      this.#digest.resume(nameWords, 0, sums, at);
+      this.#digest.resume(nameWords, 0, this.keys?.sums ?? this.sums, at);
       this.#bodyHash = body.table.walk(this.#bodyHash, count, (cell) =>
         visitCell(body, cell, this.#digest),
       );
@@ -163,7 +151,7 @@ export class ShardPass {
 
   /** The names of the keys that changed in chosen slots since the beginning, which the caller watches; null for too many. */
   changedNames(): ReadonlySet<string> | null {
-    const names = this.#keyspace.changes.names(this.since);
+    const names = this.#keyspace.changes.names(this.shard, this.since);
     if (names === null) return null;
     const scratch = new Int32Array(DIGEST_WORDS);
     return new Set(
@@ -191,13 +179,4 @@ export class ShardPass {
   changed(slot: number): boolean {
     return this.#keyspace.changes.changed(slot, this.since);
   }
-}
-
-const text = Buffer.alloc(NAME_WORDS * 4);
-
-/** The name of a key among others as text: eight characters of one byte. */
-export function named(words: Int32Array, at: number): string {
-  text.writeInt32BE(words[at] as number, 0);
-  text.writeInt32BE(words[at + 1] as number, 4);
-  return text.latin1Slice();
 }

@@ -5,14 +5,17 @@ import { ITEM_WORDS, SYMBOL_WORDS, SymbolReader, SymbolWriter } from "./symbols.
 
 const key = Int32Array.of(1, 2, 3, 4);
 
-function items(numbers: Iterable<number>): Int32Array[] {
-  return Array.from(numbers, (n) => Int32Array.from({ length: ITEM_WORDS }, (_, i) => n * (i + 1)));
+function items(numbers: Iterable<number>): Int32Array {
+  const each = Array.from(numbers, (n) =>
+    Array.from({ length: ITEM_WORDS }, (_, i) => n * (i + 1)),
+  );
+  return Int32Array.from(each.flat());
 }
 
 /** What each side has alone, as numbers, and how many symbols that took. */
 function difference(here: Set<number>, there: Set<number>): [number[], number[], number] {
   const writer = new SymbolWriter(items(there), key);
-  const reader = new SymbolReader(items(here), key);
+  const reader = new SymbolReader(new SymbolWriter(items(here), key), key);
   for (let count = 4; ; count = Math.ceil(count * 1.25)) {
     const from = reader.count * SYMBOL_WORDS;
     const done = reader.take(writer.first(count).slice(from, count * SYMBOL_WORDS));

@@ -29,15 +29,20 @@ class Places {
     this.#step = check1 | 1;
   }
 
-  /** Goes to the next place: the i-th symbol holds about one of 1 + i/2 items. */
+  /** Goes to the next place. */
   advance(): void {
     this.#state = (this.#state + this.#step) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 16), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    const chance = (mixed ^ (mixed >>> 16)) >>> 0;
-    const apart = (this.next + 1.5) * (65_536 / Math.sqrt(chance + 1) - 1);
-    this.next += Math.max(1, Math.ceil(apart));
+    this.next += distance(this.next, this.#state);
   }
+}
+
+/** From a place of an item to the next, by chance: the i-th symbol holds about one of 1 + i/2 items. */
+function distance(from: number, state: number): number {
+  let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  const chance = (mixed ^ (mixed >>> 16)) >>> 0;
+  const apart = (from + 1.5) * (65_536 / Math.sqrt(chance + 1) - 1);
+  return Math.max(1, Math.ceil(apart));
 }
 
 interface Placed {
@@ -50,11 +55,15 @@ interface Placed {
 
 const digest = new Digest();
 
+function checkOf(items: Int32Array, at: number, key: Int32Array, check: Int32Array): void {
+  digest.seed(key, 0);
+  for (let i = at; i < at + ITEM_WORDS; i++) digest.word(items[i] as number);
+  digest.writeTo(check, 0);
+}
+
 function placed(words: Int32Array, key: Int32Array, sign: number): Placed {
   const check = new Int32Array(4);
-  digest.seed(key, 0);
-  for (let i = 0; i < ITEM_WORDS; i++) digest.word(words[i] as number);
-  digest.writeTo(check, 0);
+  checkOf(words, 0, key, check);
   return { words, check, places: new Places(check[2] as number, check[3] as number), sign };
 }
 
@@ -80,21 +89,62 @@ function enlarged(symbols: Int32Array, count: number): Int32Array {
 
 /** A set as symbols, as many as are asked for. */
 export class SymbolWriter {
-  readonly #items: readonly Placed[];
+  /** The items, one behind the other. */
+  readonly items: Int32Array;
+  readonly #checks: Int32Array;
+  /** Of each item: the next of its places, and what the one behind that comes from. */
+  readonly #next: Float64Array;
+  readonly #states: Int32Array;
+  readonly #steps: Int32Array;
   #symbols: Int32Array = new Int32Array(0);
 
   /** `key` is the chance both sides share. */
-  constructor(items: Iterable<Int32Array>, key: Int32Array) {
-    this.#items = Array.from(items, (words) => placed(words, key, 1));
+  constructor(items: Int32Array, key: Int32Array) {
+    const count = items.length / ITEM_WORDS;
+    this.items = items;
+    this.#checks = new Int32Array(count * CHECK_WORDS);
+    this.#next = new Float64Array(count);
+    this.#states = new Int32Array(count);
+    this.#steps = new Int32Array(count);
+    const check = new Int32Array(4);
+    for (let item = 0; item < count; item++) {
+      checkOf(items, item * ITEM_WORDS, key, check);
+      this.#checks[item * CHECK_WORDS] = check[0] as number;
+      this.#checks[item * CHECK_WORDS + 1] = check[1] as number;
+      this.#states[item] = check[2] as number;
+      this.#steps[item] = (check[3] as number) | 1;
+    }
   }
 
   /** The first `count` symbols. */
   first(count: number): Int32Array {
-    if (count * SYMBOL_WORDS > this.#symbols.length) {
-      this.#symbols = enlarged(this.#symbols, count);
-      for (const item of this.#items) spread(item, this.#symbols, count, null);
-    }
+    if (count * SYMBOL_WORDS <= this.#symbols.length) return this.#symbols;
+    this.#symbols = enlarged(this.#symbols, count);
+    for (let item = 0; item < this.#next.length; item++) this.#spread(item, count);
     return this.#symbols;
+  }
+
+  /** As `spread`, of an item that is no object: sets may be large. */
+  #spread(item: number, end: number): void {
+    const symbols = this.#symbols;
+    const { items } = this;
+    const checks = this.#checks;
+    let next = this.#next[item] as number;
+    if (next >= end) return;
+    let state = this.#states[item] as number;
+    const step = this.#steps[item] as number;
+    const from = item * ITEM_WORDS;
+    while (next < end) {
+      const at = next * SYMBOL_WORDS;
+      for (let i = 0; i < ITEM_WORDS; i++) (symbols[at + i] as number) ^= items[from + i] as number;
+      for (let i = 0; i < CHECK_WORDS; i++)
+        (symbols[at + ITEM_WORDS + i] as number) ^= checks[item * CHECK_WORDS + i] as number;
+      (symbols[at + COUNT] as number) += 1;
+      state = (state + step) | 0;
+      next += distance(next, state);
+    }
+    this.#next[item] = next;
+    this.#states[item] = state;
   }
 }
 
@@ -108,8 +158,9 @@ export class SymbolReader {
   readonly here: Int32Array[] = [];
   readonly there: Int32Array[] = [];
 
-  constructor(items: Iterable<Int32Array>, key: Int32Array) {
-    this.#own = new SymbolWriter(items, key);
+  /** `own` may serve several readers. */
+  constructor(own: SymbolWriter, key: Int32Array) {
+    this.#own = own;
     this.#key = key;
   }
 

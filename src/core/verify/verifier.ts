@@ -12,7 +12,13 @@ import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
 import { type Finding, judge, statesOf } from "./findings.ts";
 import * as messages from "./messages.ts";
-import { type Comparison, type Partner, ShardComparison, type Whole } from "./shard-comparison.ts";
+import {
+  type Comparison,
+  type Partner,
+  ShardComparison,
+  SYMBOLS_FIRST,
+  type Whole,
+} from "./shard-comparison.ts";
 import { SpanComparison } from "./span-comparison.ts";
 import { SLICE_CELLS } from "./shard-pass.ts";
 
@@ -21,7 +27,7 @@ export interface Order {
   /** Four words of chance. */
   readonly chance: Int32Array;
   readonly mends: boolean;
-  /** Slots among all that are known to differ; null for everything. */
+  /** Slots among all; null for everything. Those that are to be mended are looked at key by key at once. */
   readonly slots: readonly number[] | null;
 }
 
@@ -97,10 +103,11 @@ export class Verifier {
       mends,
       findings,
       members: replica.members.names.length,
-      symbols: 16,
+      symbols: SYMBOLS_FIRST,
       ask: (link, ask, comparison) => this.#ask(link, ask, comparison),
     };
-    const queue = slots === null ? spansOf(replica.keyspace.entries) : tasksOf(slots, partners);
+    const queue =
+      slots === null ? spansOf(replica.keyspace.entries) : tasksOf(slots, partners, mends);
     const shards = queue.reduce((sum, task) => sum + ("count" in task ? task.count : 1), 0);
     this.#run = {
       whole,
@@ -236,12 +243,16 @@ function spansOf(keys: number): Task[] {
   return spans;
 }
 
-/** Slots that are known to differ, by their shards. */
-function tasksOf(slots: readonly number[], partners: readonly Partner[]): Task[] {
+/** Slots by their shards; those that are to be mended are known to differ. */
+function tasksOf(
+  slots: readonly number[],
+  partners: readonly Partner[],
+  isSuspect: boolean,
+): Task[] {
   const shards = Map.groupBy(slots, (slot) => Math.floor(slot / SHARD_SLOTS));
   return [...shards]
     .filter(([shard]) => shard < ALL_SHARDS)
-    .map(([shard, those]) => ({ shard, slots: those, partners, isSuspect: true }));
+    .map(([shard, those]) => ({ shard, slots: those, partners, isSuspect }));
 }
 
 function slotsOf(shard: number): number[] {

@@ -18,8 +18,9 @@ import { DIGEST_WORDS } from "./digest.ts";
 import { KeyStateWriter } from "./key-state.ts";
 import * as messages from "./messages.ts";
 import { visitKey } from "./parts.ts";
-import { type KeySum, ShardPass, SLICE_CELLS } from "./shard-pass.ts";
-import { ITEM_WORDS, SYMBOL_WORDS, SymbolWriter } from "./symbols.ts";
+import type { KeySums } from "./key-sums.ts";
+import { ShardPass, SLICE_CELLS } from "./shard-pass.ts";
+import { SYMBOL_WORDS, SymbolWriter } from "./symbols.ts";
 
 type Question = Extract<messages.Ask, { shard: number }>;
 
@@ -145,15 +146,12 @@ export class Witness {
     const sink = this.#open(job, "keys");
     job.link.numbering.writeVector(sink, pass.vector);
     messages.writeNames(sink, pass.changedNames());
-    const keys = [...(pass.keys?.values() ?? [])].map(({ words }) => words);
-    const whole = keys.length * ITEM_WORDS <= symbols * SYMBOL_WORDS;
+    const items = pass.keys?.words ?? new Int32Array(0);
+    const whole = items.length <= symbols * SYMBOL_WORDS;
     sink.u8(Number(whole));
-    if (whole) {
-      const items = new Int32Array(keys.length * ITEM_WORDS);
-      keys.forEach((words, i) => items.set(words, i * ITEM_WORDS));
-      messages.writeItems(sink, items);
-    } else {
-      job.symbols = new SymbolWriter(keys, job.question.key);
+    if (whole) messages.writeItems(sink, items);
+    else {
+      job.symbols = new SymbolWriter(items, job.question.key);
       messages.writeSymbols(sink, job.symbols.first(symbols));
     }
     this.#send(job.link, sink.copy());
@@ -174,30 +172,25 @@ export class Witness {
     this.#send(job.link, sink.copy());
   }
 
-  #tellStates(
-    job: Job,
-    pass: ShardPass,
-    keys: ReadonlyMap<string, KeySum>,
-    names: readonly string[],
-  ): void {
+  #tellStates(job: Job, pass: ShardPass, keys: KeySums, names: readonly string[]): void {
     const sink = this.#open(job, "states");
     const changed = pass.changedNames();
     sink.varint(names.length);
     for (const name of names) {
-      const key = keys.get(name);
+      const at = keys.find(name);
       if (changed === null || changed.has(name)) messages.writeStatus(sink, name, "changed");
-      else if (key === undefined) messages.writeStatus(sink, name, "absent");
+      else if (at < 0) messages.writeStatus(sink, name, "absent");
       else if (sink.length > STATES_BYTES_MAX) messages.writeStatus(sink, name, "yet");
-      else this.#tellState(sink, name, key);
+      else this.#tellState(sink, name, keys.db(at), keys.name(at));
     }
     this.#send(job.link, sink.copy());
   }
 
-  #tellState(sink: Sink, name: string, key: KeySum): void {
+  #tellState(sink: Sink, name: string, db: number, bytes: Buffer): void {
     const { keyspace } = this.#replica;
     const place = this.#place;
     const entry = this.#entry;
-    keyspace.locate(place, key.db, key.name, 0, key.name.length);
+    keyspace.locate(place, db, bytes, 0, bytes.length);
     // It has not changed, so it is there; what is not is damage done since.
     if (place.at < 0) return messages.writeStatus(sink, name, "changed");
     place.table.load(place.at, entry);
@@ -205,8 +198,8 @@ export class Witness {
     if (entry.kind === OBJECT && place.table.object(entry).bodies.some(isLarge))
       return messages.writeStatus(sink, name, "large");
     messages.writeStatus(sink, name, "told");
-    sink.varint(key.db);
-    sink.bytes(key.name, 0, key.name.length);
+    sink.varint(db);
+    sink.bytes(bytes, 0, bytes.length);
     const writer = new KeyStateWriter(sink);
     visitKey(place.table, entry, writer, isLarge);
     writer.end();

@@ -58,7 +58,7 @@ const READ_BYTES = 1024 * 1024;
 const PASSES_MAX = 3;
 
 /** By it a block is known again. */
-export function sumOf(block: Uint8Array): string {
+function sumOf(block: Uint8Array): string {
   return sha256(block).subarray(0, 8).toString("hex");
 }
 
