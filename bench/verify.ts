@@ -15,11 +15,14 @@ import { RespConnection } from "../test/support/resp-connection.ts";
 import { tempDir } from "../test/support/temp-dir.ts";
 import type { BenchOptions } from "./answer.ts";
 import { table } from "./answer.ts";
+import { processSeconds } from "./processor-time.ts";
 
 interface Step {
   readonly step: string;
   readonly differences: number;
   readonly tookMs: number;
+  /** Processor time of all regions: on two processors it takes at least half of it. */
+  readonly seconds: number;
   readonly bytes: number;
   readonly equal: boolean | null;
 }
@@ -68,12 +71,13 @@ export async function verify({ quick, note }: BenchOptions): Promise<VerifyAnswe
 
 export function verifyTable({ steps }: VerifyAnswer): string {
   return table([
-    ["step", "equal", "differences", "seconds", "bytes sent and received by who asks"],
-    ...steps.map(({ step, equal, differences, tookMs, bytes }) => [
+    ["step", "equal", "differences", "seconds", "of processors", "bytes of who asks"],
+    ...steps.map(({ step, equal, differences, tookMs, seconds, bytes }) => [
       step,
       `${equal}`,
       `${differences}`,
       (tookMs / 1000).toFixed(1),
+      seconds.toFixed(1),
       `${bytes}`,
     ]),
   ]);
@@ -108,6 +112,8 @@ async function ask(
     return status.links.every(({ state }) => state === "live");
   };
   while (!(await isLinked())) await new Promise((resolve) => setTimeout(resolve, 100));
+  const used = (): number => regions.reduce((sum, { pid }) => sum + processSeconds(pid), 0);
+  const before = used();
   await fetch(`${url.href}?mend=${mend}`, { method: "POST" });
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -115,7 +121,10 @@ async function ask(
     if (state.running) continue;
     if (state.report === null) throw new Error("the comparison failed");
     const { differences, tookMs, bytes, equal, reason } = state.report;
-    note(`${step}: ${equal} (${reason ?? "no doubt"}), ${differences} differences, ${tookMs} ms`);
-    return { step, differences, tookMs, bytes, equal };
+    const seconds = used() - before;
+    note(
+      `${step}: ${equal} (${reason ?? "no doubt"}), ${differences} differences, ${tookMs} ms, ${seconds} s of processors`,
+    );
+    return { step, differences, tookMs, seconds, bytes, equal };
   }
 }

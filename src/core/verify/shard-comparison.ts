@@ -458,9 +458,9 @@ function sumText(words: Int32Array): string {
   return hex(words, NAME_WORDS);
 }
 
+const sumBytes = Buffer.alloc(DIGEST_WORDS * 4);
+
 function hex(words: Int32Array, at: number): string {
-  let text = "";
-  for (let i = at; i < at + DIGEST_WORDS; i++)
-    text += ((words[i] as number) >>> 0).toString(16).padStart(8, "0");
-  return text;
+  for (let i = 0; i < DIGEST_WORDS; i++) sumBytes.writeInt32BE(words[at + i] as number, i * 4);
+  return sumBytes.toString("hex");
 }
