@@ -195,6 +195,7 @@ export class Clients implements ClientService {
         const wait = wrote ? replica.wrote(session, seq) : null;
         if (wait !== null) this.#host.turnEnded();
         this.deliver(client, bytes, replica.hold(seq), wait);
+        client.released();
         client.output.resume();
       }
     }
@@ -465,8 +466,13 @@ class NodeClient implements ServedClient {
 
   /** Whether its next command has to wait until something has come for the one before, or for it. */
   get #isWaiting(): boolean {
-    const { waiter, pending, forwarded } = this.session;
-    return waiter !== null || pending?.outcome === null || forwarded?.state === "under way";
+    const { waiter, deciding, pending, forwarded } = this.session;
+    return (
+      waiter !== null ||
+      deciding ||
+      pending?.outcome === null ||
+      forwarded?.state === "under way"
+    );
   }
 
   get isIdle(): boolean {
@@ -529,7 +535,7 @@ class NodeClient implements ServedClient {
       if (replyWait !== null) hold = this.#deliverWaiting(mark, hold, seq, replyWait);
       else if (seq > hold) hold = seq;
       replica.run.blocking.serve();
-      if (session.waiter !== null) {
+      if (session.waiter !== null || session.deciding) {
         this.output.pause();
         break;
       }
@@ -589,7 +595,7 @@ class NodeClient implements ServedClient {
     this.session.closing = true;
     this.#host.replica.run.blocking.leave(this.session);
     this.#clients.sendGatheredTo(this);
-    if (this.heldCount === 0) this.output.close();
+    this.released();
   }
 
   /** Closes at once, whatever is owed to the client: that is too much. */
@@ -599,9 +605,9 @@ class NodeClient implements ServedClient {
     this.output.close(true);
   }
 
-  /** A held reply was sent. */
+  /** A reply was sent; or nothing more is to come. */
   released(): void {
-    if (this.ending && this.heldCount === 0) this.output.close();
+    if (this.ending && this.heldCount === 0 && !this.session.deciding) this.output.close();
   }
 
   drained(): void {}

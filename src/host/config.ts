@@ -36,8 +36,6 @@ const CONFLICT_ERROR = `must be one of ${POLICIES.join(", ")}, or a module such 
 
 const POP_ERROR =
   "must be local or owner: this version has no strong, so let the owner of a key pop";
-const WRITES_ERROR =
-  "must be local or home: this version has no global, so let each key have a home";
 
 /** Whether a conflict policy is a file rather than a word. */
 function isModule(conflict: string): boolean {
@@ -57,7 +55,7 @@ const keyspace = group({
   readLevel: oneOf(LEVELS).optional(),
   writeLevel: oneOf(LEVELS).optional(),
   pop: z.enum(POPS, { error: POP_ERROR }).optional(),
-  writes: z.enum(WRITES_AT, { error: WRITES_ERROR }).optional(),
+  writes: oneOf(WRITES_AT).optional(),
   home: text("must be a region name").regex(REGION, { error: "must be a region name" }).optional(),
   forward: oneOf(FORWARDS).optional(),
 });

@@ -7,6 +7,7 @@
  * Invariant: until it is installed the replica goes on as it was, crash or no crash. It takes the place of our own checkpoint, of a
  * position of our own log, so recovery is the same as ever: what only we have lies in the log behind that position.
  */
+import { promisesOf } from "../core/replica/checkpoint.ts";
 import type { SnapshotStep } from "../core/replica/joining.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import { markUntil, saveMark } from "./joining-mark.ts";
@@ -86,6 +87,8 @@ export class SnapshotJob {
     // What was lost and is not recorded yet would be found again by nobody.
     while (replica.exchange.joining.whole && conflicts.pending.size > 0) await turn();
     await saveMark(storage.identity, markUntil(until, replica.origins));
+    // It takes the place of ours, which had what we have promised.
+    for (const section of promisesOf(replica)) await writer.section(section);
     await durable(replica.index.end);
     await renewChain();
     this.#writer = null;

@@ -86,6 +86,7 @@ export async function startUp(
     "recovered",
   );
   await saveOrigin(storage.identity, origin, config.durability, false);
+  if (chosen.directory !== "own") replica.strong.lost(chance.nowMs);
   loadUsers(replica, world);
   return { clock, replica, checkpoint, mark, shown };
 }

@@ -259,7 +259,7 @@ export class Verification {
     const sink = new Sink();
     beginTell(sink, peer.numbering, id, healed === null ? "refused" : "healed");
     sink.text(healed === null ? "it compares or mends already" : String(healed));
-    replica.exchange.sendOn(peer, FRAME.VERIFY_TELL, sink.copy());
+    replica.exchange.send(peer, FRAME.VERIFY_TELL, sink.copy());
     this.#host.turnEnded();
   }
 

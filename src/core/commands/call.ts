@@ -33,7 +33,7 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   run.touching = run.keyspace.tracksAccess && !run.session.noTouch && (entry.bits & GLANCES) === 0;
   run.executing = true;
   stats.current = entry.index;
-  entry.run(run, args, reply);
+  if (run.strong?.takes(entry, args, reply) !== true) entry.run(run, args, reply);
   run.executing = false;
   const { tracking } = run.session;
   if (tracking !== null && ((entry.bits & READS) !== 0 || entry.command.group === "scripting"))

@@ -56,6 +56,9 @@ const bitsOfFlags: Partial<Record<Flag, number>> = {
 /** Runs another command, which its arguments name. */
 export const WRAPS = 16384;
 
+/** Works on a strong key. */
+export const STRONG = 32768;
+
 /** One command or subcommand in the table. */
 export class CommandEntry {
   readonly command: Command;
@@ -79,6 +82,7 @@ export class CommandEntry {
     if (command.subscriberMay === true) bits |= SUBSCRIBER;
     if (command.pushes === true) bits |= PUSHES;
     if (command.wraps !== undefined) bits |= WRAPS;
+    if (command.strong ?? (command.group === "string" || command.group === "hash")) bits |= STRONG;
     if (command.complexity === "O(1)" && command.keys[0] > 0) bits |= SMALL;
     for (const flag of command.flags) bits |= bitsOfFlags[flag] ?? 0;
     this.bits = bits;

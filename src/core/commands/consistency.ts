@@ -29,6 +29,8 @@ export interface Consistency {
   readonly barrier: boolean;
   /** How old what a read shows may be. */
   readonly staleMs: number | null;
+  /** Of a command on a strong key: its reply stands behind the key's version. */
+  readonly versioned: boolean;
   readonly timeoutMs: number;
 }
 
@@ -38,6 +40,7 @@ export const UNSAID: Consistency = {
   atomic: false,
   barrier: false,
   staleMs: null,
+  versioned: false,
   timeoutMs: TIMEOUT_MS,
 };
 

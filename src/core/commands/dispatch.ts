@@ -3,7 +3,7 @@
  *
  *   known? ─► arity ─► authenticated? ─► anything to serve? ─► allowed in MULTI? ─► writes refused? ─► queued by MULTI, or run and committed
  *
- * Invariant: every command gets exactly one reply, later if it waits (`session.waiter`), except where CLIENT REPLY says otherwise,
+ * Invariant: every command gets exactly one reply, later if it waits (`session.waiter`, `session.deciding`), except where CLIENT REPLY says otherwise,
  * a waiting client goes, SHUTDOWN ends everything, and one confirmation a name answers SUBSCRIBE and its kin; one
  * command, or one EXEC, commits at most one record. A common command allocates nothing here. What a handler throws is a bug,
  * and nobody here catches it.
@@ -35,6 +35,7 @@ import {
 } from "./errors.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
+import { MIXED, touchesStrong } from "./strong-calls.ts";
 import { commandTable } from "./table.ts";
 import { enqueue, queueWrites } from "./transactions.ts";
 
@@ -75,7 +76,9 @@ function dispatchWrapped(run: Run, outer: CommandEntry, args: Args, reply: Reply
   if ((entry.bits & WRAPS) !== 0) return refuse(run, outer, NOT_WITHIN, reply);
   if (session.queue !== null && (entry.bits & IMMEDIATE) === 0)
     return refuse(run, outer, LEVEL_OF_EXEC, reply);
+  session.said = called.said;
   dispatch(run, entry, called.args, reply);
+  session.said = null;
 }
 
 /** What a client calls: the command itself, or the one that it names. Null when nobody knows it. */
@@ -151,6 +154,7 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     return refuse(run, entry, onlySubscribing(entry.name), reply);
   if (session.queue !== null && (bits & IMMEDIATE) === 0) {
     if ((bits & NEVER_QUEUED) !== 0) return refuse(run, entry, NOT_IN_MULTI, reply);
+    if (touchesStrong(run, entry, args)) return refuse(run, entry, MIXED, reply);
     return enqueue(run, entry, args, reply);
   }
   call(run, entry, args, reply);

@@ -189,6 +189,7 @@ export const dumpCommands: readonly Command[] = [
     keys: [1, 1, 1],
     complexity: "O(N) for N bytes",
     summary: "Reads a value in Redis' own format",
+    strong: true,
     run: dump,
   },
   {

@@ -93,6 +93,7 @@ const common = {
   categories: ["keyspace"],
   group: "generic",
   complexity: "O(1)",
+  strong: true,
 } as const;
 const writes = { ...common, arity: -3, flags: ["write", "fast"] } as const;
 const reads = { ...common, arity: 2, flags: ["readonly", "fast"] } as const;

@@ -248,6 +248,8 @@ function hsetex(run: Run, args: Args, reply: Reply): void {
 }
 
 const common = {
+  // A strong value is kept in the format of Redis 7.0, in which fields have no deadlines.
+  strong: false,
   keys: [1, 1, 1],
   categories: ["hash"],
   group: "hash",

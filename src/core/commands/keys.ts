@@ -112,7 +112,13 @@ function flushing(everything: boolean): Handler {
 }
 
 const common = { categories: ["keyspace"], group: "generic" } as const;
-const many = { ...common, arity: -2, keys: [1, -1, 1], complexity: "O(N) for N keys" } as const;
+const many = {
+  ...common,
+  arity: -2,
+  keys: [1, -1, 1],
+  complexity: "O(N) for N keys",
+  strong: true,
+} as const;
 const whole = {
   categories: ["keyspace", "dangerous"],
   group: "server",
@@ -169,6 +175,7 @@ export const keyCommands: readonly Command[] = [
     complexity: "O(1)",
     summary: "Tells the type of a key",
     glances: true,
+    strong: true,
     run: type,
   },
   {

@@ -18,7 +18,7 @@ import { millisecondsAt } from "./timeouts.ts";
 
 const NO_LEVEL = `ERR a level is one of ${LEVELS.join(", ")}`;
 const DO_GRAMMAR =
-  "ERR AA.DO takes [<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [STALE <ms>] [TIMEOUT <ms>] and then a command";
+  "ERR AA.DO takes [<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [STALE <ms>] [TIMEOUT <ms>] and then a command";
 
 const common = { keys: [0, 0, 0], categories: ["connection"], group: "consistency" } as const;
 const flags = ["noscript", "loading", "stale", "fast"] as const;
@@ -44,7 +44,7 @@ export const levelCommands: readonly Command[] = [
     complexity: "Depends on the command",
     summary: "Runs one command at a level",
     usage:
-      "[<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [STALE <ms>] [TIMEOUT <ms>] command",
+      "[<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [STALE <ms>] [TIMEOUT <ms>] command",
     wraps: calledBy,
     run: (_run, _args, reply) => reply.error(DO_GRAMMAR),
   },
@@ -151,6 +151,7 @@ function optionAt(args: Args, i: number): Option | null {
   if (both !== null) return { words: 1, said: { read: both, write: both } };
   if (args.is(i, "ATOMIC")) return { words: 1, said: { atomic: true } };
   if (args.is(i, "BARRIER")) return { words: 1, said: { barrier: true } };
+  if (args.is(i, "VERSIONED")) return { words: 1, said: { versioned: true } };
   const ms = i + 1 < args.count ? roughlyAt(args, i + 1) : Number.NaN;
   if (args.is(i, "STALE")) return ms >= 0 ? { words: 2, said: { staleMs: ms } } : null;
   if (args.is(i, "TIMEOUT")) return ms >= 0 ? { words: 2, said: { timeoutMs: ms } } : null;

@@ -26,6 +26,7 @@ import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
 import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import type { StrongCalls } from "./strong-calls.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 import { Libraries } from "./libraries.ts";
 import { ScriptRun } from "./script-run.ts";
@@ -143,6 +144,10 @@ export class Run {
   /** The functions that every region has. */
   readonly libraries: Libraries;
   readonly scriptRun: ScriptRun;
+  /** What takes commands on strong keys; null where there can be none. */
+  strong: StrongCalls | null = null;
+  /** The version of the strong key on whose value a command runs; null where it runs on data. */
+  strongVersion: number | null = null;
   /** Clients whose command waits for a key. */
   readonly blocking: Blocking;
   /** Which commands are for other replicas. */

@@ -75,6 +75,10 @@ export class Session {
   tracking: Tracked | null = null;
   /** The client's command waits for a key, and those behind it wait for the command. */
   waiter: Waiter | null = null;
+  /** The client's command waits until most regions agree on it, and those behind it wait for it. */
+  deciding = false;
+  /** What was said for the command that runs alone; null for nothing. */
+  said: Consistency | null = null;
   /** What was said of levels for this connection. */
   consistency: Consistency = UNSAID;
   /** What the session has seen elsewhere and this replica may not have yet. */

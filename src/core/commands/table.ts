@@ -41,6 +41,7 @@ import { sortCommands } from "./sort.ts";
 import { sortedSetCommands } from "./sorted-sets.ts";
 import { streamCommands } from "./streams.ts";
 import { stringCommands } from "./strings.ts";
+import { strongCommands } from "./strong.ts";
 import { transactionCommands } from "./transactions.ts";
 
 export const commandTable: CommandTable = new CommandTable([
@@ -78,6 +79,7 @@ export const commandTable: CommandTable = new CommandTable([
   siblingCommands,
   keyspaceCommands,
   levelCommands,
+  strongCommands,
   sessionCommands,
   sortCommands(() => commandTable),
   scriptCommands(() => commandTable),

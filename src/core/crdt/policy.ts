@@ -60,8 +60,8 @@ export type XRead = (typeof XREADS)[number];
 export const PUBSUBS = ["local", "global"] as const;
 type PubSub = (typeof PUBSUBS)[number];
 
-/** Where keys are written: in every region, or by one owner, to whom the others forward. */
-export const WRITES_AT = ["local", "home"] as const;
+/** Where keys are written: in every region; by one owner, to whom the others forward; or by agreement of most regions. */
+export const WRITES_AT = ["local", "home", "global"] as const;
 type WritesAt = (typeof WRITES_AT)[number];
 
 /** Who takes elements out of lists, sorted sets, sets and streams: every region what it sees, or the owner of the key. */
@@ -134,6 +134,14 @@ export class Policies {
 
   /** Whether some keys of any keyspace are written or taken from by an owner. */
   haveOwners = false;
+
+  /** Whether the keys of any keyspace are strong. */
+  haveStrong = false;
+
+  /** Whether a key is strong: most regions agree on each of its changes. */
+  isStrong(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.haveStrong && this.find(bytes, start, end)?.writes === "global";
+  }
 
   /** The levels of reads and writes of a key for which nothing was said. */
   levelsOf(bytes: Uint8Array, start: number, end: number): Required<More> {
@@ -212,6 +220,7 @@ export class Policies {
     this.haveOwners = this.#keyspaces.some(
       ({ writes, pop }) => writes === "home" || pop === "owner",
     );
+    this.haveStrong = this.#keyspaces.some(({ writes }) => writes === "global");
   }
 
   /** Whether the prefix was there. */

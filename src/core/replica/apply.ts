@@ -28,6 +28,7 @@ import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
+import type { StrongValue } from "../strong/strong-state.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { Garbage } from "./garbage.ts";
 
@@ -50,6 +51,14 @@ export class Applier {
     this.keyspace = keyspace;
     this.garbage = garbage;
     this.conflicts = new Conflicts(keyspace);
+  }
+
+  /** Called with what was decided about a strong key. */
+  onLearned: (place: Place, value: StrongValue) => void = () => {};
+
+  /** Hears what was decided about a strong key: that is none of the data here. */
+  learn(place: Place, value: StrongValue): void {
+    this.onLearned(place, value);
   }
 
   /** Writes a string: replaces the values and deadlines the record has seen. */

@@ -23,13 +23,16 @@ import { type Collection, HASH, Key, type MemberFloor, SET } from "../crdt/key.t
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
+import type { Strong } from "../strong/strong.ts";
+import { readValue, writeValue } from "../strong/strong-state.ts";
 import { checkCell } from "./cell-check.ts";
 import { readBody, readCounting, readDb, readKind } from "./effect.ts";
 import type { GarbageItem } from "./garbage.ts";
 import { readLineage } from "./lineage.ts";
 import type { Replica } from "./replica.ts";
 
-export const CHECKPOINT_VERSION = 3;
+/** Format 4 has strong keys: without any it is still format 3, which an older version reads. */
+export const CHECKPOINT_VERSION = 4;
 /** Entries in a slice: what is written between two turns. Once it has so many bytes, it ends sooner. */
 const SLICE_ENTRIES = 1024;
 const SLICE_BYTES = 64 * 1024;
@@ -41,6 +44,10 @@ const NEVER = 2 ** 48 - 1;
 const MORE = 128;
 /** Instead of a key's parts: the floors of its members. */
 const MEMBER_FLOORS = 129;
+/** Instead of a key's parts: what was decided about it, a strong key. */
+const LEARNED = 130;
+/** Instead of a key's parts, behind a key of no name: what this member has promised and accepted. */
+const ACCEPTOR = 131;
 
 /** What garbage waits, by its number. */
 const ITEM_KINDS = ["", "flush", "resets", "member", "floor"] as const;
@@ -80,18 +87,27 @@ export class CheckpointWriter {
   #bodies: LargeBody[] = [];
   #hash = 0;
   readonly #place = new Place();
+  /** Strong keys, which come behind all others; null before their turn. */
+  #strong: Iterator<void> | null = null;
+  readonly #of: Strong;
+  readonly #isOurs: boolean;
   /** Keys in the sections so far. */
   entries = 0;
   /** The position from which the log is replayed after loading. */
   readonly position: number;
 
-  /** Begins at the end of the log: every record applied must have been appended. */
-  constructor(replica: Replica, sliceEntries = SLICE_ENTRIES) {
+  /**
+   * Begins at the end of the log: every record applied must have been appended. One that is for another member (`isOurs` false) says
+   * nothing of what this one has promised.
+   */
+  constructor(replica: Replica, sliceEntries = SLICE_ENTRIES, isOurs = true) {
     assert(replica.records.empty, "a checkpoint begins between blocks");
     this.#origins = replica.origins;
     this.#told = replica.origins.count;
     this.#keyspace = replica.keyspace;
     this.#sliceEntries = sliceEntries;
+    this.#of = replica.strong;
+    this.#isOurs = isOurs;
     this.position = replica.index.end;
     writeHeader(this.#sink, replica);
     this.#header = this.#sink.copy();
@@ -104,9 +120,10 @@ export class CheckpointWriter {
       this.#header = null;
       return header;
     }
-    if (this.#walked && this.#bodies.length === 0) return null;
+    const isWalked = this.#walked && this.#bodies.length === 0;
     const sink = this.#sink;
     sink.clear();
+    if (isWalked) return this.#nextStrong();
     // A record that arrived since may come from an origin that the sections so far do not know.
     const { count } = this.#origins;
     sink.varint(count - this.#told);
@@ -114,6 +131,13 @@ export class CheckpointWriter {
     if (this.#bodies.length > 0) this.#writeSlice();
     else this.#writeEntries();
     return sink.view();
+  }
+
+  /** A section of strong keys, or null behind the last. */
+  #nextStrong(): Buffer | null {
+    this.#sink.varint(0);
+    this.#strong ??= writeStrong(this.#sink, this.#of, this.#isOurs);
+    return this.#strong.next().done === true && this.#sink.length === 1 ? null : this.#sink.view();
   }
 
   /** Where the next section begins, for `resume`. */
@@ -136,6 +160,7 @@ export class CheckpointWriter {
     this.#bodies = [...place.bodies];
     this.#hash = place.hash;
     this.entries = place.entries;
+    this.#strong = null;
   }
 
   #writeEntries(): void {
@@ -338,6 +363,11 @@ export class CheckpointLoader {
       return keyspace.settle(place, key);
     }
     if (parts === MEMBER_FLOORS) return this.#memberFloors(source);
+    if (parts === LEARNED) {
+      this.#replica.strong.learned.take(db, name, readValue(source));
+      return;
+    }
+    if (parts === ACCEPTOR) return this.#replica.strong.acceptor.replay(source.view(), 0);
     const key = new Key();
     // Should the key be there already, this entry takes its place, in the counts too.
     if (place.at >= 0) {
@@ -443,7 +473,9 @@ function writeHeader(sink: Sink, replica: Replica): void {
   const writeVector = (vector: Vector): void => {
     for (let number = 0; number < origins.count; number++) sink.varint(vector.get(number));
   };
-  sink.u8(CHECKPOINT_VERSION);
+  const { strong } = replica;
+  const isPlain = strong.learned.size === 0 && strong.acceptor.isBlank;
+  sink.u8(isPlain ? CHECKPOINT_VERSION - 1 : CHECKPOINT_VERSION);
   sink.varint(origins.count);
   for (let number = 0; number < origins.count; number++) writeOrigin(sink, origins.get(number));
   sink.varint(index.end);
@@ -495,6 +527,38 @@ function writeHeader(sink: Sink, replica: Replica): void {
       writeSeq(sink, reset.seq);
       writeAmount(sink, reset.sum);
     }
+  }
+}
+
+/** What this member has promised, as sections to stand behind those of another member's copy. */
+export function* promisesOf({ strong }: Replica): Generator<Buffer> {
+  const sink = new Sink(SLICE_BYTES);
+  const steps = writeStrong(sink, strong, true);
+  for (;;) {
+    sink.clear();
+    sink.varint(0);
+    const { done } = steps.next();
+    if (sink.length > 1) yield sink.copy();
+    if (done === true) return;
+  }
+}
+
+/** Writes strong keys into a sink, a slice between two steps. */
+function* writeStrong(sink: Sink, { learned, acceptor }: Strong, isOurs: boolean): Generator<void> {
+  for (const { db, key, ...value } of learned.all()) {
+    sink.varint(db);
+    sink.bytes(key, 0, key.length);
+    sink.u8(LEARNED);
+    writeValue(sink, value);
+    if (sink.length >= SLICE_BYTES) yield;
+  }
+  if (!isOurs) return;
+  for (const part of acceptor.parts(SLICE_BYTES)) {
+    sink.varint(0);
+    sink.bytes(part, 0, 0);
+    sink.u8(ACCEPTOR);
+    sink.bytes(part, 0, part.length);
+    yield;
   }
 }
 

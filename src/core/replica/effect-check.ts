@@ -131,6 +131,11 @@ function checkPayload(
       source.skip(length);
       return checkChunk(chunk, length);
     }
+    case effect.OP_LEARN:
+      source.varint();
+      source.skip(6);
+      if (source.u8() !== 0) skipBytes(source);
+      return;
     case effect.OP_EXPIRE:
       source.skip(6);
       return;

@@ -25,6 +25,7 @@ import {
   STRING,
 } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
+import { readValue } from "../strong/strong-state.ts";
 import type { Applier } from "./apply.ts";
 import type { Lineage } from "./lineage.ts";
 
@@ -83,6 +84,8 @@ export const OP_REMOVE_OLDER = 26;
 export const OP_SET_STRICT = 27;
 /** Nothing. */
 export const OP_REMOVE_STRICT = 28;
+/** varint version, deadline u48, u8 has, [value]: what was decided about a strong key */
+export const OP_LEARN = 29;
 /** tag u8, name, dots, value */
 export const OP_RESOLVE = 48;
 
@@ -354,6 +357,9 @@ export class EffectReader {
         applier.resolve(place, tag, name, dots, Buffer.from(source.view()));
         return;
       }
+      case OP_LEARN:
+        applier.learn(place, readValue(source));
+        return;
       case OP_EXPIRE:
         applier.expire(place, source.u48());
         return;

@@ -133,6 +133,8 @@ export class Exchange {
         return this.#onAck(link, words.readAck(new Source(body), link.numbering));
       case FRAME.PULL:
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
+      case FRAME.STRONG:
+        return this.#replica.strong.receive(link, body);
       case FRAME.MESSAGES:
         return this.messages.receive(link, body);
       case FRAME.FORWARD:
@@ -168,11 +170,6 @@ export class Exchange {
     if (ask?.type === "heal")
       this.#replica.effects.push({ type: "heal", link: link.id, id, slots: ask.slots });
     else if (ask !== null) this.#replica.witness.ask(link, id, ask);
-  }
-
-  /** Sends one message of a comparison. */
-  sendOn(link: Link, type: typeof FRAME.VERIFY_ASK | typeof FRAME.VERIFY_TELL, body: Buffer): void {
-    if (this.links.get(link.id) === link) this.#send(link, type, body);
   }
 
   #onHello(link: Link, source: Source): void {
@@ -483,6 +480,11 @@ export class Exchange {
       this.#startBacklog(link);
     }
     this.#pump(link);
+  }
+
+  /** Sends a frame on a link, if it is still there. */
+  send(link: Link, type: number, body: Buffer): void {
+    if (this.links.get(link.id) === link) this.#send(link, type, body);
   }
 
   #send(link: Link, type: number, body: Buffer): void {

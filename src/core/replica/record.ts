@@ -29,6 +29,8 @@ const FLAGS_KNOWN = HAS_INTRODUCTIONS | HAS_DEPENDENCIES;
 export const BLOCK_RUNS = 0;
 /** The clock's ceiling: no stamp or promise beyond it was ever given. */
 export const BLOCK_CEILING = 1;
+/** What this member has promised and accepted of strong keys. */
+export const BLOCK_STRONG = 2;
 
 /** Collects the records of a turn, ours and those applied from peers, as the runs of one block. */
 export class RecordSink {

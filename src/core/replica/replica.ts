@@ -20,6 +20,7 @@ import { type NodePort, Run } from "../commands/run.ts";
 import type { ScriptEngine } from "../commands/script-engine.ts";
 import type { Session } from "../commands/session.ts";
 import type { Settings } from "../commands/settings.ts";
+import { StrongCalls } from "../commands/strong-calls.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { kindsWith } from "../crdt/generation-kinds.ts";
 import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
@@ -28,6 +29,7 @@ import { Keyspace } from "../keyspace/keyspace.ts";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
 import { Verifier } from "../verify/verifier.ts";
 import { Witness } from "../verify/witness.ts";
+import { Strong } from "../strong/strong.ts";
 import type { Args } from "../wire/args.ts";
 import { FRAME } from "../wire/frame.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -42,7 +44,7 @@ import { Garbage } from "./garbage.ts";
 import type { SnapshotStep } from "./joining.ts";
 import { LogIndex } from "./log-index.ts";
 import { Members, type Report } from "./members.ts";
-import { BLOCK_CEILING, BLOCK_RUNS, RecordSink } from "./record.ts";
+import { BLOCK_CEILING, BLOCK_RUNS, BLOCK_STRONG, RecordSink } from "./record.ts";
 import { type Wait, Waits } from "./waits.ts";
 import { Rivals } from "./rivals.ts";
 import { Writer } from "./writer.ts";
@@ -115,6 +117,8 @@ export class Replica {
   readonly exchange: Exchange;
   readonly rivals: Rivals;
   readonly waits: Waits;
+  /** Our part in what is decided about strong keys. */
+  readonly strong: Strong;
   readonly witness: Witness;
   readonly verifier: Verifier;
   readonly effects: Effect[] = [];
@@ -164,16 +168,25 @@ export class Replica {
     this.expiry.onExpired = (place) => this.run.events.removed("xexpired", place);
     this.exchange = new Exchange(this, options);
     this.witness = new Witness(this, (link, body) =>
-      this.exchange.sendOn(link, FRAME.VERIFY_TELL, body),
+      this.exchange.send(link, FRAME.VERIFY_TELL, body),
     );
     this.verifier = new Verifier(this, (link, body) =>
-      this.exchange.sendOn(link, FRAME.VERIFY_ASK, body),
+      this.exchange.send(link, FRAME.VERIFY_ASK, body),
     );
     const { messages, forwards } = this.exchange;
     this.run.homes.forwarding = forwards;
     this.run.homes.isUp = (member) => this.members.isUp(member, this.monoMs);
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
-    this.rivals = new Rivals(options.life ?? 1, this.members.names.length);
+    const life = options.life ?? 1;
+    this.strong = new Strong(this, life, (link, type, body) =>
+      this.exchange.send(link, type, body),
+    );
+    applier.onLearned = (place, value) => {
+      const key = place.bytes.subarray(place.start, place.end);
+      if (this.strong.learned.take(place.db, key, value)) this.keyspace.touch(place);
+    };
+    this.run.strong = new StrongCalls(this.run, this.strong);
+    this.rivals = new Rivals(life, this.members.names.length);
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = (member) =>
       member === this.member ||
@@ -263,6 +276,12 @@ export class Replica {
     if (this.#durability === "relaxed") this.exchange.pump();
   }
 
+  /** A block from `strong.takeBlock` was appended; `to` is the position behind it. */
+  strongAppended(to: number): void {
+    this.index.appended(to, this.applied, false);
+    this.strong.appended(to);
+  }
+
   /** A ceiling block from an effect was appended. */
   ceilingAppended(to: number, block: Buffer): void {
     this.index.appended(to, this.applied, false);
@@ -281,6 +300,7 @@ export class Replica {
     this.exchange.pump();
     this.exchange.messages.ship();
     this.exchange.stored();
+    this.strong.stored();
     this.endTurn();
   }
 
@@ -341,6 +361,7 @@ export class Replica {
   /** Takes a block of our own log at a restart, in order. */
   replay(block: Buffer, to: number): void {
     if (block[0] === BLOCK_CEILING) this.#ceiling.replay(block);
+    else if (block[0] === BLOCK_STRONG) this.strong.acceptor.replay(block, 1);
     else {
       if (block[0] !== BLOCK_RUNS)
         throw new Malformed("a block is of a kind that this version does not know");
@@ -367,6 +388,8 @@ export class Replica {
     this.me = this.origins.introduce(origin);
     this.members.me = this.me;
     this.writer.become(this.delivery.lineage(this.me));
+    // What was lost of the log may have held what was promised, too.
+    this.strong.lost(this.nowMs);
     this.exchange.renewed();
   }
 
@@ -378,6 +401,7 @@ export class Replica {
     this.waits.look();
     this.run.eviction.look();
     this.exchange.tick();
+    this.strong.tick();
     this.run.blocking.tick();
     this.run.tracking.tick();
     this.run.blocking.settle();

@@ -125,7 +125,7 @@ export class Snapshots {
   #begin(link: Link): void {
     const { records, run, keyspace, monoMs } = this.#replica;
     if (!records.empty) return this.#wish(link, 0);
-    const writer = new CheckpointWriter(this.#replica);
+    const writer = new CheckpointWriter(this.#replica, undefined, false);
     const id = 1 + Math.floor(run.chance() * (2 ** 32 - 1));
     const member = link.member as string;
     this.#givings.set(member, {

@@ -37,6 +37,7 @@ import { SLOTS } from "../keyspace/slot.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER } from "../keyspace/table.ts";
 import { Undo } from "../keyspace/undo.ts";
+import { type StrongValue, writeValue } from "../strong/strong-state.ts";
 import type { Applier } from "./apply.ts";
 import type { Conflicts } from "./conflicts.ts";
 import * as effect from "./effect.ts";
@@ -148,6 +149,14 @@ export class Writer {
     }
     this.#effects.bytes(value, start, end);
     this.#applier.set(place, deadline, value, start, end);
+  }
+
+  /** Tells all members what was decided about a strong key. */
+  learn(place: Place, value: StrongValue): void {
+    this.#beginAt(place);
+    this.#head(effect.OP_LEARN, place);
+    writeValue(this.#effects, value);
+    this.#applier.learn(place, value);
   }
 
   #isStrict({ bytes, start, end }: Place): boolean {

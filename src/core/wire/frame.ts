@@ -31,6 +31,7 @@ export const FRAME = {
   MESSAGES: 0x0d,
   FORWARD: 0x10,
   FORWARDED: 0x11,
+  STRONG: 0x0e,
   ERROR: 0x3f,
 } as const;
 
