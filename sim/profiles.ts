@@ -13,6 +13,7 @@ const STREAMS = ["xadd", "xtrim", "xgroup", "xreadgroup", "xautoclaim", "xread",
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
 const DOCUMENT_EDITS = ["jnew", "jset", "jpush", "jpop", "jnum", "jget", "jother"];
+const STRONG = ["gset", "gget", "gnx", "gdel", "gincr", "gappend", "gcas", "glock"];
 const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {
@@ -170,6 +171,33 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       delayMs: 120,
       wander: 0.05,
     },
+  },
+  /** Keys that most regions agree about, wanted by all of them at once. */
+  strong: {
+    kinds: [...STRONG],
+    faults: ["cut", "isolate", "slow-wire", "crash", "slow-disk", "hang-up", "pause"],
+    fixed: { keys: 8, padding: 0, meanMs: 60 },
+  },
+  /** The same on disks that are lost, and on logs that are soon cut. */
+  "strong, lost disks": {
+    kinds: [...STRONG, "set"],
+    faults: ["empty-disk", "older-disk", "crash", "cut", "slow-wire"],
+    fixed: {
+      keys: 8,
+      padding: 0,
+      meanMs: 60,
+      regions: 3,
+      checkpointBytes: 4_000,
+      segmentBytes: 8 << 10,
+      minRetainMs: 500,
+    },
+  },
+  /** One key, which everybody changes. */
+  "strong counters": {
+    kinds: ["gincr", "gget"],
+    faults: ["cut", "crash", "slow-wire", "reset"],
+    everyMs: 2_000,
+    fixed: { keys: 8, padding: 0, meanMs: 40, regions: 3, shape: "mesh", delayMs: 20 },
   },
   /** One region is away for longer than expiry waits for it. */
   away: {

@@ -9,6 +9,7 @@ import { type Config, parseConfig } from "../src/host/config.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
+import { judgeStrongKeys, STRONG_KEYSPACE, STRONG_KINDS } from "./judge/strong-keys.ts";
 import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
 import type { Plan } from "./swarm.ts";
 import { Actor, actors } from "./world/actor.ts";
@@ -248,11 +249,18 @@ export class Simulation {
     await timeline.run((plan.healMs + 1_000) * 1000);
     for (const actor of this.actors) actor.stop();
     await this.#converge();
+    if (judge.failures.length === 0) this.#judgeStrong();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
     if (judge.failures.length === 0) await verifiedChecks(this);
     if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();
+  }
+
+  #judgeStrong(): void {
+    const { wrong, unknown } = judgeStrongKeys(this.actors.flatMap(({ outcomes }) => outcomes));
+    if (wrong !== null) this.judge.fail("I-30", null, wrong);
+    if (unknown > 0) this.judge.marks.sometimes("strong keys had too many ways to be judged");
   }
 
   async #converge(): Promise<void> {
@@ -318,6 +326,7 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     if ("problems" in parsed) throw new Error(parsed.problems.join("; "));
     defaults = parsed.config;
   }
+  const hasStrong = Object.keys(plan.kinds).some((kind) => STRONG_KINDS.has(kind));
   return {
     ...defaults,
     member,
@@ -333,6 +342,6 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     // Comparing is asked for by the plan.
     verify: { everyMs: 0, mend: "no" },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs, maxBytes: plan.logBytesMax },
-    keyspaces: [...FORMATS],
+    keyspaces: hasStrong ? [...FORMATS, STRONG_KEYSPACE] : [...FORMATS],
   };
 }

@@ -6,6 +6,7 @@
  *
  * Invariant: a plan is plain data and a function of the seed; whoever shrinks it leaves entries out.
  */
+import { STRONG_KINDS } from "./judge/strong-keys.ts";
 import { Chance } from "./world/chance.ts";
 import { type FaultKind, FAULTS } from "./world/faults.ts";
 import { KINDS } from "./world/workload.ts";
@@ -88,7 +89,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     depth: chance.pick([1, 1, 4]),
     wander: chance.pick([0, 0.01, 0.1]),
     // From a stream of their own: a new kind of operation leaves everything else about a seed as it was.
-    kinds: drawKinds(new Chance(seed, "kinds"), replaces, profile.kinds),
+    kinds: drawKinds(seed, replaces, profile.kinds),
     keys: chance.pick([1, 2, 2, 8, 50]),
     elements: chance.pick([1, 3, 3, 30]),
     padding: chance.pick([0, 0, 0, 0, 2_000]),
@@ -117,13 +118,17 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
 const EXPIRES = new Set(["setex", "expire", "persist", "lexpire", "vsetex", "jother", "xend"]);
 
 function drawKinds(
-  chance: Chance,
+  seed: number,
   replaces: boolean,
   wanted?: readonly string[],
 ): Record<string, number> {
+  const chance = new Chance(seed, "kinds");
+  // They cost many a frame, and seeds without them are as they were.
+  const hasStrong = new Chance(seed, "strong keys").is(0.3);
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
     if (replaces && EXPIRES.has(name)) continue;
+    if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
     const rare = name === "flush";
     if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;
     kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);

@@ -62,6 +62,7 @@ export const OP = {
   REMOVE_OLDER: 26,
   SET_STRICT: 27,
   REMOVE_STRICT: 28,
+  LEARN: 29,
 } as const;
 
 /** The short ops of sets and hashes: what they are, and of which type. */
@@ -250,6 +251,12 @@ function readEffects(
         fx.deadline = forever(source.u48());
         fx.value = source.text();
         break;
+      case OP.LEARN:
+        // What most regions have agreed on is none of the data that this judges.
+        source.varint();
+        source.u48();
+        if (source.u8() !== 0) source.text();
+        continue;
       case OP.REMOVE_STRICT:
         break;
       case OP.COUNT:

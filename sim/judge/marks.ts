@@ -49,6 +49,13 @@ export const MARKS = [
   "a replica was damaged in memory",
   "damage in memory was mended",
   "two disagreed and nobody could say who is right",
+  "a strong command was decided",
+  "two regions wanted one strong key at once",
+  "an earlier attempt at a strong key was found done",
+  "nobody knew whether a strong command was done",
+  "a deleted strong key was forgotten",
+  "a member that may have lost what it had promised was given it anew",
+  "strong keys had too many ways to be judged",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];
@@ -78,6 +85,13 @@ export class Marks {
     const { forwards } = replica.exchange;
     if (forwards.served > 0) this.sometimes("a command was run at another replica");
     if (forwards.repeated > 0) this.sometimes("a command was sent to its owner once more");
+    const { counts, acceptor } = replica.strong;
+    if (counts.decided > 0) this.sometimes("a strong command was decided");
+    if (counts.conflicts > 0) this.sometimes("two regions wanted one strong key at once");
+    if (counts.found > 0) this.sometimes("an earlier attempt at a strong key was found done");
+    if (counts.forgotten > 0) this.sometimes("a deleted strong key was forgotten");
+    const again = [...acceptor.tenures.values()].some(({ first }) => !first);
+    if (again) this.sometimes("a member that may have lost what it had promised was given it anew");
     if (replica.expiry.expired > 0) this.sometimes("a key was removed because it had expired");
     if (machine.disk.namesOf("checkpoint.").some((name) => !name.endsWith(".tmp")))
       this.sometimes("a checkpoint was installed");

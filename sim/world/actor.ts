@@ -32,6 +32,8 @@ export interface Outcome {
   acknowledged: boolean;
   /** The client has heard that it was refused. */
   refused: boolean;
+  /** When its last reply came; Infinity while it has not. */
+  answeredUs: number;
   /** The record it made. */
   origin: HistoryOrigin | null;
   seq: number;
@@ -166,6 +168,8 @@ export class Actor {
   #refused(error: string): void {
     const { marks } = this.#judge;
     if (error.startsWith("AAINCOMPLETE")) marks.sometimes("a level was not reached in time");
+    if (error.startsWith("AAUNKNOWN"))
+      marks.sometimes("nobody knew whether a strong command was done");
     if (error.startsWith("AANOQUORUM")) marks.sometimes("a level could not be met");
     if (!error.startsWith("AASTALE") && !error.startsWith("AALOSTWRITE")) return;
     marks.sometimes("a session was refused because its replica was behind");
@@ -199,6 +203,7 @@ export class Actor {
       replies: [],
       acknowledged: false,
       refused: false,
+      answeredUs: Infinity,
       origin: null,
       seq: 0,
       madeUs: 0,
@@ -290,6 +295,7 @@ export class Actor {
     outcome.replies.push(reply);
     if (outcome.replies.length < outcome.operation.commands.length) return;
     this.#open.shift();
+    outcome.answeredUs = this.#timeline.now;
     const last = outcome.replies.at(-1);
     const failed =
       outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);

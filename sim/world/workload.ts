@@ -56,6 +56,13 @@ export const FORMATS = [
   { prefix: "hm:", conflict: "lww", writes: "home", home: "us-east" },
 ] as const;
 
+/** Most of them ask for the version, which makes it easy to tell what happened. */
+const strongly = (c: Chance): string[] => [
+  "AA.DO",
+  ...(c.is(0.75) ? ["VERSIONED"] : []),
+  ...["TIMEOUT", "1000"],
+];
+
 const LEVELS = [
   "LOCAL_ONE",
   "LOCAL_QUORUM",
@@ -299,6 +306,17 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   omove: (c) => [["AA.KEYSPACE", "MOVE", "hm:", c.pick(["us-east", "us-west", "eu-west"])]],
   oclaim: (c, _, id) => [["SET", `${c.pick(["ho", "hm"])}:claim:${c.below(200)}`, id, "NX"]],
   tail: (c, o) => [["XREVRANGE", key("t", c, o), "+", "-", "COUNT", "40"]],
+  // Strong keys: their prefix is `STRONG_KEYSPACE`.
+  gset: (c, o, id) => [[...strongly(c), "SET", key("g", c, o), c.is(0.5) ? id : small(c)]],
+  gget: (c, o) => [[...strongly(c), "GET", key("g", c, o)]],
+  gnx: (c, o, id) => [[...strongly(c), "SET", key("g", c, o), id, "NX"]],
+  gdel: (c, o) => [[...strongly(c), c.pick(["DEL", "GETDEL"]), key("g", c, o)]],
+  gincr: (c, o) => [[...strongly(c), "INCRBY", key("g", c, o), small(c)]],
+  gappend: (c, o) => [[...strongly(c), "APPEND", key("g", c, o), small(c)]],
+  gcas: (c, o, id) => [[...strongly(c), "AA.CAS", key("g", c, o), String(c.below(40)), id]],
+  glock: (c, o, id) => [
+    [...strongly(c), "SET", `g:lock${c.below(o.keys)}`, id, "NX", "PX", String(c.between(50, 900))],
+  ],
 };
 
 /** Kinds that may wait for an owner that cannot be reached. */

@@ -192,6 +192,7 @@ export class Clients implements ClientService {
       for (const { session, bytes, seq, wrote } of answers) {
         const client = this.#clients.get(session.id);
         if (client === undefined) continue;
+        session.deciding = false;
         const wait = wrote ? replica.wrote(session, seq) : null;
         if (wait !== null) this.#host.turnEnded();
         this.deliver(client, bytes, replica.hold(seq), wait);

@@ -104,7 +104,6 @@ export class StrongCalls {
       timeoutMs,
       run: (value) => this.#scratch.call(call, value, run.nowMs, run.wallMs),
       end: (end) => {
-        session.deciding = false;
         const bytes = muted ? NOTHING : this.#wordsOf(end, versioned, call.resp);
         run.blocking.answers.push({ session, bytes, seq: 0, wrote: false });
       },

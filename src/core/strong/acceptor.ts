@@ -116,10 +116,11 @@ export class Acceptor {
     return this.#shown(this.#kept.get(keyName(db, key, 0, key.length)));
   }
 
-  /** Forgets a deletion that every member has accepted under this ballot. */
-  drop(db: number, key: Buffer, ballot: Ballot): void {
+  /** Forgets a deletion that every member has accepted under this ballot; false when it is not that any more. */
+  drop(db: number, key: Buffer, ballot: Ballot): boolean {
     const kept = this.#kept.get(keyName(db, key, 0, key.length));
-    if (kept === undefined || !kept.isGone || compareBallots(kept.accepted, ballot) !== 0) return;
+    if (kept === undefined || !kept.isGone || compareBallots(kept.accepted, ballot) !== 0)
+      return false;
     this.#items.u8(DROPPED);
     this.#key(kept);
     writeBallot(this.#items, ballot);
@@ -127,6 +128,7 @@ export class Acceptor {
     this.#kept.delete(kept.name);
     // Whoever replays this may not have the key any more.
     this.raiseFloor(kept.promised, version);
+    return true;
   }
 
   /** Takes over what another member has promised and accepted; less than what is known here changes nothing. */
@@ -300,7 +302,8 @@ export class Acceptor {
       }
       case DROPPED: {
         const { db, key } = readKey(source);
-        return this.drop(db, key, readBallot(source));
+        this.drop(db, key, readBallot(source));
+        return;
       }
       case TENURE_OF: {
         const member = source.text();

@@ -53,6 +53,7 @@ export interface ProposalHost {
   readonly nowMs: number;
   /** How long a round takes to the farthest member, about. */
   readonly roundMs: number;
+  readonly counts: { conflicts: number; found: number };
   chance(): number;
   isUp(member: number): boolean;
   /** A number that this process has not given before. */
@@ -177,7 +178,10 @@ export class Proposal {
     if (answer.id !== this.#id || this.#answers.has(from)) return;
     this.#answers.set(from, answer);
     const { verdict } = answer;
-    if (verdict.is === "conflict") this.#host.heard(verdict.promised);
+    if (verdict.is === "conflict") {
+      this.#host.counts.conflicts++;
+      this.#host.heard(verdict.promised);
+    }
     if (verdict.is === "ok") this.#host.heard(verdict.accepted);
     if (this.#phase === "reading") return this.#onRead();
     if (this.#phase === "preparing") return this.#onPromise();
@@ -274,6 +278,7 @@ export class Proposal {
 
   /** An earlier attempt has come through: those that changed something have their answers, the others are none of that batch. */
   #find({ replies }: Done, state: StrongState): void {
+    this.#host.counts.found++;
     this.#next = state;
     this.#replies = this.#batch.map(
       (_, place) => replies.find((one) => one.place === place) ?? null,

@@ -243,7 +243,8 @@ function readVerdict(source: Source): Answer["verdict"] {
     case 0:
       return { is: "conflict", promised: readBallot(source) };
     case 1:
-      return { is: "ok", accepted: readBallot(source), state: source.view() };
+      // It is kept until enough others have answered.
+      return { is: "ok", accepted: readBallot(source), state: Buffer.from(source.view()) };
     default:
       return { is: "not serving" };
   }

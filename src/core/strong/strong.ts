@@ -31,7 +31,7 @@ const CARE_EVERY_MS = 500;
 /** Idle proposals that are kept for the ballots they hold. */
 const PROPOSALS_MAX = 20_000;
 /** A deletion is forgotten after so long, by who made it, or much later by another. */
-const FORGET_AFTER_MS = 30_000;
+const FORGET_AFTER_MS = 5_000;
 /** What was accepted and not heard to be decided is asked for after so long, by one member after the other. */
 const LEARN_AFTER_MS = 1_000;
 /** Looked after at a time. */
@@ -74,9 +74,8 @@ export class Strong implements ProposalHost {
   #caredMs = -Infinity;
   readonly #strangers = new Set<string>();
   readonly #sink = new Sink(1024);
-  /** Rounds that were begun, decided and given up: for status. */
-  commands = 0;
-  decisions = 0;
+  /** Commands taken on and rounds decided; rounds in which another's ballot was met, and attempts that were found done; for status. */
+  readonly counts = { commands: 0, decided: 0, conflicts: 0, found: 0, forgotten: 0 };
 
   constructor(
     replica: Replica,
@@ -146,7 +145,7 @@ export class Strong implements ProposalHost {
   }
 
   decided(db: number, key: Buffer, { version, value, deadline }: StrongState): void {
-    this.decisions++;
+    this.counts.decided++;
     if (version > (this.learned.find(db, key)?.version ?? 0))
       this.#decided.push({ db, key, value: { version, value, deadline } });
   }
@@ -162,7 +161,7 @@ export class Strong implements ProposalHost {
 
   /** Takes a command on; its end is told in a later turn. */
   submit(db: number, key: Buffer, request: Request): void {
-    this.commands++;
+    this.counts.commands++;
     this.#beginning.wanted = true;
     const proposal = this.#proposal(db, key);
     this.#active.add(proposal);
@@ -258,7 +257,8 @@ export class Strong implements ProposalHost {
       case "read":
         return this.#answer(from, saying, () => this.acceptor.read(saying.db, saying.key));
       case "drop":
-        return this.acceptor.drop(saying.db, saying.key, saying.ballot);
+        if (this.acceptor.drop(saying.db, saying.key, saying.ballot)) this.counts.forgotten++;
+        return;
       case "copy":
         return this.#beginning.asked(from, saying);
       case "answer":
