@@ -469,10 +469,7 @@ class NodeClient implements ServedClient {
   get #isWaiting(): boolean {
     const { waiter, deciding, pending, forwarded } = this.session;
     return (
-      waiter !== null ||
-      deciding ||
-      pending?.outcome === null ||
-      forwarded?.state === "under way"
+      waiter !== null || deciding || pending?.outcome === null || forwarded?.state === "under way"
     );
   }
 

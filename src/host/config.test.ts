@@ -102,8 +102,8 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
       'node.yaml:4:10: `keyspaces[1].pop` must be local or owner: this version has no strong, so let the owner of a key pop; it is "strong"',
     ],
     [
-      "keyspaces:\n  - prefix: a\n    conflict: lww\n    writes: global",
-      'node.yaml:4:13: `keyspaces[1].writes` must be local or home: this version has no global, so let each key have a home; it is "global"',
+      "keyspaces:\n  - prefix: a\n    conflict: lww\n    writes: everywhere",
+      'node.yaml:4:13: `keyspaces[1].writes` must be one of local, home, global; it is "everywhere"',
     ],
     [
       "keyspaces:\n  - prefix: a\n    residency: [eu-west]",

@@ -25,7 +25,7 @@ import { Session } from "./session.ts";
 import { readWhole, writeWhole } from "./values.ts";
 
 /** A strong value travels whole with each of its changes. */
-export const VALUE_MAX_BYTES = 64 * 1024;
+const VALUE_MAX_BYTES = 64 * 1024;
 const TOO_LARGE = `AASTRONGTYPE a strong key holds at most ${VALUE_MAX_BYTES} bytes: nothing was written`;
 const OTHER_TYPE = "AASTRONGTYPE a strong key holds a string or a hash: nothing was written";
 

@@ -19,6 +19,9 @@ import type { Session } from "./session.ts";
 /** The refusal of what would put a strong key beside something else. */
 export const MIXED =
   "AAMIXED a strong key stands alone: no other key beside it, no transaction and no script around it";
+/** The refusal of what asks for the version of another key. */
+export const NO_VERSION =
+  "AASTRONGTYPE only strong keys have versions: their keyspace says `writes: global`";
 const NOTHING = Buffer.alloc(0);
 
 /** Whether a command names a strong key. */
@@ -49,7 +52,11 @@ export class StrongCalls {
   /** Takes a command over that touches a strong key: refuses it, answers it, or lets its client wait. False: it touches none. */
   takes(entry: CommandEntry, args: Args, reply: Reply): boolean {
     const run = this.#run;
-    if (!touchesStrong(run, entry, args)) return false;
+    if (!touchesStrong(run, entry, args)) {
+      const isVersioned = run.session.said?.versioned === true;
+      if (isVersioned) reply.error(NO_VERSION);
+      return isVersioned;
+    }
     const positions = keyPositions(entry.command, args);
     const problem = this.#objection(entry, positions.length);
     if (problem !== null) {

@@ -12,9 +12,8 @@ import { SYNTAX } from "./errors.ts";
 import { roughlyAt } from "./numbers.ts";
 import { deadlineAt } from "./options.ts";
 import type { Run } from "./run.ts";
+import { NO_VERSION } from "./strong-calls.ts";
 
-const NOT_STRONG =
-  "AASTRONGTYPE only strong keys have versions: their keyspace says `writes: global`";
 const BAD_VERSION = "ERR a version is an integer, 0 for a key that was never written";
 
 const common = {
@@ -57,14 +56,14 @@ export const strongCommands: readonly Command[] = [
 ];
 
 function version({ strongVersion }: Run, _args: Args, reply: Reply): void {
-  if (strongVersion === null) reply.error(NOT_STRONG);
+  if (strongVersion === null) reply.error(NO_VERSION);
   else reply.int(strongVersion);
 }
 
 /** Whether the key has the version in argument 2; null after the refusal was answered. */
 function isAt({ strongVersion }: Run, args: Args, reply: Reply): boolean | null {
   if (strongVersion === null) {
-    reply.error(NOT_STRONG);
+    reply.error(NO_VERSION);
     return null;
   }
   const wanted = roughlyAt(args, 2);

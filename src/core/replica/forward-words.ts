@@ -138,6 +138,8 @@ export function readRequest(body: Buffer): Request {
       atomic: (flags & ATOMIC) !== 0,
       barrier: (flags & BARRIER) !== 0,
       staleMs: stale === 0 ? null : stale - 1,
+      // Keys that have versions have no owner.
+      versioned: false,
       timeoutMs,
     },
     seen,

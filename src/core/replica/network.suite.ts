@@ -35,6 +35,7 @@ export class Member {
   /** Effects that were carried out, newest last. */
   readonly seen: Effect[] = [];
   #session: Session;
+  #asked = 1;
 
   constructor(network: Network, name: string, more: Partial<ReplicaOptions>) {
     this.name = name;
@@ -59,6 +60,23 @@ export class Member {
     return { reply: text, hold };
   }
 
+  /** Runs a command on a strong key for a client of its own; its reply, once there is one. */
+  ask(...parts: string[]): () => string | null {
+    this.begin();
+    const session = new Session(++this.#asked, "127.0.0.1:1", "127.0.0.1:2", 0, true);
+    const reply = new Reply();
+    this.replica.execute(session, argsOf(...parts), reply);
+    const { replica } = this;
+    const atOnce = session.deciding ? null : reply.sink.view().latin1Slice();
+    this.turn();
+    return () =>
+      atOnce ??
+      replica.run.blocking.answers
+        .find((answer) => answer.session === session)
+        ?.bytes.latin1Slice() ??
+      null;
+  }
+
   tick(): void {
     this.begin();
     this.replica.tick();
@@ -74,11 +92,15 @@ export class Member {
   /** Ends a turn: the block, then the effects. */
   turn(): void {
     this.replica.deliverPushes();
+    this.replica.strong.settle();
     const block = this.replica.takeBlock();
     if (block !== null) this.replica.appended(this.#append(block));
+    const accepted = this.replica.strong.takeBlock();
+    if (accepted !== null) this.replica.strongAppended(this.#append(accepted));
     if (this.prompt) this.sync();
     this.replica.endTurn();
     this.carryOut();
+    if (this.replica.strong.unsettled) this.turn();
   }
 
   #append(block: Buffer): number {
@@ -182,7 +204,9 @@ export class Network {
   #ids = 0;
 
   constructor(names: readonly string[], more: Partial<ReplicaOptions> = {}) {
-    this.members = names.map((name) => new Member(this, name, { members: names, ...more }));
+    this.members = names.map(
+      (name, i) => new Member(this, name, { members: names, life: 1 + i, ...more }),
+    );
   }
 
   /** A connection that `from` dialled. */

@@ -409,6 +409,6 @@ export class Proposal {
   }
 }
 
-export function isExpired({ value, deadline }: StrongValue, nowMs: number): boolean {
+function isExpired({ value, deadline }: StrongValue, nowMs: number): boolean {
   return value !== null && deadline <= nowMs;
 }

@@ -87,8 +87,11 @@ export class Strong implements ProposalHost {
     this.life = life;
     this.member = replica.member;
     this.electorate = new Electorate(replica.member, replica.members.names);
-    this.#beginning = new Beginning(this.acceptor, this.electorate, (to, saying) =>
-      this.say(to, saying),
+    this.#beginning = new Beginning(
+      this.acceptor,
+      this.electorate,
+      (to, saying) => this.say(to, saying),
+      (member) => this.isUp(member),
     );
     this.acceptor.onAccepted = (kept) => this.#onAccepted(kept);
   }
@@ -131,7 +134,7 @@ export class Strong implements ProposalHost {
   }
 
   ballot(): Ballot {
-    return { round: ++this.#round, life: this.life };
+    return { round: ++this.#round, member: this.electorate.me, life: this.life };
   }
 
   heard({ round }: Ballot): void {
@@ -390,7 +393,8 @@ export class Strong implements ProposalHost {
         this.#gone.delete(name);
         continue;
       }
-      const isOurs = kept.accepted.life === this.life;
+      const { member, life } = kept.accepted;
+      const isOurs = member === this.electorate.me && life === this.life;
       const waitMs = FORGET_AFTER_MS * (isOurs ? 1 : 3 + this.electorate.me);
       if (this.monoMs - sinceMs < waitMs) continue;
       this.#gone.delete(name);

@@ -37,6 +37,7 @@ export class Beginning {
   readonly #acceptor: Acceptor;
   readonly #electorate: Electorate;
   readonly #say: (to: number, saying: Saying) => void;
+  readonly #isUp: (member: number) => boolean;
   readonly #given = new Map<number, Given>();
   readonly #giving = new Map<number, Giving>();
   /** Somebody needs strong keys: this node's keyspaces, or a peer. */
@@ -46,10 +47,12 @@ export class Beginning {
     acceptor: Acceptor,
     electorate: Electorate,
     say: (to: number, saying: Saying) => void,
+    isUp: (member: number) => boolean,
   ) {
     this.#acceptor = acceptor;
     this.#electorate = electorate;
     this.#say = say;
+    this.#isUp = isUp;
   }
 
   /** What was promised and accepted may have been lost, in part or wholly. */
@@ -76,7 +79,7 @@ export class Beginning {
     if (tenure === 0) this.#anew(Math.floor(nowMs));
     if (this.#electorate.count === 1) return this.#judge();
     for (let member = 0; member < this.#electorate.count; member++) {
-      if (member === this.#electorate.me) continue;
+      if (member === this.#electorate.me || !this.#isUp(member)) continue;
       const given = this.#given.get(member);
       // Who had nothing may have begun meanwhile.
       if (
