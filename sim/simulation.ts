@@ -50,6 +50,7 @@ const CONVERGE_MS = 30_000;
 const ALONE_AFTER_MS = 500;
 /** How an error begins: "-". */
 const ERROR_MARK = 0x2d;
+const STRONG_REST_US = 25_000_000;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
 const WHOLE_EVERY = 10;
@@ -249,7 +250,7 @@ export class Simulation {
     await timeline.run((plan.healMs + 1_000) * 1000);
     for (const actor of this.actors) actor.stop();
     await this.#converge();
-    if (judge.failures.length === 0) this.#judgeStrong();
+    if (judge.failures.length === 0) await this.#judgeStrong();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
     if (judge.failures.length === 0) await verifiedChecks(this);
@@ -257,7 +258,10 @@ export class Simulation {
     return this.verdict();
   }
 
-  #judgeStrong(): void {
+  async #judgeStrong(): Promise<void> {
+    if (!hasStrong(this.plan)) return;
+    // Deletions are forgotten meanwhile, and what nobody was told of is asked for.
+    await this.timeline.run(this.timeline.now + STRONG_REST_US);
     const { wrong, unknown } = judgeStrongKeys(this.actors.flatMap(({ outcomes }) => outcomes));
     if (wrong !== null) this.judge.fail("I-30", null, wrong);
     if (unknown > 0) this.judge.marks.sometimes("strong keys had too many ways to be judged");
@@ -318,6 +322,10 @@ function pairs({ regions, replicas, shape }: Plan): [number, number][] {
   return found;
 }
 
+function hasStrong({ kinds }: Plan): boolean {
+  return Object.keys(kinds).some((kind) => STRONG_KINDS.has(kind));
+}
+
 let defaults: Config | null = null;
 
 function configOf(plan: Plan, member: string, members: string[]): Config {
@@ -326,7 +334,6 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     if ("problems" in parsed) throw new Error(parsed.problems.join("; "));
     defaults = parsed.config;
   }
-  const hasStrong = Object.keys(plan.kinds).some((kind) => STRONG_KINDS.has(kind));
   return {
     ...defaults,
     member,
@@ -342,6 +349,6 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     // Comparing is asked for by the plan.
     verify: { everyMs: 0, mend: "no" },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs, maxBytes: plan.logBytesMax },
-    keyspaces: hasStrong ? [...FORMATS, STRONG_KEYSPACE] : [...FORMATS],
+    keyspaces: hasStrong(plan) ? [...FORMATS, STRONG_KEYSPACE] : [...FORMATS],
   };
 }
