@@ -23,6 +23,8 @@ export interface StrongOperation {
 interface State {
   readonly value: string | null;
   readonly version: number;
+  /** Whether the version is at least that: what was deleted is forgotten in the end, and goes on at a greater one. */
+  readonly isLeast: boolean;
 }
 
 /** Ways that are tried at most: beyond, nothing can be said. */
@@ -53,14 +55,15 @@ class Search {
   }
 
   run(): boolean | null {
-    const found = this.#from({ value: null, version: 0 });
+    const found = this.#from({ value: null, version: 0, isLeast: true });
     return !found && this.#steps > STEPS_MAX ? null : found;
   }
 
   #from(state: State): boolean {
     if (this.#left === 0) return true;
     if (this.#steps++ > STEPS_MAX) return false;
-    const name = `${state.version} ${state.value} ${this.#doneText()}`;
+    const { value, version, isLeast } = state;
+    const name = `${version}${isLeast ? "+" : ""} ${value} ${this.#doneText()}`;
     if (this.#tried.has(name)) return false;
     this.#tried.add(name);
     // What was answered before something else was asked happened before it.
@@ -100,21 +103,26 @@ class Search {
 
 /** The state behind an operation; null when its answer could not have been that. */
 function step(state: State, { words, reply, version }: StrongOperation): State | null {
-  const { value, answer } = effectOf(state, words);
-  const isSame = value === undefined;
+  const { value, answer } = effectOf(state, words, reply);
   if (reply !== undefined && !fits(reply, answer)) return null;
-  const isGone = state.value === null;
+  const isSame = value === undefined;
+  const next = isSame ? state.value : value;
   const least = isSame ? state.version : state.version + 1;
-  // What was deleted is forgotten in the end, and goes on at a greater version.
-  if (version !== null && (isGone ? version < least : version !== least)) return null;
-  if (isSame) return version !== null && version > state.version ? { ...state, version } : state;
-  return { value, version: version ?? least };
+  const isLeast = state.isLeast || state.value === null;
+  if (version === null) {
+    if (isSame) return state;
+    return { value: next, version: least, isLeast: isLeast || next === null };
+  }
+  if (isLeast ? version < least : version !== least) return null;
+  if (isSame && version === state.version && !state.isLeast) return state;
+  return { value: next, version, isLeast: next === null };
 }
 
 /** The value behind a command, undefined for the same as before, and what it answers. */
 function effectOf(
-  { value, version }: State,
+  { value, version, isLeast }: State,
   [name, , ...more]: readonly string[],
+  reply: Reply | undefined,
 ): { value: string | null | undefined; answer: Reply | typeof REFUSED } {
   const [first = "", second = ""] = more;
   switch (name) {
@@ -135,12 +143,19 @@ function effectOf(
       return { value: String(sum), answer: sum };
     }
     case "AA.CAS":
-      return Number(first) === version
+      return isAt(Number(first), { value, version, isLeast }, reply)
         ? { value: second, answer: ANY_VERSION }
         : { value: undefined, answer: null };
     default:
       throw new Error(`what ${name} does to a strong key is not known here`);
   }
+}
+
+/** Whether AA.CAS finds the version it expects; where that is not known it has as it was answered. */
+function isAt(expected: number, { value, version, isLeast }: State, reply?: Reply): boolean {
+  if (expected === 0) return value === null;
+  if (isLeast) return expected >= version && reply !== null;
+  return expected === version;
 }
 
 const REFUSED = Symbol("refused");

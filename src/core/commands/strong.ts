@@ -14,7 +14,7 @@ import { deadlineAt } from "./options.ts";
 import type { Run } from "./run.ts";
 import { NO_VERSION } from "./strong-calls.ts";
 
-const BAD_VERSION = "ERR a version is an integer, 0 for a key that was never written";
+const BAD_VERSION = "ERR a version is an integer; 0 is that of any key where nothing is";
 
 const common = {
   keys: [1, 1, 1],
@@ -61,13 +61,15 @@ function version({ strongVersion }: Run, _args: Args, reply: Reply): void {
 }
 
 /** Whether the key has the version in argument 2; null after the refusal was answered. */
-function isAt({ strongVersion }: Run, args: Args, reply: Reply): boolean | null {
+function isAt(run: Run, args: Args, reply: Reply): boolean | null {
+  const { strongVersion } = run;
   if (strongVersion === null) {
     reply.error(NO_VERSION);
     return null;
   }
   const wanted = roughlyAt(args, 2);
-  if (wanted >= 0) return wanted === strongVersion;
+  if (wanted === 0) return run.look(args, 1).type === NONE;
+  if (wanted > 0) return wanted === strongVersion;
   reply.error(BAD_VERSION);
   return null;
 }

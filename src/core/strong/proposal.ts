@@ -76,7 +76,7 @@ const BATCH_MAX = 64;
 /** A round may take so many times what it takes usually, and so much longer, before it is given up. */
 const PATIENCE = 3;
 const PATIENCE_MS = 200;
-const REST_DOUBLINGS_MAX = 4;
+const REST_DOUBLINGS_MAX = 3;
 
 export class Proposal {
   readonly db: number;
@@ -101,6 +101,8 @@ export class Proposal {
   /** What was decided last, and the ballot that was promised with it. */
   #cache: { readonly ballot: Ballot; readonly state: StrongState } | null = null;
   #collects = false;
+  /** Another member has asked for the key while this one had something under way. */
+  #isWanted = false;
 
   constructor(db: number, key: Buffer, host: ProposalHost) {
     this.db = db;
@@ -135,9 +137,10 @@ export class Proposal {
     this.#prepare();
   }
 
-  /** What was agreed on may be another by now. */
-  forget(): void {
-    this.#cache = null;
+  /** Another member asks for the key, or has changed it. */
+  wanted(): void {
+    if (this.idle) this.#cache = null;
+    else this.#isWanted = true;
   }
 
   #start(): void {
@@ -148,6 +151,8 @@ export class Proposal {
     this.#number = this.#host.number();
     this.#attempted = false;
     this.#tries = 0;
+    // Who has had the key lets the others have it, who would otherwise be overtaken again and again.
+    if (this.#isWanted) return this.#rest();
     if (this.#batch.every((request) => request?.reads)) {
       const { db, key } = this;
       this.#ask("reading", (life, id) => ({ say: "read", life, id, db, key }));
@@ -362,8 +367,10 @@ export class Proposal {
     this.#cache = null;
     this.#phase = "resting";
     this.#id = 0;
+    this.#isWanted = false;
     const doublings = 2 ** Math.min(this.#tries++, REST_DOUBLINGS_MAX);
-    this.#untilMs = monoMs + this.#host.chance() * Math.max(2, roundMs / 2) * doublings;
+    // Whoever was first needs another round.
+    this.#untilMs = monoMs + roundMs * (1 + this.#host.chance() * doublings);
   }
 
   /** Time has passed. */

@@ -281,8 +281,7 @@ export class Strong implements ProposalHost {
     const verdict = begun ? wordOf(ask(), say === "accept") : ({ is: "not serving" } as const);
     const own = this.#proposals.get(keyName(db, key, 0, key.length));
     const idle = own === undefined || own.idle;
-    // What another proposer has had accepted is not what ours knows.
-    if (say === "accept" && from !== this.electorate.me && idle) own?.forget();
+    if (say !== "read" && from !== this.electorate.me) own?.wanted();
     const tenures = this.electorate.names.map(
       (name) => this.acceptor.tenures.get(name)?.tenure ?? 0,
     );
