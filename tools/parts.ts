@@ -23,6 +23,8 @@ const programs = {
   "redis-tools": "redis-cli",
   strace: "strace",
   faketime: "faketime",
+  "bind9-dnsutils": "dig",
+  "knot-dnsutils": "kdig",
 } as const;
 export type Need = keyof typeof programs;
 
@@ -41,6 +43,7 @@ export const parts: readonly Part[] = [
   part("differential", 6, "redis-server"),
   part("lua", 4, "redis-server"),
   part("lab", 6),
+  part("traffic", 6, "bind9-dnsutils", "knot-dnsutils"),
   part("chaos", 8),
   part("faults", 5, "strace", "faketime"),
   part("upgrade", 6),
