@@ -704,8 +704,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a replica adopts what any other one holds",
     profile: "comparing",
     file: "core/verify/findings.ts",
-    find: "if (holders.length * 2 > members) return follow(digest, holders);",
-    put: "if (digest !== own || votes.size === 1) return follow(digest, holders);",
+    find: "if (holders.length * 2 > members) return { digest, from: holders[0] as string };",
+    put: "if (holders.length * 2 <= members) return { digest, from: holders[0] as string };",
   },
   {
     name: "what was mended is in no checkpoint",

@@ -7,7 +7,7 @@
  * Invariant: every replica mends itself alone. What was mended is in a checkpoint before anybody hears that it was: there is no record
  * of it to be replayed.
  */
-import { type Finding, judge, statesOf } from "../core/verify/findings.ts";
+import { type Finding, rightOf, statesOf } from "../core/verify/findings.ts";
 import { astray, type Order, type Progress } from "../core/verify/verifier.ts";
 import { SHARD_SLOTS, ALL_SLOTS } from "../core/keyspace/changes.ts";
 import { beginTell } from "../core/verify/messages.ts";
@@ -306,30 +306,34 @@ export class Verification {
       coverage: { slots: Math.min(of, ...members.map(({ verified }) => verified)), of, members },
       keys,
       healed: {},
-      undecided: findings.filter((one) => this.#difference(one, progress).adopts === null).length,
+      undecided: findings.filter((one) => this.#rightOf(one, progress).right === null).length,
       bytes: progress.bytesSent + progress.bytesReceived,
       tookMs: Math.round(replica.monoMs - startedMs),
     };
   }
 
-  #difference(finding: Finding, { partners }: Progress): Difference {
-    const { replica } = this.#host;
-    const compared = partners.filter(({ silent }) => silent === null).map(({ member }) => member);
-    const states = statesOf(finding, replica.member, compared);
-    const count = replica.members.names.length;
-    const verdicts = [...states.keys()].map((member) => ({
-      member,
-      verdict: judge(states, member, count),
-    }));
+  #rightOf(
+    finding: Finding,
+    { partners }: Progress,
+  ): { states: Map<string, string>; right: ReturnType<typeof rightOf> } {
+    const { member, members } = this.#host.replica;
+    const compared = partners.filter(({ silent }) => silent === null).map((one) => one.member);
+    const states = statesOf(finding, member, compared);
+    return { states, right: rightOf(states, members.names.length) };
+  }
+
+  #difference(finding: Finding, progress: Progress): Difference {
+    const { states, right } = this.#rightOf(finding, progress);
     return {
       db: finding.db,
       key: finding.key === null ? null : finding.key.latin1Slice(),
       holds: Object.fromEntries(
         [...states].map(([member, digest]) => [member, digest === "" ? null : digest.slice(0, 8)]),
       ),
-      adopts: verdicts.some(({ verdict }) => verdict.type === "undecided")
-        ? null
-        : verdicts.filter(({ verdict }) => verdict.type === "adopt").map(({ member }) => member),
+      adopts:
+        right === null
+          ? null
+          : [...states].filter(([, digest]) => digest !== right.digest).map(([member]) => member),
     };
   }
 }

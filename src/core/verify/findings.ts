@@ -23,13 +23,6 @@ export interface Finding {
   healed: boolean;
 }
 
-/** What is to be done here about a finding. */
-export type Verdict =
-  | { readonly type: "keep" }
-  | { readonly type: "adopt"; readonly digest: string; readonly from: string }
-  /** Nobody has a majority, or too few were heard. */
-  | { readonly type: "undecided" };
-
 /** What each member holds that was compared, `me` ourselves. */
 export function statesOf(
   { own, theirs }: Pick<Finding, "own" | "theirs">,
@@ -41,23 +34,23 @@ export function statesOf(
   return states;
 }
 
-/** Judges for `me` what members hold, by their names, of `members` in all. */
-export function judge(states: ReadonlyMap<string, string>, me: string, members: number): Verdict {
-  const own = states.get(me) ?? ABSENT;
+/** The state that every member should hold, and who holds it, by what members hold, of `members` in all; null: it cannot be decided. */
+export function rightOf(
+  states: ReadonlyMap<string, string>,
+  members: number,
+): { digest: string; from: string } | null {
   const votes = new Map<string, string[]>();
   for (const [member, digest] of states) {
     const holders = votes.get(digest);
     if (holders === undefined) votes.set(digest, [member]);
     else holders.push(member);
   }
-  const follow = (digest: string, holders: readonly string[]): Verdict =>
-    digest === own ? { type: "keep" } : { type: "adopt", digest, from: holders[0] as string };
   for (const [digest, holders] of votes)
-    if (holders.length * 2 > members) return follow(digest, holders);
+    if (holders.length * 2 > members) return { digest, from: holders[0] as string };
   // Two halves, of which one holds it and the other does not: what is there was once written, and a removal would be known.
-  if (votes.size !== 2 || states.size < members) return { type: "undecided" };
+  if (votes.size !== 2 || states.size < members || !votes.has(ABSENT)) return null;
   for (const [digest, holders] of votes)
-    if (digest !== ABSENT && votes.has(ABSENT) && holders.length * 2 === members)
-      return follow(digest, holders);
-  return { type: "undecided" };
+    if (digest !== ABSENT && holders.length * 2 === members)
+      return { digest, from: holders[0] as string };
+  return null;
 }

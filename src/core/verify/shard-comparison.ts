@@ -15,7 +15,7 @@ import { SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
 import { DIGEST_WORDS, sameSums } from "./digest.ts";
-import { ABSENT, type Finding, judge, statesOf } from "./findings.ts";
+import { ABSENT, type Finding, rightOf, statesOf } from "./findings.ts";
 import { digestOf, install, waitingByKey } from "./install.ts";
 import { freeKey, readKeyState } from "./key-state.ts";
 import * as messages from "./messages.ts";
@@ -351,9 +351,9 @@ export class ShardComparison implements Comparison {
     for (const name of this.#fresh) {
       const finding = findings.get(name);
       if (finding === undefined || finding.healed) continue;
-      const verdict = judge(statesOf(finding, replica.member, compared), replica.member, members);
-      if (verdict.type !== "adopt") continue;
-      const side = byKey.find(({ partner }) => partner.member === verdict.from);
+      const right = rightOf(statesOf(finding, replica.member, compared), members);
+      if (right === null || right.digest === finding.own) continue;
+      const side = byKey.find(({ partner }) => partner.member === right.from);
       side?.wanted.push(name);
     }
     this.#mending = true;

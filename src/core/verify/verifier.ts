@@ -10,7 +10,7 @@ import type { Vector } from "../clock/vector.ts";
 import { ALL_SHARDS, SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
-import { type Finding, judge, statesOf } from "./findings.ts";
+import { type Finding, rightOf, statesOf } from "./findings.ts";
 import * as messages from "./messages.ts";
 import {
   type Comparison,
@@ -269,8 +269,9 @@ export function astray(
   const slots = new Map<string, Set<number>>();
   for (const finding of findings.values()) {
     const states = statesOf(finding, me, compared);
-    for (const member of states.keys()) {
-      if (judge(states, member, members).type !== "adopt") continue;
+    const right = rightOf(states, members);
+    for (const [member, digest] of states) {
+      if (right === null || digest === right.digest) continue;
       const those = slots.get(member) ?? new Set();
       for (const slot of finding.slots) those.add(slot);
       slots.set(member, those);
