@@ -314,6 +314,19 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       keys: 50,
     },
   },
+  /** A member that is removed: dead, standing still or alive, while others crash and cannot reach one another. */
+  removals: {
+    faults: ["removal", "crash", "cut", "slow-wire", "slow-disk"],
+    everyMs: 6_000,
+    fixed: { regions: 3, replicas: 1, shape: "mesh", durability: "local", meanMs: 30 },
+  },
+  /** The same, with counters that are removed, and disks that go back or are lost. */
+  "removals, older disks": {
+    kinds: ["incr", "del", "sadd", "srem"],
+    faults: ["removal", "older-disk", "empty-disk", "cut"],
+    everyMs: 6_000,
+    fixed: { regions: 4, replicas: 1, shape: "mesh", keys: 1, padding: 0, meanMs: 30 },
+  },
   /** Members that are away for long while the others' logs come to their limit. */
   absent: {
     faults: ["isolate", "crash", "cut", "slow-wire"],

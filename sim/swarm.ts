@@ -76,7 +76,8 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
   const healMs = profile.fixed?.healMs ?? forMs;
   const regions = profile.fixed?.regions ?? chance.pick([2, 3, 3, 3, 4, 5]);
   const faults = drawFaults(new Chance(seed, "faults"), chance, healMs, profile);
-  const replaces = faults.some(({ kind }) => LOSES_DISK.has(kind));
+  drawRemoval(new Chance(seed, "removal"), faults, healMs, profile);
+  const replaces = faults.some(({ kind }) => LOSES_DISK.has(kind) || kind === "removal");
   return {
     seed,
     regions,
@@ -148,6 +149,20 @@ const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "misdirected-write",
 ]);
 
+/** A member is removed at most once: it never comes back. */
+function drawRemoval(
+  chance: Chance,
+  faults: Fault[],
+  healMs: number,
+  { faults: wanted }: Profile,
+): void {
+  if (!(wanted?.includes("removal") ?? (faults.length > 0 && chance.is(0.1)))) return;
+  const atMs = Math.round(healMs * (0.1 + 0.6 * chance.unit()));
+  const forMs = Math.round(chance.magnitude(1_000, healMs - atMs));
+  faults.push({ kind: "removal", atMs, forMs, which: 0, amount: chance.unit() });
+  faults.sort((a, b) => a.atMs - b.atMs);
+}
+
 /** The mean time between two faults of a kind, for those that come to nothing most of the time. */
 const MEAN_MS_MAX: Partial<Record<FaultKind, number>> = {
   "hang-up": 12_000,
@@ -175,7 +190,7 @@ function drawFaults(
   const extreme = roll < 0.2;
   const losesDisk = chance.is(0.4);
   const kinds =
-    wanted ??
+    wanted?.filter((kind) => kind !== "removal") ??
     (extreme
       ? [chance.pick(FAULTS)]
       : FAULTS.filter((kind) =>

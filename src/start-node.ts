@@ -27,6 +27,7 @@ import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import type { NodeLog } from "./host/node-world.ts";
 import { Lives } from "./host/lives.ts";
+import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
 import { Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
@@ -98,6 +99,9 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       ready: () => lives.node.ready(),
       verify: (mending) => lives.node.verify(mending),
       verifyState: () => lives.node.verification.state,
+      membership: () => membershipOf(lives.node.replica),
+      removeMember: (name, force) => lives.node.remove([name], force),
+      addMember: (name) => lives.node.add(name),
       ...(traffic === null ? {} : { traffic }),
       backup: (since, asking) => lives.node.backup(since, asking),
     }),

@@ -128,7 +128,8 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
           outcome.machine,
           `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`,
         );
-  const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts);
+  const removed = new Set([...judge.removed].map(({ name }) => name));
+  const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts, removed);
   if (silent !== null) judge.fail("I-31", null, silent);
   if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");
   const there = outcomes.filter(isThere);

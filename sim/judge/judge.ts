@@ -99,6 +99,8 @@ export class Judge implements MachineEvents {
   onFailure: () => void = () => {};
   /** Machines that lost a disk: what only they held may be gone. */
   readonly lostDisks = new Set<Machine>();
+  /** Machines that belong to the cluster no more. */
+  readonly removed = new Set<Machine>();
   onRecord: (machine: Machine, record: CommittedRecord, isNew: boolean) => void = () => {};
   /** Called once the judge knows what a machine came back with. */
   onStarted: (machine: Machine) => void = () => {};
@@ -561,6 +563,7 @@ export class Judge implements MachineEvents {
       const lacking = [...this.views.values()].filter(
         (other) =>
           other.machine !== machine &&
+          !this.removed.has(machine) &&
           !this.lostDisks.has(other.machine) &&
           (this.durableOf(other.machine)[origin.index] ?? 0) < begins,
       );
@@ -592,8 +595,10 @@ export class Judge implements MachineEvents {
 
   /** Whether everyone is up and has applied the same. */
   get converged(): boolean {
+    if (this.removal() !== null) return false;
     const vectors = new Set<string>();
     for (const { machine, applied } of this.views.values()) {
+      if (this.removed.has(machine)) continue;
       if (machine.state !== "up" || machine.node?.replica.records.empty === false) return false;
       if (machine.node?.replica.exchange.joining.whole === false) return false;
       vectors.add(vectorText(applied));
@@ -601,11 +606,30 @@ export class Judge implements MachineEvents {
     return vectors.size === 1;
   }
 
+  /** What is not as it should be about those removed, in words: they are waited for no longer, and have heard of it. */
+  removal(): string | null {
+    for (const gone of this.removed) {
+      for (const { machine } of this.views.values()) {
+        if (this.removed.has(machine) || machine.node === null) continue;
+        const { members, roster } = machine.node.replica;
+        if (members.names.includes(gone.name) || roster.waiting().length > 0)
+          return `${machine.name} waits for ${gone.name}: ${JSON.stringify(roster.waiting())}`;
+      }
+      if (gone.state !== "up" || gone.paused || gone.node === null) continue;
+      const { run } = gone.node.replica;
+      if (run.loading === null || run.refuseWrites === null)
+        return `${gone.name} serves although it was removed`;
+    }
+    return null;
+  }
+
   /** How far everyone is, in words. */
   progress(): string {
-    return [...this.views.values()]
+    const told = [...this.views.values()]
       .map(({ machine, applied }) => `${machine.name} ${machine.state} ${vectorText(applied)}`)
       .join("; ");
+    const removal = this.removal();
+    return removal === null ? told : `${told}; ${removal}`;
   }
 }
 

@@ -85,7 +85,7 @@ export class Losses {
   }
 
   /** A loss that is not in the feed, in words; null when all are. */
-  silent(facts: Facts): string | null {
+  silent(facts: Facts, removed: ReadonlySet<string>): string | null {
     const kept = new Set<string>();
     for (const [name, { registers }] of facts.keys) {
       if (!name.startsWith(`${INTERNAL_DB}:`)) continue;
@@ -100,6 +100,8 @@ export class Losses {
       const of = this.#history.origins[loser.origin];
       // Lost with a crash before anybody heard of it.
       if (lost === undefined || of?.records[lost.seq - 1] !== lost) continue;
+      // A removed member may have known of it when nobody listened any more.
+      if (removed.has(of.member)) continue;
       if (kept.has(`${key} ${tag} ${path} ${loser.origin}:${loser.seq}`)) continue;
       const by = `${this.#history.origins[shownBy.origin]?.member}:${shownBy.seq}`;
       return `${of.member}:${loser.seq} wrote ${loser.value} to ${key} ${path} and lost it to ${by}: the feed does not say so`;

@@ -49,6 +49,8 @@ export const MARKS = [
   "a replica was damaged in memory",
   "damage in memory was mended",
   "two disagreed and nobody could say who is right",
+  "a member that was removed refused a client",
+  "what a removed member had made was void",
   "a strong command was decided",
   "two regions wanted one strong key at once",
   "an earlier attempt at a strong key was found done",
@@ -77,6 +79,7 @@ export class Marks {
           ? "a record from the future waited"
           : "a record waited for what it depends on",
       );
+    if (replica.delivery.voidCount > 0) this.sometimes("what a removed member had made was void");
     if (replica.delivery.duplicateCount > 0) this.sometimes("a record came twice");
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)

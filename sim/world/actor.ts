@@ -171,6 +171,12 @@ export class Actor {
     if (error.startsWith("AAUNKNOWN"))
       marks.sometimes("nobody knew whether a strong command was done");
     if (error.startsWith("AANOQUORUM")) marks.sometimes("a level could not be met");
+    if (error.startsWith("AAREMOVED")) {
+      marks.sometimes("a member that was removed refused a client");
+      // It goes to another region for good.
+      this.#token = null;
+      if (this.#open.length === 0) this.#leave();
+    }
     if (!error.startsWith("AASTALE") && !error.startsWith("AALOSTWRITE")) return;
     marks.sometimes("a session was refused because its replica was behind");
     if (!this.#chance.is(0.2) || this.#open.length > 0) return;

@@ -15,21 +15,26 @@ import type { Machine } from "./machine.ts";
 import { NETWORK_FAULTS } from "./network-faults.ts";
 import type { Network, Wire } from "./network.ts";
 import { PROCESS_FAULTS } from "./process-faults.ts";
+import { REMOVAL_FAULTS } from "./removal-faults.ts";
 import type { Misfortune, Scene } from "./scene.ts";
 import type { Timeline } from "./timeline.ts";
 
-const KINDS = { ...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS, ...CLOCK_FAULTS };
+const OFTEN = { ...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS, ...CLOCK_FAULTS };
+const KINDS = { ...OFTEN, ...REMOVAL_FAULTS };
 
 export type FaultKind = keyof typeof KINDS;
 
-export const FAULTS = Object.keys(KINDS) as readonly FaultKind[];
+/** Those that may happen again and again. */
+export const FAULTS = Object.keys(OFTEN) as readonly FaultKind[];
 
 const RESTART_US = 300_000;
 
 export class Faults {
   readonly #timeline: Timeline;
   readonly #network: Network;
-  readonly #machines: readonly Machine[];
+  /** The members; and all there ever were. */
+  readonly #machines: Machine[];
+  readonly #all: readonly Machine[];
   readonly #judge: Judge;
   readonly #chance: Chance;
   readonly #victim: Machine;
@@ -44,13 +49,14 @@ export class Faults {
   constructor(
     timeline: Timeline,
     network: Network,
-    machines: readonly Machine[],
+    machines: Machine[],
     judge: Judge,
     plan: { readonly seed: number; readonly faults: readonly Fault[] },
   ) {
     this.#timeline = timeline;
     this.#network = network;
     this.#machines = machines;
+    this.#all = [...machines];
     this.#judge = judge;
     this.#chance = new Chance(plan.seed, "misfortune");
     this.#victim = this.#chance.pick(machines);
@@ -73,7 +79,7 @@ export class Faults {
     this.healed = true;
     for (const undo of [...this.#undo]) undo();
     this.#undo.clear();
-    for (const machine of this.#machines) {
+    for (const machine of this.#all) {
       machine.resume();
       if (machine.state === "off") machine.start();
     }
@@ -110,6 +116,12 @@ export class Faults {
     machine.start();
   }
 
+  #remove(machine: Machine): void {
+    this.#machines.splice(this.#machines.indexOf(machine), 1);
+    this.#judge.lostDisks.add(machine);
+    this.#judge.removed.add(machine);
+  }
+
   #begin(fault: Fault): void {
     const { counts } = this;
     const harm = new Harm(() => (counts[fault.kind] = (counts[fault.kind] ?? 0) + 1));
@@ -142,6 +154,7 @@ export class Faults {
         }
       },
       newDisk: () => ++this.#disks,
+      remove: (machine) => this.#remove(machine),
       replaceDisk: (machine, disk) => this.#replaceDisk(machine, disk),
     };
     const kind: Misfortune = KINDS[fault.kind];

@@ -31,6 +31,8 @@ export interface Scene {
   readonly victim: Machine;
   /** A number no disk has had. */
   newDisk(): number;
+  /** From now on it belongs to the cluster no more: nothing that only it held is missed. */
+  remove(machine: Machine): void;
   /** The machine goes on with another disk: what only the old one held may be lost. */
   replaceDisk(machine: Machine, disk: Disk): void;
 }

@@ -11,6 +11,7 @@ import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
+import { memberCommand, regionCommand } from "./member.ts";
 import { routeCommand } from "./route.ts";
 import { type ServeDeps, serveCommand } from "./serve.ts";
 import { diffCommand, repairCommand, verifyCommand } from "./verify.ts";
@@ -37,6 +38,8 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     verifyCommand(),
     diffCommand(),
     repairCommand(),
+    memberCommand(),
+    regionCommand(),
     routeCommand(),
     importCommand(),
     backupCommand(),

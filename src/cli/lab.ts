@@ -90,10 +90,7 @@ export function labCommand(deps: LabDeps): Command {
     ["kill", "end a region's node with SIGKILL"],
     ["pause", "stop a region's node with SIGSTOP: it hangs, its sockets stay open"],
     ["start", "start a killed node, or resume a paused one; returns when it serves"],
-    [
-      "add",
-      "add a region: the others are restarted one by one to count it; returns when it serves",
-    ],
+    ["add", "add a region: the others learn of it and go on serving; returns when it serves"],
   ] as const)
     add(type, description)
       .argument("<region>")

@@ -11,6 +11,7 @@ import { CliError, EXIT_FAILED, EXIT_USAGE, usage } from "./cli-error.ts";
 import { labUrls } from "./lab-urls.ts";
 import { bar, NO_BAR, showsBar } from "./progress-bar.ts";
 import { table } from "./table.ts";
+import { withTarget } from "./target.ts";
 
 type Flags = {
   dir: string;
@@ -112,13 +113,6 @@ export function repairCommand(): Command {
     }
     end(verdict);
   });
-}
-
-function withTarget(command: Command): Command {
-  return command
-    .option("--dir <directory>", "the lab that runs there", ".atoll/lab")
-    .option("--url <url>", "the HTTP port of a node, such as http://127.0.0.1:8001")
-    .option("--json", "the result as one line of JSON");
 }
 
 function print(value: unknown): void {

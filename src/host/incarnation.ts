@@ -14,6 +14,7 @@ import { saveOrigin } from "./identity.ts";
 import { FENCED, type JoiningMark, saveMark, untilOf } from "./joining-mark.ts";
 import type { NodeWorld } from "./node-world.ts";
 import { isFull } from "./ports/storage.ts";
+import type { RosterFile } from "./roster-file.ts";
 import type { Standing } from "./standing.ts";
 
 export interface IncarnationHost {
@@ -21,6 +22,7 @@ export interface IncarnationHost {
   readonly config: Config;
   readonly world: NodeWorld;
   readonly standing: Standing;
+  readonly rosterFile: RosterFile;
   beginTurn(): void;
   turnEnded(): void;
   /** Ends the turn at once: what it made is appended. */
@@ -99,6 +101,8 @@ export class Incarnation {
       const origin = { member: config.member, incarnation };
       const mark = { state: "waiting", alone: false } as const;
       await saveMark(world.storage.identity, mark);
+      replica.roster.doubt();
+      await this.#host.rosterFile.save(replica.roster.encode());
       await saveOrigin(world.storage.identity, origin, config.durability, false);
       this.#host.beginTurn();
       this.#host.flush();

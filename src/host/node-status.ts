@@ -14,6 +14,7 @@ import type { Replica } from "../core/replica/replica.ts";
 import type { CheckpointJob } from "./checkpoint-job.ts";
 import type { Clients } from "./clients.ts";
 import type { Config } from "./config.ts";
+import { membershipOf } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { Log } from "./ports/storage.ts";
 import type { LinkStatus, NodeStatus } from "./status.ts";
@@ -144,9 +145,10 @@ export function statusOf(sources: StatusSources): NodeStatus {
       waitingFloors: garbage.waitingFloors,
       waitsFor: waitsFor(replica),
     },
+    membership: membershipOf(replica),
     applied: replica.describe(replica.applied),
     durable: replica.describe(replica.durable),
-    links: config.members
+    links: replica.members.names
       .filter((member) => member !== config.member)
       .map((member) => linkStatus(sources, member)),
   };

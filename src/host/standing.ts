@@ -1,10 +1,11 @@
 /**
  * Standing: whether this node serves, takes writes, or must stop, and what it says to those it refuses.
  *
- *   takes no writes:   fenced ─► being renewed ─► records it lacks ─► full disk ─► wrong clock
- *   serves nothing:    fenced ──────────────────► records it lacks
+ *   takes no writes:   fenced ─► being renewed ─► removed, astray ─► records it lacks ─► full disk ─► wrong clock
+ *   serves nothing:    fenced ──────────────────► removed and sealed, astray ─► records it lacks
  *
- * Invariant: clients are told the first of these that holds. Only a fence is for good: whatever else has ended is forgotten.
+ * Invariant: clients are told the first of these that holds. A fence is for good, and so is being removed: whatever else has ended is
+ * forgotten.
  */
 import { AHEAD_MAX_MS } from "../core/clock/stamp.ts";
 import type { Replica } from "../core/replica/replica.ts";
@@ -19,6 +20,10 @@ export interface StandingHost {
   fail(error: Error): void;
 }
 
+/** What to do about a directory that the others take nothing of any more. */
+const START_ANEW =
+  "What it wrote and nobody has stays in its directory: keep that, and start with an empty one; one that was removed, as a member of another name";
+
 /** Half of what peers tolerate. */
 const CLOCK_AHEAD_MAX_MS = AHEAD_MAX_MS / 2;
 
@@ -30,6 +35,8 @@ export class Standing {
   #wrongClock: string | null = null;
   #renewing = false;
   #fenced = false;
+  /** Why it belongs to the cluster no more; null while it does. */
+  #removed: { readonly why: string; readonly isOver: boolean } | null = null;
 
   constructor(host: StandingHost) {
     this.#host = host;
@@ -51,6 +58,7 @@ export class Standing {
 
   /** Why it is not ready, in words; null when it is. */
   get reason(): string | null {
+    if (this.#removed !== null) return this.#removed.why;
     if (!this.#host.replica.exchange.joining.whole) return this.progress.text();
     return this.#full ?? this.#wrongClock;
   }
@@ -60,14 +68,36 @@ export class Standing {
     const { run, exchange } = this.#host.replica;
     if (this.#fenced) return;
     run.loading = exchange.joining.whole ? null : `LOADING ${this.progress.text()}`;
+    if (this.#removed !== null && this.#removed.isOver)
+      run.loading = `AAREMOVED ${this.#removed.why}`;
     if (this.#renewing) return;
-    if (run.loading !== null) run.refuseWrites = run.loading;
+    if (this.#removed !== null) run.refuseWrites = `AAREMOVED ${this.#removed.why}`;
+    else if (run.loading !== null) run.refuseWrites = run.loading;
     else if (this.#full !== null)
       run.refuseWrites =
         "MISCONF the disk is full, so this node takes no writes: what was acknowledged is safe; free space and it goes on by itself";
     else if (this.#wrongClock !== null)
       run.refuseWrites = `MISCONF ${this.#wrongClock}, so it takes no writes: set the clock (NTP) and it goes on by itself`;
     else run.refuseWrites = null;
+  }
+
+  /** We may be no member any more: nothing is written from when we hear of it, and nothing read once that is sealed. */
+  rosterChanged(): void {
+    const { replica, log } = this.#host;
+    const { roster, member } = replica;
+    const before = this.#removed?.why ?? null;
+    if (roster.isRemoved(member))
+      this.#removed = {
+        why: `${member} was removed from the cluster. ${START_ANEW}`,
+        isOver: roster.isSealed(member),
+      };
+    else if (replica.isAstray)
+      this.#removed = {
+        why: `this node has records that became void when their member was removed. ${START_ANEW}`,
+        isOver: true,
+      };
+    if (this.#removed !== null && this.#removed.why !== before) log.error({}, this.#removed.why);
+    this.refuseOrTake();
   }
 
   /** Refuses everything from now on. */

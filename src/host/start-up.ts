@@ -1,7 +1,7 @@
 /**
  * StartUp: a replica out of a directory.
  *
- *   who are we? ─► what does the directory lack? ─► checkpoint and log ─► the identity is durable ─► users
+ *   who are we? ─► what does the directory lack? ─► checkpoint and log ─► roster and identity are durable ─► users
  *
  * Invariant: what the directory lacks is marked on disk before anything is written under a new name, and the name is durable before the
  * replica that bears it is handed out. A start that fails on the way may be tried again.
@@ -22,6 +22,7 @@ import { FENCED, type JoiningMark, loadMark, saveMark } from "./joining-mark.ts"
 import type { NodeWorld } from "./node-world.ts";
 import type { Storage } from "./ports/storage.ts";
 import { recover } from "./recovery.ts";
+import { RosterFile } from "./roster-file.ts";
 
 export interface StartedUp {
   readonly clock: AnchoredClock;
@@ -31,6 +32,7 @@ export interface StartedUp {
   /** What the directory lacks, and records that its state shows in part. */
   readonly mark: JoiningMark;
   readonly shown: Vector;
+  readonly rosterFile: RosterFile;
 }
 
 /** Throws what the directory's operator has to look at: damage, another member's directory, users that cannot be read. */
@@ -48,6 +50,8 @@ export async function startUp(
   if (renewed !== null) log.warn({ origin: originName(origin) }, `new incarnation: ${renewed}`);
   const keyspaces = keyspacesOf(config, world);
   const { maxEntries, maxBytes, maxAgeMs } = config.conflicts;
+  const rosterFile = new RosterFile(storage.identity);
+  const roster = await rosterFile.load();
   const life = Math.floor(chance.nowMs / 1000) * 2 ** 20 + (world.random() % 2 ** 20);
   const newReplica = (): Replica =>
     new Replica({
@@ -65,6 +69,7 @@ export async function startUp(
       node: port,
       tokenKey: tokenKeyOf(config.replication.secret),
       life,
+      roster,
       chance: [world.random(), world.random(), world.random()],
     });
   const mark = await markFor(chosen, config, storage);
@@ -85,10 +90,14 @@ export async function startUp(
     },
     "recovered",
   );
+  if (chosen.directory !== "own") {
+    replica.roster.doubt();
+    await rosterFile.save(replica.roster.encode());
+  }
   await saveOrigin(storage.identity, origin, config.durability, false);
   if (chosen.directory !== "own") replica.strong.lost(chance.nowMs);
   loadUsers(replica, world);
-  return { clock, replica, checkpoint, mark, shown };
+  return { clock, replica, checkpoint, mark, shown, rosterFile };
 }
 
 /** With the resolvers that the configuration names. */

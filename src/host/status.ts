@@ -3,6 +3,7 @@
  *
  * Invariant: units stand in the names; a value that is not known is null, never a stand-in.
  */
+import type { Membership } from "./membership.ts";
 export interface LinkStatus {
   /** The peer's member name, such as `eu-west/1`, or the configured link's name while nobody has answered. */
   peer: string;
@@ -171,6 +172,8 @@ export interface NodeStatus {
   };
   /** What removals left behind, and the members without which the oldest of it cannot be collected. */
   stability: { waitingResets: number; waitingFloors: number; waitsFor: string[] };
+  /** Who belongs to the cluster, and whom it waits for on behalf of those removed. */
+  membership: Membership;
   /** Origin → highest seq applied; and durable in this replica's log. */
   applied: Record<string, number>;
   durable: Record<string, number>;

@@ -50,7 +50,7 @@ export class Upkeep {
   judgeLog(): void {
     const { config, replica, world } = this.#host;
     const { begin, end } = world.storage.log;
-    const away = config.members.filter(
+    const away = replica.members.names.filter(
       (member) => member !== config.member && replica.exchange.lagOf(member)?.records !== 0,
     );
     const warning = outgrown(end - begin, config.log.maxBytes, away);

@@ -9,8 +9,10 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as after } from "node:timers/promises";
 import { stringify } from "yaml";
 import type { KeyspaceConfig } from "../host/config.ts";
+import type { Membership } from "../host/membership.ts";
 import { didYouMean } from "../host/suggestion.ts";
 import { type Answer, callControl, type ControlServer, serveControl } from "./control.ts";
 import type { LabCommand, LabEndpoints, LabStatus } from "./lab-command.ts";
@@ -126,10 +128,16 @@ async function choosePorts({ regions, replicas, port, traffic }: LabOptions): Pr
   return chosen;
 }
 
+/** How long the nodes may take to learn of a new one. */
+const ADMIT_MS = 30_000;
+const ADMIT_POLL_MS = 50;
+
 export class Lab {
   readonly #options: LabOptions;
   readonly #nodes = new Map<string, LabNode>();
   readonly #posts: Post[];
+  /** The members that nodes are started with. */
+  #members: readonly string[];
   readonly #ports: Ports[];
   readonly #cables: Cable[] = [];
   /** What probes travel by, from each node to each other region. */
@@ -146,6 +154,7 @@ export class Lab {
   constructor(options: LabOptions, ports: readonly Ports[]) {
     this.#options = options;
     this.#posts = postsOf(options.regions, options.replicas);
+    this.#members = this.#posts.map(({ member }) => member);
     this.#ports = [...ports];
     this.ended = new Promise((done) => (this.#end = done));
   }
@@ -269,8 +278,8 @@ export class Lab {
   }
 
   /**
-   * A region joins. The others count it before it begins, or they would let go of what it has not seen: each is restarted with the longer
-   * list of members, one after the other, and the new one dials all of them.
+   * A region joins. The others count it before it begins, or they would let go of what it has not seen: they are told, and go on serving.
+   * The new one dials all of them.
    */
   async #add(region: string): Promise<Answer> {
     const { wan, replicas, port } = this.#options;
@@ -282,11 +291,22 @@ export class Lab {
       return { refused: "a lab with --traffic keeps the regions that it began with" };
     if (this.#posts.some((post) => post.region === region))
       return { refused: `this lab has a region ${region} already` };
-    const idle = [...this.#nodes.values()].find((node) => node.state !== "ready");
-    if (idle !== undefined)
+    const asked = await this.#witness();
+    const idle = this.#posts
+      .map(({ name, member }) => ({ node: this.#nodes.get(name) as LabNode, member }))
+      .find(
+        ({ node, member }) => node.state !== "ready" && asked?.members.includes(member) !== false,
+      );
+    if (idle !== undefined || asked === null)
       return {
-        refused: `every node has to learn of ${region}: ${idle.options.name} is ${idle.state}`,
+        refused: `every node has to learn of ${region}: ${idle === undefined ? "none answers" : `${idle.node.options.name} is ${idle.node.state}`}`,
       };
+    const admitted = await admit(
+      asked.httpPort,
+      postsOf([region], replicas).map(({ member }) => member),
+    );
+    if ("refused" in admitted) return admitted;
+    this.#members = admitted.members;
     const known = this.#posts.length;
     for (const post of postsOf([region], replicas)) {
       const [resp = 0, http = 0, replication = 0] = await freePorts(3);
@@ -300,13 +320,8 @@ export class Lab {
     }
     for (let i = known; i < this.#posts.length; i++)
       for (let to = 0; to < i; to++)
-        await this.#layCable(this.#posts[i] as Post, this.#posts[to] as Post, to);
-    for (const post of this.#posts.slice(0, known)) {
-      const node = this.#nodes.get(post.name) as LabNode;
-      this.#writeSettings(post, this.#ports[this.#posts.indexOf(post)] ?? none);
-      await node.stop();
-      await this.#startNode(node);
-    }
+        if (admitted.members.includes(this.#posts[to]?.member ?? ""))
+          await this.#layCable(this.#posts[i] as Post, this.#posts[to] as Post, to);
     const added = this.#posts.slice(known).map((post, i) => {
       const node = this.#prepareNode(post, this.#ports[known + i] ?? none);
       this.#nodes.set(post.name, node);
@@ -314,6 +329,19 @@ export class Lab {
     });
     await Promise.all(added.map((node) => this.#startNode(node)));
     return { done: null };
+  }
+
+  /** A node that belongs to the cluster, and who else does; null when none answers. */
+  async #witness(): Promise<{ httpPort: number; members: readonly string[] } | null> {
+    for (const { name, member } of this.#posts) {
+      const node = this.#nodes.get(name);
+      if (node?.state !== "ready") continue;
+      const { httpPort } = node.options;
+      const answer = await fetch(`http://127.0.0.1:${httpPort}/members`).catch(() => null);
+      const members = ((await answer?.json()) as Membership | undefined)?.members ?? [];
+      if (members.includes(member)) return { httpPort, members };
+    }
+    return null;
   }
 
   #prepareNode(post: Post, ports: Ports): LabNode {
@@ -370,7 +398,7 @@ export class Lab {
             address: `127.0.0.1:${link.port}`,
           })),
       },
-      members: this.#posts.map((other) => other.member),
+      members: this.#members,
       keyspaces,
       ...(traffic ? { traffic: trafficSettingsOf(regions, probePorts, ports.dns) } : {}),
     };
@@ -517,6 +545,29 @@ export class Lab {
       }),
     );
     return { regions, links };
+  }
+}
+
+/** Has a node's cluster count new members; returns all there are once everybody counts them, or who does not. */
+async function admit(
+  httpPort: number,
+  added: readonly string[],
+): Promise<{ members: string[] } | { refused: string }> {
+  const url = new URL(`http://127.0.0.1:${httpPort}/members`);
+  for (const member of added) {
+    url.search = new URLSearchParams({ add: member }).toString();
+    const answer = await fetch(url, { method: "POST" });
+    if (!answer.ok) return { refused: ((await answer.json()) as { error: string }).error };
+  }
+  url.search = "";
+  const untilMs = Date.now() + ADMIT_MS;
+  for (;;) {
+    const { members, awaits } = (await (await fetch(url)).json()) as Membership;
+    const left = awaits.filter((member) => !added.includes(member));
+    if (left.length === 0) return { members };
+    if (Date.now() > untilMs)
+      return { refused: `${left.join(", ")} does not count ${added.join(", ")} yet: try again` };
+    await after(ADMIT_POLL_MS);
   }
 }
 

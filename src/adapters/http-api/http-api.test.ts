@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
+import type { Membership } from "../../host/membership.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { VerifyState } from "../../host/verification.ts";
 import { type HttpApi, type HttpApiOptions, startHttpApi } from "./http-api.ts";
@@ -21,9 +22,14 @@ function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
     verify: () => true,
     verifyState: () => IDLE,
     backup: () => ({ refused: "there is none", status: 503 }),
+    membership: () => MEMBERS,
+    removeMember: () => null,
+    addMember: () => null,
     ...options,
   });
 }
+
+const MEMBERS: Membership = { members: ["eu-west/1"], removed: [], awaits: [] };
 
 const IDLE: VerifyState = {
   running: false,
@@ -93,7 +99,7 @@ test("the root lists every endpoint, and each of them answers", async () => {
   await using api = await start();
   const index = await (await fetch(at(api, "/"))).text();
   const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
-  const asked = ["/health/live", "/health/ready", "/metrics", "/status", "/verify"];
+  const asked = ["/health/live", "/health/ready", "/metrics", "/status", "/members", "/verify"];
   assert.deepEqual(paths, [...asked, "/backup"]);
   for (const path of asked) assert.equal((await fetch(at(api, path))).status, 200, path);
 });
@@ -288,4 +294,29 @@ test("a backup ends with the connection of who asked for it, and a refusal says 
   const refused = await fetch(at(api, "/backup"), { method: "POST" });
   assert.equal(refused.status, 401);
   assert.deepEqual(await refused.json(), { error: "not to you" });
+});
+
+test("a member is removed or added by POST, with what stands against it in words", async () => {
+  const asked: unknown[] = [];
+  await using api = await start({
+    removeMember: (name, force) => {
+      asked.push([name, force]);
+      return name === "nobody" ? "there is no member nobody" : null;
+    },
+    addMember: (name) => {
+      asked.push(name);
+      return null;
+    },
+  });
+  const post = (query: string): Promise<Response> =>
+    fetch(at(api, `/members${query}`), { method: "POST" });
+  for (const query of ["", "?remove=a&add=b"]) assert.equal((await post(query)).status, 400);
+  const removed = await post("?remove=us-east%2F1&force=yes");
+  assert.equal(removed.status, 202);
+  assert.deepEqual(await removed.json(), MEMBERS);
+  assert.equal((await post("?add=b%2F1")).status, 202);
+  const refused = await post("?remove=nobody");
+  assert.equal(refused.status, 409);
+  assert.deepEqual(await refused.json(), { error: "there is no member nobody" });
+  assert.deepEqual(asked, [["us-east/1", true], "b/1", ["nobody", false]]);
 });

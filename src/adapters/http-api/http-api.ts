@@ -6,6 +6,7 @@
  *   /health/ready 200 when the node may be given traffic, else 503 with the reason
  *   /metrics      for Prometheus
  *   /status       everything the node says about itself
+ *   /members      who belongs to the cluster; POST removes or adds one
  *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
  *   /traffic …    where routing is configured: see traffic-routes.ts
  *   /backup       POST streams a copy of everything, to who may do everything (`atoll backup`)
@@ -20,6 +21,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Since } from "../../host/backup/backup-job.ts";
 import { lastBlockSchema } from "../../host/backup/frames.ts";
+import type { Membership } from "../../host/membership.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { Mending, VerifyState } from "../../host/verification.ts";
 import { isKnownHost } from "./known-host.ts";
@@ -38,6 +40,10 @@ export type HttpApiOptions = {
   /** Begins a comparison; false while one is under way. */
   verify: (mending: Mending) => boolean;
   verifyState: () => VerifyState;
+  membership: () => Membership;
+  /** Each returns why not, or null. */
+  removeMember: (name: string, force: boolean) => string | null;
+  addMember: (name: string) => string | null;
   /** Absent where no regions are configured. */
   traffic?: TrafficApi;
   /** The frames of a backup, behind `since` if that is possible, or why there are none. */
@@ -131,6 +137,12 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       answer: () => json(200, options.status()),
     },
     {
+      path: "/members",
+      means: "who belongs to the cluster; POST ?remove=NAME (&force=yes) or ?add=NAME changes it",
+      answer: () => json(200, options.membership()),
+      post: (query) => changeMembers(options, query),
+    },
+    {
       path: "/verify",
       means: "how far the comparison with all other members is; POST begins one (?mend=few or all)",
       answer: () => json(200, options.verifyState()),
@@ -147,6 +159,17 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
   const index = routes.map((route) => `${route.path.padEnd(width)}${route.means}\n`).join("");
   routes.push({ path: "/", means: "this list", answer: () => text(index) });
   return new Map(routes.map((route) => [route.path, route]));
+}
+
+function changeMembers(options: HttpApiOptions, query: URLSearchParams): Answer {
+  const [remove, add] = [query.get("remove"), query.get("add")];
+  if ((remove === null) === (add === null))
+    return problem(400, "write either ?remove=NAME or ?add=NAME");
+  const refusal =
+    remove === null
+      ? options.addMember(add as string)
+      : options.removeMember(remove, query.get("force") === "yes");
+  return refusal === null ? json(202, options.membership()) : problem(409, refusal);
 }
 
 function trafficRoutes({ ready }: HttpApiOptions, traffic: TrafficApi): Route[] {

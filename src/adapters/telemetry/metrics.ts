@@ -467,6 +467,17 @@ export const METRICS: readonly MetricDefinition[] = [
     read: ({ status }) =>
       status.stability.waitsFor.map((member) => ({ labels: { member }, value: 1 })),
   },
+  {
+    name: "atoll_removal_waits_for",
+    type: "gauge",
+    unit: "1",
+    labels: ["removed", "member"],
+    help: "1 for each member that has not said yet what it has of one that is removed.",
+    read: ({ status }) =>
+      status.membership.removed.flatMap(({ member: removed, awaits }) =>
+        awaits.map((member) => ({ labels: { removed, member }, value: 1 })),
+      ),
+  },
   perLink(
     "atoll_log_retained_bytes",
     "gauge",

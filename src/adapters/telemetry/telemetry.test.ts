@@ -112,6 +112,11 @@ const STATUS: NodeStatus = {
   joining: null,
   giving: [],
   stability: { waitingResets: 2, waitingFloors: 8, waitsFor: [] },
+  membership: {
+    members: ["eu-west/1"],
+    removed: [{ member: "us-east/1", state: "closing", awaits: ["ap-south/1"] }],
+    awaits: ["ap-south/1"],
+  },
   applied: {},
   durable: {},
   links: [

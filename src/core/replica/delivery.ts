@@ -4,7 +4,8 @@
  *   run ─► seen already? drop ─► gap? ask for what is missing ─► dependencies applied? ─► apply, append to our log
  *                                                               └─ no, or from the future: wait
  *
- * Invariant: a record is applied when its seq is the next of its origin and everything it depends on is applied. It is appended
+ * Invariant: a record is applied when its seq is the next of its origin and everything it depends on is applied, or lies beyond the
+ * seal of a removed member, as then it never will be. What lies beyond a seal itself is dropped. It is appended
  * to our log when it is applied, so the log's order is a causal order too, and what waits is not acknowledged: after a crash
  * the peer sends it again.
  */
@@ -56,6 +57,13 @@ export class Delivery {
   /** Counters for status. */
   appliedCount = 0;
   duplicateCount = 0;
+  /** Up to which seq records of an origin are taken: roster.ts. */
+  limitOf: (origin: number) => number = () => Infinity;
+  /** Whether a record will never be applied, as it lies beyond the seal of its origin, of which we have the rest. */
+  readonly #isVoid = (origin: number, seq: number): boolean => this.isVoid(origin, seq);
+  isVoid: (origin: number, seq: number) => boolean = () => false;
+  /** Records dropped because they lie beyond a limit. */
+  voidCount = 0;
   /** Origins of which something is missing before what was received: origin → first missing seq. */
   readonly gaps = new Map<number, number>();
   /** Links whose records, once their turn came, made no sense: link → why. The replica closes them. */
@@ -115,9 +123,14 @@ export class Delivery {
     end: number,
   ): void {
     const source = this.#source;
+    const limit = this.limitOf(origin);
     let seq = firstSeq;
     for (let at = start; at < end; seq++) {
       if (seq > lastSeq) throw new Malformed("a run holds more records than it says");
+      if (seq > limit) {
+        this.voidCount += lastSeq - seq + 1;
+        return;
+      }
       source.reset(bytes, at, end);
       const length = source.varint();
       const body = source.skip(length);
@@ -148,7 +161,7 @@ export class Delivery {
     const lineage = this.lineage(origin);
     source.reset(bytes, body, end);
     record.read(source, lineage);
-    if (!record.deliverable(this.#applied) || this.#isAhead()) return false;
+    if (!record.deliverable(this.#applied, this.#isVoid) || this.#isAhead()) return false;
     const effects = source.at;
     checkEffects(source, record, lineage, seq, this.#applier.keyspace.kinds);
     source.at = effects;
@@ -282,7 +295,8 @@ export class Delivery {
     const missing: number[] = [];
     for (let i = 0; i < record.count; i++) {
       const number = record.numbers[i] as number;
-      if (!this.#applied.covers(number, record.seqs[i] as number)) missing.push(number);
+      const seq = record.seqs[i] as number;
+      if (!this.#applied.covers(number, seq) && !this.isVoid(number, seq)) missing.push(number);
     }
     return missing;
   }

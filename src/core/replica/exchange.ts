@@ -55,20 +55,28 @@ export class Exchange {
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
   #renewing = false;
+  /** Removed members that have come all the same. */
+  readonly #refused = new Set<string>();
 
   constructor(replica: Replica, options: ExchangeOptions) {
     this.#replica = replica;
     this.#cluster = options.cluster;
     this.relays = options.relays;
-    const { origins, applied, delivery, region, member } = replica;
-    const hasGateways =
-      !options.relays &&
-      options.members.some((other) => other !== member && regionOf(other) === region);
-    this.#pulls = new Pulls(origins, applied, delivery, hasGateways ? region : null);
+    const { origins, applied, delivery } = replica;
+    this.#pulls = new Pulls(origins, applied, delivery);
+    this.membersChanged();
     this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
     this.messages = new Messages(replica, (link, type, body) => this.#send(link, type, body));
     this.forwards = new Forwards(replica, (link, type, body) => this.#send(link, type, body));
     this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
+  }
+
+  /** Others may pass the records of other regions on to us, or do so no more. */
+  membersChanged(): void {
+    const { members, region, member } = this.#replica;
+    const hasGateways =
+      !this.relays && members.names.some((other) => other !== member && regionOf(other) === region);
+    this.#pulls.behindGateways = hasGateways ? region : null;
   }
 
   /** A connection to a peer is open and proven. */
@@ -114,7 +122,7 @@ export class Exchange {
   /** A frame has come. Throws `Malformed` when it makes no sense: the host closes the link with the reason. */
   receive(id: number, type: number, body: Buffer): void {
     const link = this.links.get(id);
-    if (link === undefined) return;
+    if (link === undefined || link.isRefused) return;
     link.lastHeardMs = this.#replica.monoMs;
     link.receivedBytes += body.length;
     if (type === FRAME.HELLO) return this.#onHello(link, new Source(body));
@@ -133,6 +141,8 @@ export class Exchange {
         return this.#onAck(link, words.readAck(new Source(body), link.numbering));
       case FRAME.PULL:
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
+      case FRAME.ROSTER:
+        return this.#replica.hearRoster(body);
       case FRAME.STRONG:
         return this.#replica.strong.receive(link, body);
       case FRAME.MESSAGES:
@@ -186,6 +196,21 @@ export class Exchange {
       );
     if (hello.member === this.#replica.member)
       return this.#close(link, `the peer is called ${hello.member} too: names must differ`);
+    const { roster } = this.#replica;
+    if (!roster.isKnown(hello.member))
+      return this.#close(
+        link,
+        `${hello.member} is no member here: add it with \`atoll member add ${hello.member}\``,
+      );
+    if (roster.isClosed(hello.member)) {
+      // It may not know. Nothing it says is heard, so the link ends by silence, and until then it can hear us.
+      link.isRefused = true;
+      this.#sendRoster(link);
+      if (!this.#refused.has(hello.member))
+        this.#note("warn", `${hello.member} was removed: it is refused`);
+      this.#refused.add(hello.member);
+      return;
+    }
     const other = [...this.links.values()].find((l) => l !== link && l.member === hello.member);
     if (other !== undefined) {
       // Both sides dialled, or the older connection is half open. Both sides must keep the same one.
@@ -212,10 +237,29 @@ export class Exchange {
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
     this.#note("info", `link to ${hello.member} is up (${link.address})`);
+    this.#sendRoster(link);
     this.#chooseGateways();
     if (!link.gateway) this.#startBacklog(link);
     this.#sendAck(link);
     this.#sendStanding(link);
+  }
+
+  #sendRoster(link: Link): void {
+    const { storedRoster } = this.#replica;
+    if (storedRoster !== null) this.#send(link, FRAME.ROSTER, storedRoster);
+  }
+
+  /** Who belongs, and what is known of those who do not, has changed and is stored. */
+  rosterChanged(): void {
+    const { roster, delivery, origins } = this.#replica;
+    for (const link of this.links.values()) if (link.up) this.#sendRoster(link);
+    for (const link of this.links.values())
+      if (link.member !== null && roster.isClosed(link.member))
+        this.#close(link, `${link.member} was removed`);
+    // What waits of them may lie beyond their seals: what does not is asked for.
+    for (let number = 0; number < origins.count; number++)
+      if (roster.isClosed(origins.get(number).member)) delivery.forget(number);
+    if (delivery.waiting.size > 0) delivery.retry();
   }
 
   /** What it can give has changed: it is whole now, or its log has forgotten more. */
@@ -334,6 +378,7 @@ export class Exchange {
   #onReport(link: Link, report: Report): void {
     const { members, origins, delivery, monoMs } = this.#replica;
     if (report.member === members.name) return this.#onRival(report);
+    if (this.#replica.roster.isClosed(report.member)) return;
     const before = members.latest(report.member);
     if (!members.report(report, monoMs)) return;
     this.#pass(link, before, report);
@@ -429,7 +474,9 @@ export class Exchange {
   isWritable: (link: number) => boolean = () => true;
 
   #pump(link: Link): void {
-    if (!this.isWritable(link.id)) return;
+    const { roster, member } = this.#replica;
+    // Whoever was removed is listened to no more.
+    if (!this.isWritable(link.id) || roster.isSealed(member)) return;
     const isFed = this.relays || link.gateway;
     if (isFed && !link.isBehind) this.#pumpPassage(link, link.backlog);
     for (const errand of link.errands) this.#pumpPassage(link, errand);
@@ -538,10 +585,11 @@ export class Exchange {
   #tickLink(link: Link): void {
     const silentMs = this.#replica.monoMs - link.lastHeardMs;
     if (silentMs > SILENCE_MAX_MS) {
-      this.#note(
-        "warn",
-        `link to ${link.member ?? link.address} is silent for ${SILENCE_MAX_MS} ms`,
-      );
+      if (!link.isRefused)
+        this.#note(
+          "warn",
+          `link to ${link.member ?? link.address} is silent for ${SILENCE_MAX_MS} ms`,
+        );
       return this.#close(link, `nothing was heard for ${SILENCE_MAX_MS} ms`);
     }
     if (!link.up) return;

@@ -119,10 +119,14 @@ export class Joining {
 
   /** Whether anybody has more of an origin than we, and none of those has it in its log. */
   #isBehind(): boolean {
-    const { exchange, origins, applied } = this.#replica;
+    const { exchange, origins, applied, delivery } = this.#replica;
     const links = [...exchange.links.values()].filter((link) => link.up && link.standing !== null);
     for (let number = 0; number < origins.count; number++) {
-      const has = links.filter((link) => !applied.covers(number, link.peerApplied.get(number)));
+      // What lies beyond a limit is nothing to go after.
+      const limit = delivery.limitOf(number);
+      const has = links.filter(
+        (link) => !applied.covers(number, Math.min(limit, link.peerApplied.get(number))),
+      );
       const gives = (link: Link): boolean =>
         applied.covers(number, (link.standing as words.Standing).base.get(number));
       if (has.length > 0 && !has.some(gives)) return true;
@@ -142,7 +146,7 @@ export class Joining {
 
   /** Whether it is whole by now. */
   #judge(): void {
-    const { applied, exchange, members, monoMs } = this.#replica;
+    const { exchange, members, monoMs } = this.#replica;
     if (this.#state.state === "waiting") {
       const standings: words.Standing[] = [];
       for (const link of exchange.links.values())
@@ -156,9 +160,33 @@ export class Joining {
         this.#catchUp(until);
       }
     }
-    if (this.#state.state !== "catching up" || !applied.includes(this.#state.until)) return;
+    if (this.#state.state !== "catching up" || !this.#has(this.#state.until)) return;
     this.#state = { state: "whole" };
     this.#replica.effects.push({ type: "joining" });
+  }
+
+  /** Whether all of it is applied that will ever be. */
+  #has(until: Vector): boolean {
+    const { applied, delivery } = this.#replica;
+    return until.seqs.every(
+      (seq, number) => applied.covers(number, seq) || delivery.isVoid(number, seq),
+    );
+  }
+
+  /** Whoever said what is needed may be removed, and all there was of it gone: it is asked for again. */
+  reconsider(): void {
+    if (this.#state.state !== "catching up") return;
+    const { exchange, roster } = this.#replica;
+    for (const { up, member, standing } of exchange.links.values()) {
+      if (!up || standing?.whole !== true || roster.isRemoved(member as string)) continue;
+      return this.#catchUp(standing.durable);
+    }
+    this.#state = { state: "waiting", sinceMs: this.#replica.monoMs, aloneAfterMs: Infinity };
+  }
+
+  /** Whether a snapshot is coming in. */
+  get receives(): boolean {
+    return this.#receiving !== null;
   }
 
   // ── a snapshot ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,8 @@ export class Link {
   /** The peer, once it has said HELLO. */
   member: string | null = null;
   region: string | null = null;
+  /** The peer was removed: nothing it says is heard. */
+  isRefused = false;
   /** Whether the peer knows what to do with messages. */
   takesMessages = false;
   /** Whether the peer runs commands that are sent to it. */

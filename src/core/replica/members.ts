@@ -11,7 +11,7 @@
  * from its own connection, and says in each report whom it has met. So nothing is stable until all reports that count are by
  * members who had met the present incarnation of everybody.
  *
- * Stability counts durable vectors, and only of the configured members, present or not.
+ * Stability counts durable vectors, of all members, present or not; one that was removed counts until it is retired: roster.ts.
  */
 import type { Vector } from "../clock/vector.ts";
 
@@ -71,8 +71,8 @@ export class Members {
   readonly #applied: Vector;
   readonly #durable: Vector;
   readonly #members = new Map<string, Member>();
-  /** The configured members: all of them count for stability. */
-  readonly names: readonly string[];
+  /** The members that count for stability: all but those that are retired. */
+  names: readonly string[] = [];
   /** Whether all reports that count are by members who had met everybody's present incarnation. */
   #acquainted = false;
 
@@ -85,11 +85,18 @@ export class Members {
   ) {
     this.name = name;
     this.me = me;
-    this.names = names.includes(name) ? names : [name, ...names];
     this.#applied = applied;
     this.#durable = durable;
+    this.become(names);
+  }
+
+  /** Counts these from now on: what is known of those that counted before stays. */
+  become(names: readonly string[]): void {
+    this.names = names.includes(this.name) ? names : [this.name, ...names];
+    for (const gone of this.#members.keys())
+      if (!this.names.includes(gone)) this.#members.delete(gone);
     for (const other of this.names)
-      if (other !== name)
+      if (other !== this.name && !this.#members.has(other))
         this.#members.set(other, {
           latest: null,
           latestAtMs: 0,
@@ -98,6 +105,7 @@ export class Members {
           waiting: [],
           counted: null,
         });
+    this.#acquainted = this.#areAcquainted();
   }
 
   /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */

@@ -144,6 +144,9 @@ export class Member {
       case "close":
         this.network.close(this, effect.link);
         return;
+      case "roster":
+        if (replica.roster.isRemoved(this.name)) replica.run.refuseWrites = "AAREMOVED";
+        return replica.rosterStored();
       default:
         return;
     }

@@ -49,21 +49,15 @@ export class Pulls {
   readonly #origins: Origins;
   readonly #applied: Vector;
   readonly #delivery: Delivery;
-  readonly #behindGateways: string | null;
+  /** Our region when others pass the records of other regions on to us, else null. */
+  behindGateways: string | null = null;
   /** Origins of which some neighbour has more than we. */
   readonly #behind = new Map<number, Behind>();
   /** What was last asked for, by origin. */
   readonly #asked = new Map<number, Asked>();
 
-  /** `behindGateways` is our region when others pass the records of other regions on to us, else null. */
-  constructor(
-    origins: Origins,
-    applied: Vector,
-    delivery: Delivery,
-    behindGateways: string | null,
-  ) {
+  constructor(origins: Origins, applied: Vector, delivery: Delivery) {
     this.#origins = origins;
-    this.#behindGateways = behindGateways;
     this.#applied = applied;
     this.#delivery = delivery;
   }
@@ -72,7 +66,7 @@ export class Pulls {
   heard(link: Link, nowMs: number): void {
     for (let number = 0; number < this.#origins.count; number++) {
       const seq = this.#applied.get(number);
-      if (link.peerApplied.get(number) <= seq) continue;
+      if (link.peerApplied.get(number) <= seq || seq >= this.#delivery.limitOf(number)) continue;
       const behind = this.#behind.get(number);
       if (behind === undefined || behind.seq < seq)
         this.#behind.set(number, { seq, sinceMs: nowMs });
@@ -101,7 +95,8 @@ export class Pulls {
         this.#ask(pulls, links, number, this.#applied.get(number) + 1, nowMs, waiting.link);
     }
     for (const [number, behind] of this.#behind) {
-      if (this.#applied.get(number) > behind.seq) {
+      const seq = this.#applied.get(number);
+      if (seq > behind.seq || seq >= this.#delivery.limitOf(number)) {
         this.#behind.delete(number);
         continue;
       }
@@ -116,7 +111,7 @@ export class Pulls {
 
   /** How long the records of a linked member may take. */
   #patienceMs(member: string): number {
-    if (this.#behindGateways === null || regionOf(member) === this.#behindGateways)
+    if (this.behindGateways === null || regionOf(member) === this.behindGateways)
       return BEHIND_LINKED_AFTER_MS;
     return BEHIND_GATEWAY_AFTER_MS;
   }
@@ -129,6 +124,7 @@ export class Pulls {
     nowMs: number,
     preferred = -1,
   ): void {
+    if (from > this.#delivery.limitOf(origin)) return;
     const asked = this.#asked.get(origin);
     if (
       asked !== undefined &&

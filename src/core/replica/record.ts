@@ -228,6 +228,8 @@ export class RunReader {
   }
 }
 
+const never = (): boolean => false;
+
 /** Reads a record's header, and holds it until the record may be applied. */
 export class RecordReader {
   ms = 0;
@@ -294,10 +296,13 @@ export class RecordReader {
     return lineage.deps.get(number);
   }
 
-  /** Whether everything the record depends on is applied. */
-  deliverable(applied: Vector): boolean {
-    for (let i = 0; i < this.count; i++)
-      if (!applied.covers(this.numbers[i] as number, this.seqs[i] as number)) return false;
+  /** Whether everything the record depends on is applied, but for what `isVoid` says will never be. */
+  deliverable(applied: Vector, isVoid: (origin: number, seq: number) => boolean = never): boolean {
+    for (let i = 0; i < this.count; i++) {
+      const number = this.numbers[i] as number;
+      const seq = this.seqs[i] as number;
+      if (!applied.covers(number, seq) && !isVoid(number, seq)) return false;
+    }
     return true;
   }
 

@@ -42,11 +42,13 @@ import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
 import { Garbage } from "./garbage.ts";
 import type { SnapshotStep } from "./joining.ts";
+import { regionOf } from "./levels.ts";
 import { LogIndex } from "./log-index.ts";
 import { Members, type Report } from "./members.ts";
 import { BLOCK_CEILING, BLOCK_RUNS, BLOCK_STRONG, RecordSink } from "./record.ts";
 import { type Wait, Waits } from "./waits.ts";
 import { Rivals } from "./rivals.ts";
+import { Roster } from "./roster.ts";
 import { Writer } from "./writer.ts";
 
 /** What the host is to do. Bodies are valid until the turn's effects are carried out. */
@@ -72,6 +74,8 @@ export type Effect =
   | { readonly type: "heal"; readonly link: number; readonly id: number; readonly slots: number[] }
   /** Another process lives under our name, and it is for us to stop. */
   | { readonly type: "rival" }
+  /** What is known of who belongs to the cluster: to be stored, and then `rosterStored` called. */
+  | { readonly type: "roster"; readonly bytes: Buffer }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {
@@ -87,6 +91,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly conflicts?: ConflictBounds;
   readonly settings: Settings;
   readonly node: NodePort;
+  /** What is stored of who belongs to the cluster. Throws `Malformed` when it makes no sense. */
+  readonly roster?: Buffer | null;
   /** 16 bytes that all members share and nobody else knows: the mark of tokens. */
   readonly tokenKey?: Buffer;
   /** Of this process: grows from one start to the next, with chance in it; 1 when absent. */
@@ -95,6 +101,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly chance: readonly [number, number, number];
 }
 
+/** How long a removed member that lives may take to stop and hand over what it has. */
+const DRAIN_MAX_MS = 10_000;
 const SWEEP_EVERY_MS = 50;
 const COLLECT_MAX = 2_000;
 /** Blocks freed in a tick of what was discarded: less than a millisecond's work. */
@@ -112,6 +120,7 @@ export class Replica {
   readonly writer: Writer;
   readonly run: Run;
   readonly members: Members;
+  readonly roster: Roster;
   readonly index = new LogIndex();
   readonly expiry: Expiry;
   readonly exchange: Exchange;
@@ -133,6 +142,13 @@ export class Replica {
   #reportVersion = 0;
   readonly #ceiling = new Ceiling(this.clock);
   #sweptMs = 0;
+  /** The roster as it is stored: what peers are told; null while nobody was added or removed. */
+  storedRoster: Buffer | null;
+  /** The version of it that is being stored, or is stored; and our own statement in it, while it is being stored. */
+  #rosterAsked: number;
+  #rosterStoring: { readonly bytes: Buffer; readonly own: Roster["own"] } | null = null;
+  /** Since when each removed member that lives is waited for to give what it has: its time is limited. */
+  readonly #drainedSince = new Map<string, number>();
   /** Up to where a sync was asked for. */
   #syncTo = 0;
   #asks = false;
@@ -155,15 +171,19 @@ export class Replica {
     this.run = new Run(this.keyspace, this.writer, options.settings, options.node, chance);
     this.run.scriptEngine = options.scripting ?? null;
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
-    this.run.homes.owners = new OwnerRegions(options.members, this.member);
     this.run.homes.me = this.member;
-    this.members = new Members(this.member, this.me, options.members, this.applied, this.durable);
+    this.roster = new Roster(this.member, options.members);
+    if (options.roster) this.roster.load(options.roster);
+    this.storedRoster = this.roster.isPlain ? null : this.roster.encode();
+    this.#rosterAsked = this.roster.version;
+    this.delivery.limitOf = (origin) => this.roster.limitOf(this.origins.get(origin));
+    this.delivery.isVoid = (origin, seq) => this.#isVoid(origin, seq);
+    const { counting } = this.roster;
+    this.members = new Members(this.member, this.me, counting, this.applied, this.durable);
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.waits = new Waits(this);
     this.run.waits = this.waits;
     if (options.tokenKey !== undefined) this.run.tokenKey = options.tokenKey;
-    this.run.memberIndex = this.members.names.toSorted().indexOf(this.member);
-    this.run.memberCount = this.members.names.length;
     this.expiry = new Expiry(this.keyspace, this.origins, this.writer);
     this.expiry.onExpired = (place) => this.run.events.removed("xexpired", place);
     this.exchange = new Exchange(this, options);
@@ -188,9 +208,25 @@ export class Replica {
     this.run.strong = new StrongCalls(this.run, this.strong);
     this.rivals = new Rivals(life, this.members.names.length);
     this.index.begin(0, this.applied);
-    this.writer.conflicts.answersFor = (member) =>
-      member === this.member ||
-      (!options.members.includes(member) && heirOf(member, options.members) === this.member);
+    this.writer.conflicts.answersFor = this.#answersFor;
+    this.#membersChanged();
+  }
+
+  /** Whether what a member has left to do is ours: it is our own, or we are the heir of one that is gone. */
+  readonly #answersFor = (member: string): boolean =>
+    member === this.member ||
+    ((this.roster.isRemoved(member) || !this.roster.isKnown(member)) &&
+      heirOf(member, this.roster.remaining) === this.member);
+
+  #membersChanged(): void {
+    const { names } = this.members;
+    const { order } = this.roster;
+    this.run.memberIndex = order.get(this.member) as number;
+    this.run.memberCount = order.size;
+    this.run.homes.owners = new OwnerRegions(names, this.member);
+    this.rivals.members = order.size;
+    this.waits.reckon();
+    this.exchange.membersChanged();
   }
 
   /** A turn begins: physical time (anchored), the wall clock clients are told, and the monotonic clock, in milliseconds. */
@@ -393,11 +429,104 @@ export class Replica {
     this.exchange.renewed();
   }
 
+  // ── who belongs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A peer has said what it knows. Throws `Malformed`. */
+  hearRoster(bytes: Buffer): void {
+    const { removed } = this.roster;
+    this.roster.merge(bytes);
+    if (this.roster.removed.length > removed.length) this.exchange.joining.reconsider();
+    this.lookAtRoster();
+  }
+
+  /** Whether a record lies beyond the seal of its origin, of which everything else is applied. */
+  #isVoid(origin: number, seq: number): boolean {
+    const seal = this.roster.sealOf(this.origins.get(origin));
+    return seal !== null && seq > seal && this.applied.covers(origin, seal);
+  }
+
+  /** States what there is to state of who was removed, and has it stored. */
+  lookAtRoster(): void {
+    const { roster } = this;
+    roster.look({
+      origins: this.origins,
+      applied: this.applied,
+      durable: this.durable,
+      mayState: roster.isRemoved(this.member)
+        ? !this.#mayWrite
+        : this.exchange.joining.whole && !this.exchange.joining.receives,
+      drains: (member) => this.#drains(member),
+    });
+    if (roster.version === this.#rosterAsked || this.#rosterStoring !== null) return;
+    this.#rosterAsked = roster.version;
+    this.#rosterStoring = { bytes: roster.encode(), own: roster.own };
+    this.effects.push({ type: "roster", bytes: this.#rosterStoring.bytes });
+  }
+
+  /** Whether a removed member that lives has more than we: it is given some time. */
+  #drains(member: string): boolean {
+    if (!this.members.isUp(member, this.monoMs)) return false;
+    const sinceMs = this.#drainedSince.get(member) ?? this.monoMs;
+    this.#drainedSince.set(member, sinceMs);
+    if (this.monoMs - sinceMs > DRAIN_MAX_MS) return false;
+    const farewell = this.roster.farewell(member);
+    return (
+      farewell?.every(({ origin, seq }) =>
+        this.applied.covers(this.origins.introduce(origin), seq),
+      ) !== true
+    );
+  }
+
+  /**
+   * Removes members, all of a region by its name, and with `force` also those of whom nothing is heard: their word would be missing.
+   * Returns why not, or null.
+   */
+  remove(names: readonly string[], force: boolean): string | null {
+    const { roster, members, monoMs } = this;
+    const meant = [...roster.remaining, ...roster.removed].filter(
+      (member) => names.includes(member) || names.includes(regionOf(member)),
+    );
+    const stranger = names.find(
+      (name) => !meant.some((member) => member === name || regionOf(member) === name),
+    );
+    if (stranger !== undefined)
+      return `there is no member or region ${stranger}; there are ${roster.remaining.join(", ")}`;
+    const silent = roster.remaining.filter((member) => !members.isUp(member, monoMs));
+    return roster.remove(force ? [...new Set([...meant, ...silent])] : meant);
+  }
+
+  /** Whether it has records beyond the seals of others: they were void before it heard of that. */
+  get isAstray(): boolean {
+    if (this.roster.isPlain || this.roster.isRemoved(this.member)) return false;
+    for (let number = 0; number < this.origins.count; number++)
+      if (this.applied.get(number) > (this.roster.sealOf(this.origins.get(number)) ?? Infinity))
+        return true;
+    return false;
+  }
+
+  /** What the last effect said is stored. */
+  rosterStored(): void {
+    const storing = this.#rosterStoring;
+    if (storing === null) return;
+    this.#rosterStoring = null;
+    this.storedRoster = storing.bytes;
+    const { roster, members } = this;
+    roster.stored(storing.own);
+    const { counting } = roster;
+    if (counting.join() !== members.names.join()) {
+      members.become(counting);
+      this.#membersChanged();
+    }
+    this.exchange.rosterChanged();
+    this.lookAtRoster();
+  }
+
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Time has passed: acks, silence, pulls, expiry, collection. Call it every 10 to 20 ms. */
   tick(): void {
     this.members.promote();
+    if (!this.roster.isPlain) this.lookAtRoster();
     this.waits.look();
     this.run.eviction.look();
     this.exchange.tick();
@@ -438,7 +567,7 @@ export class Replica {
     if (run.pausedUntilMs > run.wallMs) return;
     const watermarkMs = this.members.watermarkMs(run.nowMs);
     const beganMicros = run.node.micros();
-    if (run.sweeps) this.expiry.sweep(run.nowMs, watermarkMs, (member) => member === this.member);
+    if (run.sweeps) this.expiry.sweep(run.nowMs, watermarkMs, this.#answersFor);
     const sweptMicros = run.node.micros();
     this.#noteLatency("expire-cycle", sweptMicros - beganMicros);
     if (!run.eviction.overflows) return;

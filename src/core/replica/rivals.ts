@@ -12,7 +12,8 @@ import type { Report } from "./members.ts";
 export class Rivals {
   /** Ours. */
   readonly life: number;
-  readonly #members: number;
+  /** How many members there are. */
+  members: number;
   /** By life: the newest version that was heard, and how many there were, each newer than the one before. */
   readonly #heard = new Map<number, { version: number; count: number }>();
   /** It was found that one of them lives. */
@@ -20,7 +21,7 @@ export class Rivals {
 
   constructor(life: number, members: number) {
     this.life = life;
-    this.#members = members;
+    this.members = members;
   }
 
   /** A report under our name. Says, once, that another process lives under it, and which of us is the younger. */
@@ -31,7 +32,7 @@ export class Rivals {
     if (version <= heard.version) return null;
     heard.version = version;
     heard.count++;
-    if (heard.count <= this.#members || this.found) return null;
+    if (heard.count <= this.members || this.found) return null;
     this.found = true;
     return life < this.life ? "we are younger" : "it is younger";
   }

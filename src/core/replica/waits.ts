@@ -16,6 +16,7 @@ import type { HybridClock } from "../clock/stamp.ts";
 import { Vector } from "../clock/vector.ts";
 import type { Reply } from "../wire/reply.ts";
 import { type Level, Quorums } from "./levels.ts";
+import type { Delivery } from "./delivery.ts";
 import type { Members } from "./members.ts";
 
 /** A record that may be of an origin nobody has heard of here. */
@@ -68,6 +69,7 @@ export interface WaitsHost {
   readonly members: Members;
   readonly applied: Vector;
   readonly durable: Vector;
+  readonly delivery: Pick<Delivery, "isVoid">;
   /** Physical time of this turn, and the monotonic clock beside it. */
   readonly nowMs: number;
   readonly monoMs: number;
@@ -78,7 +80,7 @@ export class Waits {
   #waits: Wait[] = [];
   /** Those that have ended since the host last took them. */
   ended: Wait[] = [];
-  readonly #quorums: Quorums;
+  #quorums: Quorums;
   /** The number of our newest question, for reports; 0 before the first. */
   asked = 0;
   /** What waits until others have it durably, for reports: they answer as soon as they do. */
@@ -89,6 +91,12 @@ export class Waits {
   constructor(host: WaitsHost) {
     this.#host = host;
     this.#quorums = new Quorums(host.members.name, host.members.names);
+  }
+
+  /** The members have changed. */
+  reckon(): void {
+    const { name, names } = this.#host.members;
+    this.#quorums = new Quorums(name, names);
   }
 
   get count(): number {
@@ -146,15 +154,16 @@ export class Waits {
   }
 
   /**
-   * A record that was waited for in vain and that is gone: its replica goes on under another incarnation, and every member has
-   * reported since without having it. Null when there is none, or when that is not known.
+   * A record that was waited for in vain and that is gone: it lies beyond the seal of a removed member; or its replica goes on under
+   * another incarnation, and every member has reported since without having it. Null when there is none, or when that is not known.
    */
   lost({ vector, sinceMonoMs }: Wait): string | null {
-    const { origins, applied, members } = this.#host;
+    const { origins, applied, members, delivery } = this.#host;
     for (let number = 0; number < origins.count; number++) {
       const seq = vector.get(number);
       if (applied.covers(number, seq)) continue;
       const origin = origins.get(number);
+      if (delivery.isVoid(number, seq)) return `${originName(origin)}:${seq}`;
       const lacks: Has = (name) =>
         name === members.name ||
         (members.reportedSince(name, sinceMonoMs) &&

@@ -86,7 +86,8 @@ export class Strong implements ProposalHost {
     this.#send = send;
     this.life = life;
     this.member = replica.member;
-    this.electorate = new Electorate(replica.member, replica.members.names);
+    // Who joins or leaves meanwhile changes no quorum: one of the new list might miss what one of the old list has decided.
+    this.electorate = new Electorate(replica.member, replica.roster.configured);
     this.#beginning = new Beginning(
       this.acceptor,
       this.electorate,

@@ -29,6 +29,7 @@ export const FRAME = {
   VERIFY_ASK: 0x0b,
   VERIFY_TELL: 0x0c,
   MESSAGES: 0x0d,
+  ROSTER: 0x0f,
   FORWARD: 0x10,
   FORWARDED: 0x11,
   STRONG: 0x0e,
