@@ -1,8 +1,8 @@
 /**
  * Previous: the commit from which and back to which a rolling upgrade must work, checked out beside the present one.
  *
- * Invariant: it is exactly the commit that `previous.json` records, out of the clone's own history, and runs with the packages of its own
- * lockfile. That there is none, or that the clone does not know it, is a failure and never a reason to test nothing.
+ * Invariant: it is exactly the commit that `previous.json` records, out of the clone's own history, and runs with the versions of packages
+ * that its own lockfile names. That there is none, or that the clone does not know it, is a failure and never a reason to test nothing.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, symlinkSync } from "node:fs";
@@ -17,11 +17,24 @@ export function checkOutPrevious(dir: string): void {
   if (!knows(commit)) fetch(commit);
   const archive = git("archive", "--format=tar", commit);
   execFileSync("tar", ["-x", "-C", dir], { input: archive });
-  const lock = (at: string): Buffer => readFileSync(join(at, "package-lock.json"));
-  if (lock(dir).equals(lock(root)))
-    symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
+  if (isServedBy(root, dir)) symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
   // Its own launcher installs what its own lockfile names.
   else execFileSync(join(dir, "atoll"), ["--version"], { stdio: "ignore" });
+}
+
+/** Whether the packages installed for one checkout are those with which another one runs; those for tests do not matter. */
+function isServedBy(installed: string, other: string): boolean {
+  const there = packagesOf(installed);
+  return [...packagesOf(other)].every(([path, version]) => there.get(path) === version);
+}
+
+/** Where the packages lie that are needed to run, and their versions. */
+function packagesOf(dir: string): Map<string, string> {
+  const { packages } = JSON.parse(readFileSync(join(dir, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { version?: string; dev?: true }>;
+  };
+  const needed = Object.entries(packages).filter(([path, { dev }]) => path !== "" && dev !== true);
+  return new Map(needed.map(([path, { version = "" }]) => [path, version]));
 }
 
 /** The commit in the text of `previous.json`. Throws when that names none. */
