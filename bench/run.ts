@@ -11,6 +11,7 @@ import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
 import { levels, levelsTable } from "./levels.ts";
 import { pubsub, pubsubTable } from "./pubsub.ts";
+import { scripts, scriptsTable } from "./scripts.ts";
 import { throughput, throughputTable } from "./throughput.ts";
 import { verify, verifyTable } from "./verify.ts";
 
@@ -34,6 +35,10 @@ const questions: Record<
   pubsub: async (options) => {
     const answer = await pubsub(options);
     return { json: JSON.stringify(answer), text: pubsubTable(answer) };
+  },
+  scripts: async (options) => {
+    const answer = await scripts(options);
+    return { json: JSON.stringify(answer), text: scriptsTable(answer) };
   },
   verify: async (options) => {
     const answer = await verify(options);

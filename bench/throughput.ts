@@ -146,6 +146,7 @@ async function measureCell(
     keys: 100_000,
     clients: 50,
     core: DRIVER_CORE,
+    hurried: options.quick,
   };
   // The first run warms both up and fills what GET reads; it is not counted.
   for (const server of [atoll, redis]) {

@@ -19,6 +19,7 @@ import { loadResolver } from "./adapters/resolver-modules/resolver-module.ts";
 import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
 import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { originName } from "./core/clock/origins.ts";
+import { readEventClasses } from "./core/commands/event-classes.ts";
 import { parseAddress } from "./core/routing/dns/address.ts";
 import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
@@ -189,6 +190,7 @@ function settingsOf(config: Config): Settings {
     version: manifest.version,
     runId: "",
     startedMs: Date.now(),
+    notifyEvents: readEventClasses(config.notifyKeyspaceEvents) ?? 0,
     maxMemoryBytes: config.memory.maxBytes,
     maxMemoryPolicy: config.memory.policy,
     maxMemorySamples: config.memory.samples,

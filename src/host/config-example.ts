@@ -164,6 +164,9 @@ traffic:
   removalGapMs: 1m
   servingMin: 1
 
+# Which keyspace events this node tells of the commands that run here, as in Redis: KEA for all of them; "" for none.
+notifyKeyspaceEvents: ""
+
 # trace, debug, info, warn, error or fatal.
 logLevel: info
 `;

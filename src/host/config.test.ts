@@ -53,6 +53,14 @@ test("sizes and durations may be written with their units", () => {
   assert.deepEqual(checkpoint, { everyMs: 30_000, everyBytes: 1_048_576 });
 });
 
+test("keyspace events are chosen by their classes", () => {
+  assert.equal(config("").notifyKeyspaceEvents, "");
+  assert.equal(config("notifyKeyspaceEvents: KEA").notifyKeyspaceEvents, "KEA");
+  assert.deepEqual(problems("notifyKeyspaceEvents: KEy"), [
+    'node.yaml:1:23: `notifyKeyspaceEvents` must be classes of events, such as KEA, or empty for none; it is "KEy"',
+  ]);
+});
+
 test("a problem names the line, the column, what is wrong and the mend", () => {
   const cases: [yaml: string, problem: string][] = [
     ["resp:\n  prot: 7001", 'node.yaml:2:3: `resp.prot` is not a setting; did you mean "port"?'],

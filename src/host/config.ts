@@ -8,6 +8,7 @@
  */
 import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from "yaml";
 import { z } from "zod";
+import { readEventClasses } from "../core/commands/event-classes.ts";
 import { FORMATS } from "../core/crdt/format.ts";
 import { FORWARDS, POLICIES, POPS, PUBSUBS, WRITES_AT, XREADS } from "../core/crdt/policy.ts";
 import { LEVELS } from "../core/replica/levels.ts";
@@ -33,6 +34,8 @@ const link = group({
 });
 
 const CONFLICT_ERROR = `must be one of ${POLICIES.join(", ")}, or a module such as ./resolve-cart.cjs`;
+
+const EVENTS_ERROR = "must be classes of events, such as KEA, or empty for none";
 
 const POP_ERROR =
   "must be local or owner: this version has no strong, so let the owner of a key pop";
@@ -148,6 +151,9 @@ const schema = group({
       7 * 24 * 60 * MINUTE_MS,
     ),
   }).prefault({}),
+  notifyKeyspaceEvents: text(EVENTS_ERROR)
+    .refine((classes) => readEventClasses(classes) !== null, { error: EVENTS_ERROR })
+    .default(""),
   keyspaces: z.array(keyspace, { error: "must be a list of keyspaces" }).default([]),
   traffic: trafficSettings,
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),

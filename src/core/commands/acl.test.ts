@@ -148,9 +148,14 @@ test("channels are used only if they match, patterns only letter by letter", () 
   const { store, ann, session } = withAnn("+@all", "~*", "&news.*");
   assert.equal(ann("publish", "news.1", "m"), ":0\r\n");
   assert.equal(ann("publish", "other", "m"), NO_CHANNEL);
+  assert.equal(ann("spublish", "news.1", "m"), ":0\r\n");
+  assert.equal(ann("spublish", "other", "m"), NO_CHANNEL);
   assert.match(ann("subscribe", "news.1"), /subscribe/);
   assert.equal(ann("psubscribe", "news.1*"), NO_CHANNEL);
   assert.match(ann("psubscribe", "news.*"), /psubscribe/);
+  assert.match(ann("ssubscribe", "news.1"), /ssubscribe/);
+  assert.equal(ann("ssubscribe", "news.1", "other"), NO_CHANNEL);
+  assert.equal(ann("subscribe", "news.1", "other"), NO_CHANNEL);
   const closed: number[] = [];
   store.run.node.closeClient = (id) => void closed.push(id);
   store.raw("acl", "setuser", "ann", "&other");

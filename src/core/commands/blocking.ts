@@ -20,6 +20,8 @@ import type { Place } from "../keyspace/place.ts";
 import { SLOTS, slotOf } from "../keyspace/slot.ts";
 import type { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
+import { note } from "./call.ts";
+import type { CommandEntry } from "./command-table.ts";
 import type { Handler } from "./command.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import type { Run } from "./run.ts";
@@ -57,8 +59,7 @@ interface Queue {
 export interface Waiter {
   readonly session: Session;
   readonly wish: Wish;
-  /** Of its command, in the statistics. */
-  readonly index: number;
+  readonly entry: CommandEntry;
   readonly args: Args;
   readonly queues: readonly Queue[];
   /** By `run.monoMs`; Infinity to wait for ever. */
@@ -138,8 +139,8 @@ export class Blocking {
     const deadlineMs = timeoutMs === 0 ? Infinity : run.monoMs + timeoutMs;
     const muted = session.replies !== "on";
     const kept = args.keep();
-    const index = run.stats.current;
-    const waiter = { session, wish, index, args: kept, queues: [...queues], deadlineMs, muted };
+    const entry = run.stats.current;
+    const waiter = { session, wish, entry, args: kept, queues: [...queues], deadlineMs, muted };
     for (const queue of queues) {
       queue.waiters.add(waiter);
       // It comes as one that reads when what is there can be taken: then it takes that, in whatever region.
@@ -311,6 +312,8 @@ export class Blocking {
     run.holdSeq = run.write.everywhereSeq;
     this.#current = queue;
     this.#waitsOn = false;
+    run.stopwatch.settle();
+    const beganMicros = run.stopwatch.lapMicros;
     run.executing = true;
     wish.handler(run, args, reply);
     run.executing = false;
@@ -318,8 +321,10 @@ export class Blocking {
     if (run.events.pending) run.events.settle(session.lastCommand, "", args);
     this.#current = null;
     const made = run.write.commit();
+    const took = run.stopwatch.large(waiter.entry.index, beganMicros, 0, false, !this.#waitsOn);
     if (this.#waitsOn) return;
-    if (reply.sink.buffer[0] === ERROR) run.stats.failedLater(waiter.index, reply);
+    if (took >= run.notableMicros) note(run, waiter.entry, args, took);
+    if (reply.sink.buffer[0] === ERROR) run.stats.failedLater(waiter.entry.index, reply);
     this.leave(session);
     this.#answer(waiter, made > 0 ? made : run.holdSeq, made > 0);
   }
@@ -333,7 +338,7 @@ export class Blocking {
     if (error === null) reply.nilArray();
     else {
       reply.error(error);
-      run.stats.failedLater(waiter.index, reply);
+      run.stats.failedLater(waiter.entry.index, reply);
     }
     // That nothing was there is something to be shown only once it is stored.
     let seq = run.write.everywhereSeq;

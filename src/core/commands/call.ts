@@ -32,7 +32,7 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   run.counting = (entry.bits & READS) !== 0;
   run.touching = run.keyspace.tracksAccess && !run.session.noTouch && (entry.bits & GLANCES) === 0;
   run.executing = true;
-  stats.current = entry.index;
+  stats.current = entry;
   if (run.strong?.takes(entry, args, reply) !== true) entry.run(run, args, reply);
   run.executing = false;
   const { tracking } = run.session;
@@ -50,9 +50,11 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   }
   if (small && reply.mark - mark < SMALL_MAX_BYTES && isShort(args)) run.stopwatch.small(index);
   else {
-    const took = run.stopwatch.large(index, beganMicros, run.waitedMicros, !small);
+    // What waits for a key is told of when it has run again.
+    const ends = run.session.waiter === null;
+    const took = run.stopwatch.large(index, beganMicros, run.waitedMicros, !small, ends);
     run.waitedMicros = 0;
-    if (took >= run.notableMicros) note(run, entry, args, took);
+    if (took >= run.notableMicros && ends) note(run, entry, args, took);
   }
   if (run.monitors.size > 0 && (entry.bits & UNSEEN) === 0) tellMonitors(run, entry, args, reply);
 }
@@ -62,7 +64,7 @@ function isShort({ start, end, count }: Args): boolean {
 }
 
 /** Logs a command that took long. */
-function note(run: Run, entry: CommandEntry, args: Args, took: number): void {
+export function note(run: Run, entry: CommandEntry, args: Args, took: number): void {
   if ((entry.bits & UNLOGGED) !== 0) return;
   const { settings, session, wallMs } = run;
   const { slowlogSlowerThanMicros: slower, slowlogMaxLen, latencyThresholdMs } = settings;

@@ -6,6 +6,7 @@
  * of it decides anything.
  */
 import { assert } from "../assert.ts";
+import type { CommandEntry } from "./command-table.ts";
 import type { Reply } from "../wire/reply.ts";
 
 /** More than there are commands and subcommands. */
@@ -27,8 +28,10 @@ export class CommandStats {
   readonly micros = new Float64Array(ENTRIES_MAX);
   /** How many calls took how long; null for commands of which nothing is known. */
   readonly times: (Float64Array | null)[] = Array.from({ length: ENTRIES_MAX }, () => null);
-  /** The command that runs, or ran last. */
-  current = 0;
+  /** The command that runs, or ran last; none before the first. */
+  current!: CommandEntry;
+  /** The error that is answered next is in `errors` already: a command in the script has answered with it. */
+  errorCounted = false;
   /** Errors answered, by their code. */
   readonly errors = new Map<string, number>();
 
@@ -46,10 +49,11 @@ export class CommandStats {
 
   /** The reply that begins at `mark` is an error. */
   failed(reply: Reply, mark: number): void {
+    if (this.errorCounted) return void (this.errorCounted = false);
     const { buffer, length } = reply.sink;
     let end = mark + 1;
     while (end < length && (buffer[end] as number) > 32) end++;
-    this.#count(buffer.latin1Slice(mark + 1, end));
+    this.count(buffer.latin1Slice(mark + 1, end));
   }
 
   /** A call that waited ends with an error, which is all of the reply. */
@@ -58,7 +62,8 @@ export class CommandStats {
     this.failed(reply, 0);
   }
 
-  #count(code: string): void {
+  /** An error was answered. */
+  count(code: string): void {
     const count = this.errors.get(code) ?? 0;
     if (count > 0 || this.errors.size < CODES_MAX) this.errors.set(code, count + 1);
   }

@@ -20,6 +20,8 @@ export interface ScriptHost {
   call(words: readonly string[]): string | null;
   /** Whether the user may run a command; null when there is no such command. */
   mayRun(words: readonly string[]): boolean | null;
+  /** The script answers with an error that was counted when a command in it answered with it. */
+  errorCounted: boolean;
   /** Logs a text: 0 debug, 1 verbose, 2 notice, 3 warning. */
   log(level: number, text: string): void;
   /** Whether it has had its time. Asked again and again while it runs. */

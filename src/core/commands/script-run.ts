@@ -39,6 +39,7 @@ export class ScriptRun implements ScriptHost {
   readonly reply = new Reply();
   name = "";
   resp: 2 | 3 = 2;
+  errorCounted = false;
   /** The reply to the client, where a client that monitors itself reads. */
   outer: Reply | null = null;
   #readOnly = false;
@@ -92,11 +93,15 @@ export class ScriptRun implements ScriptHost {
     const mark = reply.mark;
     const told = run.pushes.count;
     run.write.protect();
+    this.errorCounted = false;
     const outcome = script.run(this, keys, args, reply);
     session.db = db;
     run.inTransaction = wasInTransaction;
     this.outer = null;
-    if (outcome === "replied") return run.write.keep();
+    if (outcome === "replied") {
+      run.stats.errorCounted = this.errorCounted;
+      return run.write.keep();
+    }
     run.write.takeBack();
     run.pushes.takeBack(told);
     reply.truncate(mark);
@@ -126,7 +131,9 @@ export class ScriptRun implements ScriptHost {
     const entry = (this.#table as CommandTable).find(args);
     const against = this.#against(entry, args);
     if (against !== null) {
-      if (entry !== null) this.#run.stats.rejected(entry.index);
+      const { stats } = this.#run;
+      if (entry !== null) stats.rejected(entry.index);
+      stats.count(/^-(\S+)/.exec(against)?.[1] ?? "ERR");
       return against;
     }
     const { reply } = this;

@@ -63,6 +63,20 @@ test("a transaction is logged as the commands it ran, and sleep counts as time",
   assert.equal(store.run.slowLog.entries[0]?.micros, 200_000);
 });
 
+test("a command that waits is logged once it is served, with the time that it ran", () => {
+  const { store, took } = timed(100);
+  took.micros = 100;
+  store.raw("blpop", "k", "0");
+  const waiting = store.session;
+  assert.deepEqual(commands(store), []);
+  store.session = store.connect();
+  store.raw("rpush", "k", "a");
+  store.run.blocking.serve();
+  assert.equal(waiting.waiter, null);
+  assert.deepEqual(commands(store), ["blpop k 0", "rpush k a"]);
+  assert.equal(store.run.slowLog.entries[0]?.address, waiting.address);
+});
+
 test("no password is logged", () => {
   const { store } = timed(0);
   store.raw("auth", "default", "secret");

@@ -54,20 +54,27 @@ export class Stopwatch {
 
   /**
    * A command ran from `beganMicros` on, and made its client wait `waitedMicros` beside; returns what it took. Those that still
-   * wait for a reading were part of it (a transaction), or else ran before it, and their moment is lost in its time.
+   * wait for a reading were part of it (a transaction), or else ran before it, and their moment is lost in its time. One that does
+   * not end here runs again, and counts as one call with all its time.
    */
-  large(index: number, beganMicros: number, waitedMicros: number, parts: boolean): number {
+  large(
+    index: number,
+    beganMicros: number,
+    waitedMicros: number,
+    parts: boolean,
+    ends: boolean,
+  ): number {
     const nowMicros = this.#read();
     if (this.#count > 0) this.#share(parts ? nowMicros : this.lapMicros);
     const took = nowMicros - beganMicros + waitedMicros;
     this.lapMicros = nowMicros;
-    this.#add(index, took);
+    this.#add(index, took, ends);
     return took;
   }
 
-  #add(index: number, micros: number): void {
+  #add(index: number, micros: number, ends = true): void {
     const { micros: sums } = this.#stats;
     sums[index] = (sums[index] as number) + micros;
-    if (this.#tracks) this.#stats.took(index, micros);
+    if (this.#tracks && ends) this.#stats.took(index, micros);
   }
 }

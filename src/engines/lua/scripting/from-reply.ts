@@ -15,6 +15,9 @@ import type { LuaValue } from "../values.ts";
 const CR = 13;
 const MINUS = 45;
 
+/** The field of an error that the statistics know of, as Redis calls it. */
+export const COUNTED_MARK = "ignore_error_stats_update";
+
 export class FromReply {
   readonly #runtime: Runtime;
   #bytes: Buffer = Buffer.alloc(0);
@@ -149,6 +152,6 @@ export function errorTable(runtime: Runtime, text: string, counted = false): Lua
     message = text.slice(space < 0 ? 1 : space + 1);
   }
   const table = single(runtime, "err", `${code} ${message.replaceAll(/^[\r\n]+|[\r\n]+$/g, "")}`);
-  if (counted) table.set("ignore_error_stats_update", true);
+  if (counted) table.set(COUNTED_MARK, true);
   return table;
 }

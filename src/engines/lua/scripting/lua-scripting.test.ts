@@ -44,6 +44,29 @@ test("what a script returns is a reply", () => {
   assert.equal(store.raw("eval", "local a = {} a[1] = a return a", "0").length > 4_000, true);
 });
 
+test("an error is counted once, where it arises", () => {
+  const store = storeWith();
+  const counts = (text: string): [string, number][] => {
+    store.run.stats.errors.clear();
+    store.raw("eval", text, "0");
+    return [...store.run.stats.errors];
+  };
+  store.raw("set", "s", "v");
+  assert.deepEqual(counts("return redis.call('lpush', 's', '1')"), [["WRONGTYPE", 1]]);
+  assert.deepEqual(counts("return redis.pcall('lpush', 's', '1')"), [["WRONGTYPE", 1]]);
+  assert.deepEqual(counts("redis.pcall('lpush', 's', '1') return 1"), [["WRONGTYPE", 1]]);
+  assert.deepEqual(counts("return redis.pcall('lpush', 's')"), [["ERR", 1]]);
+  assert.deepEqual(counts("return redis.error_reply('MY error')"), [["MY", 1]]);
+  assert.deepEqual(counts("error('x')"), [["ERR", 1]]);
+  assert.deepEqual(counts("redis.pcall('lpush', 's', '1') error('x')"), [
+    ["WRONGTYPE", 1],
+    ["ERR", 1],
+  ]);
+  store.raw("eval", "return redis.call('lpush', 's', '1')", "0");
+  store.raw("lpush", "s", "1");
+  assert.equal(store.run.stats.errors.get("WRONGTYPE"), 3);
+});
+
 test("RESP3 has a type for everything a script returns", () => {
   const store = storeWith();
   store.session.resp = 3;

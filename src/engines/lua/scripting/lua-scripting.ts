@@ -26,6 +26,7 @@ import { toText } from "../operations.ts";
 import { LuaTable } from "../table.ts";
 import { first, LightUserdata, type LuaValue, typeName } from "../values.ts";
 import { LibraryLoading } from "./library-loading.ts";
+import { COUNTED_MARK } from "./from-reply.ts";
 import { fill, fillCommon, openRedis, type Stage } from "./redis-table.ts";
 import { lineOf, writeValue } from "./to-reply.ts";
 
@@ -204,11 +205,13 @@ class World {
     this.stage.host = host;
     try {
       const value = first(this.#call(host, callee, args));
+      host.errorCounted = isCounted(value);
       writeValue(value, host.resp, reply);
     } catch (error) {
       if (error instanceof TimeOver) return "out of time";
       const { value } = asLuaError(error);
       if (value === NO_MEMORY) return "out of memory";
+      host.errorCounted = isCounted(value);
       reply.error(lineOf(failure(value, host.name)));
     } finally {
       this.stage.host = null;
@@ -254,6 +257,15 @@ class World {
     }
     return new LuaError(table);
   }
+}
+
+/** Whether a value is the error of a command. */
+function isCounted(value: LuaValue): boolean {
+  return (
+    value instanceof LuaTable &&
+    typeof value.get("err") === "string" &&
+    value.get(COUNTED_MARK) === true
+  );
 }
 
 /** As `tostring` shows a value that has no way of its own to be shown. */
