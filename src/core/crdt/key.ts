@@ -100,6 +100,8 @@ export class Key {
   counted = false;
   countedExpiring = false;
   countedExpirable = false;
+  /** Nothing of it expires before then, as far as was looked; 0 where nobody has. */
+  dueMs = 0;
   /** What of its generations the keyspace counts as memory, in bytes. */
   countedBytes = 0;
 

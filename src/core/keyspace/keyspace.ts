@@ -232,7 +232,9 @@ export class Keyspace {
     );
     key.counted = live;
     key.countedExpiring = expiring;
-    const expirable = key.lastDeadline() !== Infinity || key.expiringFields !== null;
+    const fields = key.expiringFields;
+    key.dueMs = Math.min(key.lastDeadline(), fields?.firstDeadline ?? Infinity);
+    const expirable = key.dueMs !== Infinity || fields !== null;
     this.expirable += Number(expirable) - Number(key.countedExpirable);
     key.countedExpirable = expirable;
     if (key.generations.length > 0 || key.countedBytes > 0) this.#weigh(key);

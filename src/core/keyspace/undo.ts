@@ -66,8 +66,9 @@ export class Undo {
     this.#steps.length = 0;
     this.#releases.length = 0;
     this.#keys.clear();
-    this.#cells.clear();
-    this.#states.clear();
+    // Clearing what is empty makes it anew.
+    if (this.#cells.size > 0) this.#cells.clear();
+    if (this.#states.size > 0) this.#states.clear();
   }
 
   /** The key at a place is about to change. */
@@ -132,6 +133,7 @@ export class Undo {
       this.#leave(now, counts, key);
       for (const body of key.bodies) if (!bodies.includes(body)) body.free();
       Object.assign(key, { cell, bodies, generations, deadlines, floors, memberFloors }, counts);
+      key.dueMs = 0;
       const { table, at, hash, db, bytes, start, end } = now;
       if (at < 0 || table.objectAt(at) !== key)
         table.putObject(at, hash, db, bytes, start, end, key);

@@ -71,3 +71,15 @@ test("a value that resolved a conflict in a large hash outlives a removal that h
   for (const block of b.blocks.slice(seen)) a.receive(block);
   assert.equal(a.view("h"), "hash f3=chosen until Infinity");
 });
+
+test("a key whose deadline was taken away by a command that is taken back expires all the same", () => {
+  const a = new Solo("a/1");
+  a.at(1000);
+  a.write(() => a.sadd("s", "m"));
+  a.write(() => a.expire("s", 2000));
+  a.replica.writer.protect();
+  a.write(() => a.expire("s", 9000));
+  a.replica.writer.takeBack();
+  a.at(3000);
+  assert.equal(a.replica.expiry.sweep(3000, 3000, always), 1);
+});

@@ -67,6 +67,7 @@ export class Expiry {
       const key = table.objectAt(at);
       // Most keys never expire: they cost a glance.
       if (!(key?.countedExpirable ?? table.hasDeadlineAt(at))) return;
+      if (key !== null && key.dueMs > nowMs) return;
       const entry = this.#entry;
       table.load(at, entry);
       const { deadline, setter } = this.#last(key);

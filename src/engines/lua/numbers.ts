@@ -68,8 +68,14 @@ export function formatSpecial(value: number): string | undefined {
   return value < 0 ? "-inf" : "inf";
 }
 
+/** Digits of the largest integer of which all below are exact. */
+const SAFE_DIGITS = 16;
+
 /** "%.{precision}g", keeping trailing zeros when `alternate` ("#"). */
 export function formatGeneral(value: number, precision: number, alternate: boolean): string {
+  // Of these no digit is lost, and scripts hand commands little else.
+  if (precision >= SAFE_DIGITS && Number.isSafeInteger(value) && !alternate && value !== 0)
+    return `${value}`;
   const special = formatSpecial(value);
   if (special !== undefined) return special;
   const digits = precision === 0 ? 1 : precision;
