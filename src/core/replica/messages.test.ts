@@ -82,12 +82,63 @@ test("over several ways a message comes once, and the hub sends it on", () => {
   a.command("PUBLISH", "g:x", "over b");
   network.pass(60);
   assert.deepEqual(atC(), ["over b"]);
+  assert.equal(b.replica.exchange.messages.sent, 1, "not back to where it came from");
   network.connect(c, a);
   network.pass(100);
   b.command("PUBLISH", "g:x", "both ways");
   network.pass(60);
   assert.deepEqual(atC(), ["both ways"]);
   assert.deepEqual(atA(), ["over b", "both ways"]);
+  a.command("PUBLISH", "g:x", "round");
+  network.pass(60);
+  assert.deepEqual(atC(), ["round"]);
+  assert.deepEqual(
+    atA(),
+    ["round"],
+    "what comes back to where it was told is told to nobody again",
+  );
+});
+
+test("a message waits for half a minute for what was written before it, and is then given up", () => {
+  const { network, a, b } = regions(2);
+  const heard = listener(b, "g:x");
+  b.replica.exchange.takesRecords = false;
+  a.command("SET", "k", "v");
+  a.command("PUBLISH", "g:x", "1");
+  network.pass(29_000);
+  assert.equal(b.replica.exchange.messages.dropped, 0);
+  network.pass(2_000);
+  assert.equal(b.replica.exchange.messages.dropped, 1);
+  b.replica.exchange.takesRecords = true;
+  network.pass(10_000);
+  assert.equal(b.get("k"), "$1\r\nv\r\n");
+  assert.deepEqual(heard(), []);
+});
+
+test("no more than four megabytes of messages wait, on either side", () => {
+  const large = "x".repeat(250_000);
+  const [FIT, SENT] = [16, 18];
+  const { network, a, b } = regions(2);
+  const heard = listener(b, "g:x");
+  const publish = (): void => {
+    for (let i = 0; i < SENT; i++) a.command("PUBLISH", "g:x", large);
+  };
+  a.prompt = false;
+  a.command("SET", "k", "v");
+  publish();
+  assert.equal(a.replica.exchange.messages.dropped, SENT - FIT);
+  a.sync();
+  a.prompt = true;
+  network.pass(60);
+  assert.equal(heard().length, FIT);
+  b.replica.exchange.takesRecords = false;
+  a.command("SET", "k", "w");
+  publish();
+  network.pass(60);
+  assert.equal(b.replica.exchange.messages.dropped, SENT - FIT);
+  b.replica.exchange.takesRecords = true;
+  network.pass(10_000);
+  assert.equal(heard().length, FIT);
 });
 
 test("where a link is down or full a message is dropped and counted, and never comes later", () => {

@@ -166,16 +166,14 @@ export class Messages {
     this.#incoming.push(incoming);
   }
 
-  /** Publishes what waits for no records; behind a message of an origin that waits its later ones wait too. */
+  /** Publishes what waits for no records. Whoever waits, the later ones of its origin wait too: theirs are no fewer. */
   #deliver(): void {
     const { applied, monoMs, run } = this.#replica;
-    const held = new Set<number>();
     const left: Incoming[] = [];
     for (const incoming of this.#incoming) {
       const { origin, seq, channel, message, untilMs } = incoming;
-      const waits = held.has(origin) || !applied.covers(origin, seq);
+      const waits = !applied.covers(origin, seq);
       if (waits && monoMs < untilMs) {
-        held.add(origin);
         left.push(incoming);
         continue;
       }
