@@ -411,6 +411,22 @@ test("pushes of one turn go to a client in one write, in front of what it is ans
   assert.equal(client.output.take(), "+OK\r\n+c\r\n");
 });
 
+test("pushes arrive as they are, whether they lie side by side, apart or in other memory", () => {
+  const { clients, connect } = setup();
+  const client = connect();
+  const [one, other] = [Buffer.alloc(64, "1"), Buffer.alloc(64, "2")];
+  const sent = (...pieces: Buffer[]): string => {
+    for (const piece of pieces) clients.push(1, piece, 0);
+    clients.sendGathered();
+    return client.output.take();
+  };
+  one.write("+a\r\n+b\r\n");
+  other.write("+x\r\n+y\r\n");
+  assert.equal(sent(one.subarray(0, 4), one.subarray(4, 8)), "+a\r\n+b\r\n");
+  assert.equal(sent(one.subarray(4, 8), one.subarray(0, 4)), "+b\r\n+a\r\n");
+  assert.equal(sent(one.subarray(0, 4), other.subarray(4, 8)), "+a\r\n+y\r\n");
+});
+
 test("whoever has subscriptions is held to the limit of pubsub clients", () => {
   const pubsub = { hardBytes: 1500, softBytes: 0, softSeconds: 0 };
   const outputLimits = { ...defaultSettings.outputLimits, pubsub };

@@ -67,6 +67,21 @@ test("an error is counted once, where it arises", () => {
   assert.equal(store.run.stats.errors.get("WRONGTYPE"), 3);
 });
 
+test("what a script told that is stopped is told to nobody", () => {
+  let micros = 0;
+  const heard: string[] = [];
+  const store = storeWith({
+    micros: () => (micros += 1_000_000),
+    push: (_, bytes) => void heard.push(bytes.latin1Slice()),
+  });
+  store.run.subscriptions.add(store.connect(), "channel", "c");
+  const publish = "redis.call('publish', 'c', 'm')";
+  assert.match(store.raw("eval", `${publish} while true do end`, "0"), /Script stopped/);
+  assert.deepEqual(heard, []);
+  store.raw("eval", publish, "0");
+  assert.equal(heard.length, 1);
+});
+
 test("RESP3 has a type for everything a script returns", () => {
   const store = storeWith();
   store.session.resp = 3;
