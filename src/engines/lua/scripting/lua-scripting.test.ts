@@ -82,6 +82,21 @@ test("what a script told that is stopped is told to nobody", () => {
   assert.equal(heard.length, 1);
 });
 
+test("a script may do what its user may: commands, keys and channels", () => {
+  const store = storeWith();
+  const ann = ["ann", "on", "nopass", "+@all", "-set", "~mine:*", "&news"];
+  store.raw("acl", "setuser", ...ann);
+  store.session = store.connect();
+  store.raw("auth", "ann", "x");
+  const calls = (...words: string[]): string =>
+    store.raw("eval", `return redis.pcall(${words.map((word) => `'${word}'`).join(",")})`, "0");
+  assert.match(calls("set", "mine:k", "v"), /^-.*can't run this command/);
+  assert.match(calls("incr", "yours"), /^-.*can't access at least one of the keys/);
+  assert.match(calls("publish", "other", "m"), /^-.*can't publish to the channel/);
+  assert.equal(calls("incr", "mine:k"), ":1\r\n");
+  assert.equal(calls("publish", "news", "m"), ":0\r\n");
+});
+
 test("RESP3 has a type for everything a script returns", () => {
   const store = storeWith();
   store.session.resp = 3;
