@@ -17,7 +17,13 @@ import { Chance } from "../world/chance.ts";
 
 /** What a seed is about. Most have everything at once. */
 export type Trouble =
-  "everything" | "link cut" | "observer isolated" | "region down" | "loss alone";
+  | "everything"
+  | "link cut"
+  | "observer isolated"
+  /** One that reaches nobody, and is reached: its votes arrive. And a link is cut elsewhere. */
+  | "observer blind"
+  | "region down"
+  | "loss alone";
 
 export interface OutagesReport {
   readonly seed: number;
@@ -39,6 +45,8 @@ const QUIET_TICKS = 90;
 /** Figures of the lab: a return takes two minutes, so that a run sees some. */
 const ADMISSION = { ...defaultAdmission, stableMs: 20_000, rampStepMs: 10_000 };
 const NAMES = ["ap-east", "eu-west", "sa-east", "us-east", "us-west"];
+/** Who is further behind is given no readers by one of the rules. */
+const LAG_MS_MAX = 2_000;
 const DETECTION_MS_MAX = 10_000;
 /** What a router was told of a lag may be so old. */
 const TOLD_MS_MAX = defaultHealth.voteTtlMs + 2 * TICK_MS;
@@ -55,6 +63,8 @@ interface Place {
   /** Since when it has been dead and could be seen by all others to be, or null. */
   diedAtTick: number | null;
   readonly shares: Map<string, number>;
+  /** What answers depend on, when they were last looked at. */
+  told: string;
   removedAtMs: number;
   readonly outs: Map<string, number[]>;
 }
@@ -71,7 +81,7 @@ class Outages {
   readonly #rules: Rule[];
   readonly #locations: Locations;
   readonly #loss: number;
-  /** `from>to` of messages that are lost. */
+  /** `from>to` of questions that are lost. */
   readonly #cuts = new Set<string>();
   /** `of>behind` → how far, in ms. */
   readonly #lags = new Map<string, number>();
@@ -92,7 +102,13 @@ class Outages {
     const chance = this.#chance;
     this.#trouble = chance.is(0.6)
       ? "everything"
-      : chance.pick(["link cut", "observer isolated", "region down", "loss alone"]);
+      : chance.pick([
+          "link cut",
+          "observer isolated",
+          "observer blind",
+          "region down",
+          "loss alone",
+        ]);
     const names = NAMES.slice(0, chance.between(3, 5));
     this.#loss = chance.pick([0, 0.02, 0.05]);
     this.#places = names.map((name) => ({
@@ -102,6 +118,7 @@ class Outages {
       runs: true,
       diedAtTick: null,
       shares: new Map(),
+      told: "",
       removedAtMs: -Infinity,
       outs: new Map(),
     }));
@@ -116,7 +133,7 @@ class Outages {
       ...fields,
     });
     this.#rules = [
-      rule({ name: "near", lagMsMax: 2_000 }),
+      rule({ name: "near", lagMsMax: LAG_MS_MAX }),
       rule({ name: "order", policy: "failover" }),
       rule({ name: "sticky", policy: "weighted", isSticky: true }),
       rule({
@@ -211,6 +228,10 @@ class Outages {
         if (this.#tick === 60) this.#isolate(this.#places[0] as Place);
         if (this.#tick === 260) this.#cuts.clear();
         return;
+      case "observer blind":
+        if (this.#tick !== 60) return;
+        for (const other of this.#places) this.#cut(this.#places[0] as Place, other, true);
+        return this.#cut(this.#places[1] as Place, this.#places[2] as Place, false);
       case "region down":
         if (this.#tick === 60) this.#stop(this.#places[0] as Place);
         if (this.#tick === 200) this.#start(this.#places[0] as Place);
@@ -244,13 +265,9 @@ class Outages {
     for (const other of this.#places) this.#cut(place, other, false);
   }
 
+  /** Whether `a` can ask `b`: who was asked can answer. */
   #reaches(a: Place, b: Place): boolean {
-    return (
-      a.runs &&
-      b.runs &&
-      !this.#cuts.has(`${a.name}>${b.name}`) &&
-      !this.#cuts.has(`${b.name}>${a.name}`)
-    );
+    return a.runs && b.runs && !this.#cuts.has(`${a.name}>${b.name}`);
   }
 
   #moveLags(): void {
@@ -329,23 +346,17 @@ class Outages {
 
   #check(place: Place, router: Router): void {
     const { name } = place;
-    for (const rule of this.#rules)
-      for (const client of CLIENTS) {
-        const choice = router.choose(rule.name, client, 32, this.#chance.unit());
-        this.#answers++;
-        const { location } = this.#locations.locate(client, 32);
-        const allowed =
-          rule.residency.find(
-            ({ clients }) => clients.length === 0 || clients.includes(location.country ?? "?"),
-          )?.regions ?? rule.regions;
-        if (choice === null) this.#say(`${name} does not know ${rule.name}`);
-        else if (choice.regions.length === 0 && allowed.length > 0)
-          this.#say(`${name} answers ${rule.name} with nothing`);
-        else if (choice.regions.some((region) => !allowed.includes(region)))
-          this.#say(`${name} answers ${rule.name} outside of its residency`);
-        else if (choice.ttl < 1 || choice.ttl > rule.ttl)
-          this.#say(`${name} answers for ${choice.ttl} s`);
-      }
+    const told = JSON.stringify(
+      router.facts.map(({ mode, weight, share, lagMs }) => [
+        mode,
+        weight,
+        share,
+        (lagMs ?? 0) > LAG_MS_MAX,
+      ]),
+    );
+    // What has not changed is answered as before.
+    if (told !== place.told || this.#tick % 10 === 0) this.#checkAnswers(name, router);
+    place.told = told;
     for (const { name: region, share } of router.facts) {
       const before = place.shares.get(region) ?? 1;
       place.shares.set(region, share);
@@ -364,11 +375,32 @@ class Outages {
       this.#say(`${name} still answers with ${dead.name} ${sinceMs} ms after its death`);
   }
 
+  #checkAnswers(name: string, router: Router): void {
+    for (const rule of this.#rules)
+      for (const client of CLIENTS) {
+        const choice = router.choose(rule.name, client, 32, this.#chance.unit());
+        this.#answers++;
+        const { location } = this.#locations.locate(client, 32);
+        const allowed =
+          rule.residency.find(
+            ({ clients }) => clients.length === 0 || clients.includes(location.country ?? "?"),
+          )?.regions ?? rule.regions;
+        if (choice === null) this.#say(`${name} does not know ${rule.name}`);
+        else if (choice.regions.length === 0 && allowed.length > 0)
+          this.#say(`${name} answers ${rule.name} with nothing`);
+        else if (choice.regions.some((region) => !allowed.includes(region)))
+          this.#say(`${name} answers ${rule.name} outside of its residency`);
+        else if (choice.ttl < 1 || choice.ttl > rule.ttl)
+          this.#say(`${name} answers for ${choice.ttl} s`);
+      }
+  }
+
   #checkVerdict(place: Place, region: string): void {
     const [first, second] = this.#places as [Place, Place];
     switch (this.#trouble) {
       case "loss alone":
       case "link cut":
+      case "observer blind":
         return this.#say(`${place.name} holds ${region} to be down, for ${this.#trouble}`);
       case "observer isolated":
         if (region !== first.name)
@@ -376,7 +408,7 @@ class Outages {
         return;
       case "region down":
         if (region !== first.name) this.#say(`${place.name} holds ${region} to be down`);
-        else if (this.#tick >= 60)
+        else if (place.name !== region)
           this.#detections.set(`${region}>${place.name}`, (this.#tick - 60) * TICK_MS);
         return;
       case "everything":
