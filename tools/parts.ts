@@ -36,7 +36,7 @@ const part = (name: string, minutes: number, ...needs: Need[]): Part => ({
 });
 
 export const parts: readonly Part[] = [
-  part("storage", 5),
+  part("storage", 8),
   part("clients", 4, "redis-tools"),
   part("import", 5, "redis-server"),
   part("libraries", 5),
@@ -44,7 +44,7 @@ export const parts: readonly Part[] = [
   part("lua", 4, "redis-server"),
   part("lab", 6),
   part("traffic", 6, "bind9-dnsutils", "knot-dnsutils"),
-  part("chaos", 8),
+  part("chaos", 10),
   part("faults", 5, "strace", "faketime"),
   part("upgrade", 6),
   part("simulation", 15),
