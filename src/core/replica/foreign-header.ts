@@ -39,9 +39,10 @@ export class ForeignHeader {
     this.#bytes = bytes;
     const source = new Source(bytes);
     const version = source.u8();
-    if (version !== CHECKPOINT_VERSION)
+    // Without strong keys the writer says the format before.
+    if (version !== CHECKPOINT_VERSION && version !== CHECKPOINT_VERSION - 1)
       throw new Malformed(
-        `a snapshot has format ${version}, this version takes ${CHECKPOINT_VERSION}`,
+        `a snapshot has format ${version}, this version takes ${CHECKPOINT_VERSION - 1} and ${CHECKPOINT_VERSION}`,
       );
     const numbers: number[] = [];
     for (let left = source.varint(); left > 0; left--)
