@@ -287,6 +287,17 @@ test("I-32: an element that is given away and kept is noticed", async () => {
   assert.equal(check, "I-32");
 });
 
+test("I-40: what two owners count and give away is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines)
+        nodeOf(machine).replica.run.keyspace.policies.haveOwners = false;
+    },
+    { ...quiet, kinds: { opush: 1, opop: 1, ocount: 1 } },
+  );
+  assert.equal(check, "I-40");
+});
+
 test("I-36: an entry that appears behind one that was shown is noticed", async () => {
   const check = await planted(
     (s) => {

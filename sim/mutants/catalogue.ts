@@ -749,6 +749,48 @@ export const MUTANTS: readonly Mutant[] = [
     find: "      await this.#host.checkpointed();\n",
     put: "",
   },
+  {
+    name: "a command that is sent to its owner once more is run once more",
+    profile: "owners",
+    file: "core/replica/forwards.ts",
+    find: "if (number === to.number) return this.#say(to);",
+    put: "",
+  },
+  {
+    name: "whoever is asked runs what an owner is to run",
+    profile: "owners",
+    file: "core/commands/homes.ts",
+    find: "else if (session.peer !== null) {",
+    put: 'else if (session.peer !== null) return "here";\n    else if (session.isMisplaced) {',
+  },
+  {
+    name: "an answer from elsewhere is given before what was done there is here",
+    profile: "owners",
+    file: "core/replica/forwards.ts",
+    find: "session.pending = waits.begin(session.id, { named: seen, timeoutMs: COMES_WITHIN_MS });",
+    put: "session.pending = null;",
+  },
+  {
+    name: "every region takes what an owner is to give away",
+    profile: "owners",
+    file: "core/commands/homes.ts",
+    find: '(isTaken && keyspace.pop === "owner");',
+    put: "(isTaken && keyspace.pop !== keyspace.pop);",
+  },
+  {
+    name: "transactions run where they are sent",
+    profile: "owners",
+    file: "core/commands/homes.ts",
+    find: 'return (entry.bits & IMMEDIATE) !== 0 && entry.command.name === "exec";',
+    put: "return false;",
+  },
+  {
+    name: "a move is forgotten by who starts from a checkpoint",
+    profile: "owners",
+    file: "core/commands/homes.ts",
+    find: "#version = -1;",
+    put: "#version = 0;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

@@ -83,6 +83,8 @@ const MOVE =
 
 /** A counter that has one home for ever, or one that is moved. */
 const home = (chance: Chance): string => chance.pick(["ho:n", "hm:n"]);
+/** A queue that every region adds to, or one whose home does. */
+const queue = (chance: Chance): string => chance.pick(["o", "hm:q"]);
 const COUNT = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
 
 /** Every kind of operation there is. Keys of one prefix are used by kinds that agree about their type, except `x:`. */
@@ -291,9 +293,9 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   vdel: (c, o) => [[c.pick(["DEL", "GETDEL"]), key("v", c, o)]],
   vget: (c, o) => [["GET", key("v", c, o)]],
   tadd: (c, o, id) => [["XADD", key("t", c, o), "*", id, ""]],
-  opush: (c, o, id) => [[c.pick(["LPUSH", "RPUSH"]), key("o", c, o), `${id}a`, `${id}b`]],
-  opop: (c, o) => [[c.pick(["LPOP", "RPOP"]), key("o", c, o)]],
-  owait: (c, o) => [[c.pick(["BLPOP", "BRPOP"]), key("o", c, o), `0.${c.between(1, 9)}`]],
+  opush: (c, o, id) => [[c.pick(["LPUSH", "RPUSH"]), key(queue(c), c, o), `${id}a`, `${id}b`]],
+  opop: (c, o) => [[c.pick(["LPOP", "RPOP"]), key(queue(c), c, o)]],
+  owait: (c, o) => [[c.pick(["BLPOP", "BRPOP"]), key(queue(c), c, o), `0.${c.between(1, 9)}`]],
   // How long a list has become is a number that no other addition is told.
   ocount: (c, o, id) => [["RPUSH", key(home(c), c, o), id]],
   oread: (c, o) => [["LLEN", key(home(c), c, o)]],
