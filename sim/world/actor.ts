@@ -343,7 +343,13 @@ export class Actor {
     { origin, seq, machine, isBehind, operation: { kind, commands } }: Outcome,
     reply: Reply,
   ): void {
-    if (isBehind && !OUTSIDE.has(kind) && !this.#judge.lostDisks.has(machine))
+    // An owner elsewhere has what the session had seen; the answer does not wait for ever until it is here too.
+    if (
+      isBehind &&
+      !OUTSIDE.has(kind) &&
+      !WAIT_FOR_OWNERS.has(kind) &&
+      !this.#judge.lostDisks.has(machine)
+    )
       this.#judge.fail(
         "I-8",
         machine,

@@ -323,7 +323,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
 
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
-  ...["opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove"],
+  ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove"],
 ]);
 
 /** Kinds whose reply gives an element of a queue away. */
