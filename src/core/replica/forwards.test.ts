@@ -124,7 +124,7 @@ test("a request that never arrived is run when it is sent again; of one that may
     client.send("INCR", "h:1");
     network.run();
     for (const id of [...a.wires.keys()]) network.close(a, id);
-    if (isAnother) b.wipe({ members: ["a/1", "b/1"], keyspaces, life: 2 });
+    if (isAnother) b.wipe({ members: ["a/1", "b/1"], keyspaces, life: 9 });
     hear(b, asked);
     network.connect(a, b);
     network.pass(400);
