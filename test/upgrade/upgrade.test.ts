@@ -28,7 +28,8 @@ test("nodes are upgraded and rolled back one by one under load, and nothing ackn
   t.after(() => temp[Symbol.dispose]());
   const previous = join(temp.path, "previous");
   mkdirSync(previous);
-  checkOutPrevious(previous);
+  const why = checkOutPrevious(previous);
+  if (why !== null) return t.skip(why);
   const nodes = await prepare(temp.path);
   t.after(() => Promise.all(nodes.map((node) => node.end())));
   for (const node of nodes) node.build = previous;
