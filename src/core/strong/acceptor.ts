@@ -207,10 +207,11 @@ export class Acceptor {
   }
 
   #adopt(kept: Kept, promised: Ballot, accepted: Ballot, state: Buffer): void {
+    // What a peer has sent may make no sense: then nothing has changed.
+    kept.isGone = decodeState(state).value === null;
     kept.promised = promised;
     kept.accepted = accepted;
     kept.state = state;
-    kept.isGone = decodeState(state).value === null;
     this.#items.u8(ACCEPTED);
     this.#key(kept);
     writeBallot(this.#items, promised);

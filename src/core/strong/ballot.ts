@@ -5,7 +5,7 @@
  * other process of that member has, and that process counts its rounds up.
  */
 import type { Sink } from "../bytes/sink.ts";
-import type { Source } from "../bytes/source.ts";
+import { Malformed, type Source } from "../bytes/source.ts";
 
 export interface Ballot {
   /** From 1 on; 0 is none. */
@@ -33,7 +33,17 @@ export function writeBallot(sink: Sink, { round, member, life }: Ballot): void {
   sink.varint(life);
 }
 
+/** Far beyond what is ever counted to, and so far below what a varint holds that it can be counted on from. */
+const COUNT_MAX = 2 ** 51;
+
+/** A number that somebody counts on from. Throws `Malformed`. */
+export function readCount(source: Source): number {
+  const count = source.varint();
+  if (count > COUNT_MAX) throw new Malformed(`nobody has counted to ${count}`);
+  return count;
+}
+
 export function readBallot(source: Source): Ballot {
-  const round = source.varint();
+  const round = readCount(source);
   return round === 0 ? NO_BALLOT : { round, member: source.varint(), life: source.varint() };
 }

@@ -114,9 +114,9 @@ export class Proposal {
     return this.#phase === "idle";
   }
 
-  /** The question under way; 0 for none. */
-  get asks(): number {
-    return this.idle ? 0 : this.#id;
+  /** The question under way, or the last one. */
+  get question(): number {
+    return this.#id;
   }
 
   submit(request: Request): void {
@@ -146,7 +146,11 @@ export class Proposal {
   #start(): void {
     this.#phase = "idle";
     this.#collects = false;
-    if (this.#queue.length === 0) return;
+    if (this.#queue.length === 0) {
+      if (this.#isWanted) this.#cache = null;
+      this.#isWanted = false;
+      return;
+    }
     this.#batch = this.#queue.splice(0, BATCH_MAX);
     this.#number = this.#host.number();
     this.#attempted = false;

@@ -10,6 +10,7 @@
  */
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
+import { readCount } from "./ballot.ts";
 
 const NEVER_MS = 2 ** 48 - 1;
 
@@ -55,7 +56,7 @@ export function writeValue(sink: Sink, { version, value, deadline }: StrongValue
 
 /** The bytes of a value are a copy. */
 export function readValue(source: Source): StrongValue {
-  const version = source.varint();
+  const version = readCount(source);
   const deadline = source.u48();
   const value = source.u8() === 0 ? null : Buffer.from(source.view());
   return { version, value, deadline: deadline === NEVER_MS ? Infinity : deadline };

@@ -17,7 +17,7 @@
  */
 import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
-import { type Ballot, readBallot, writeBallot } from "./ballot.ts";
+import { type Ballot, readBallot, readCount, writeBallot } from "./ballot.ts";
 
 const PREPARE = 1;
 const ACCEPT = 2;
@@ -206,7 +206,7 @@ export function readSaying(source: Source): Saying {
     case DROP:
       return { ...readKey(source), say: "drop", ballot: readBallot(source) };
     case COPY:
-      return { say: "copy", tenure: source.varint(), page: source.varint() };
+      return { say: "copy", tenure: readCount(source), page: source.varint() };
     case ANSWER:
       return readAnswer(source);
     case PAGE:
@@ -227,12 +227,12 @@ function readAsked(source: Source): Asked {
 
 function readTenures(source: Source): number[] {
   const tenures: number[] = [];
-  for (let left = source.varint(); left > 0; left--) tenures.push(source.varint());
+  for (let left = source.varint(); left > 0; left--) tenures.push(readCount(source));
   return tenures;
 }
 
 function readAnswer(source: Source): Answer {
-  const [life, id, tenure] = [source.varint(), source.varint(), source.varint()];
+  const [life, id, tenure] = [source.varint(), source.varint(), readCount(source)];
   const tenures = readTenures(source);
   const idle = source.u8() === 1;
   return { say: "answer", life, id, tenure, tenures, idle, verdict: readVerdict(source) };
@@ -251,16 +251,16 @@ function readVerdict(source: Source): Answer["verdict"] {
 }
 
 function readPage(source: Source): Page {
-  const [tenure, page] = [source.varint(), source.varint()];
+  const [tenure, page] = [readCount(source), source.varint()];
   const head = { say: "page", tenure, page } as const;
   const from = source.u8();
-  if (from === 0) return { ...head, from: "newer", known: source.varint() };
+  if (from === 0) return { ...head, from: "newer", known: readCount(source) };
   const tenures = readTenures(source).map((known) => ({
     tenure: Math.floor(known / 2),
     first: known % 2 === 1,
   }));
   if (from === 1) return { ...head, from: "nothing", tenures };
   const ballot = readBallot(source);
-  const [version, last] = [source.varint(), source.u8() === 1];
+  const [version, last] = [readCount(source), source.u8() === 1];
   return { ...head, from: "acceptor", tenures, ballot, version, last, items: source.view() };
 }

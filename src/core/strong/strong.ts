@@ -298,7 +298,7 @@ export class Strong implements ProposalHost {
     if (answer.life !== this.life) return;
     const proposal = this.#questions.get(answer.id);
     proposal?.answered(from, answer);
-    if (proposal?.asks !== answer.id) this.#questions.delete(answer.id);
+    if (proposal?.question !== answer.id) this.#questions.delete(answer.id);
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +315,11 @@ export class Strong implements ProposalHost {
       this.#inbox = [];
       for (const saying of inbox) this.#hear(this.electorate.me, saying);
     }
-    for (const proposal of this.#active) if (proposal.idle) this.#active.delete(proposal);
+    for (const proposal of this.#active) {
+      if (!proposal.idle) continue;
+      this.#active.delete(proposal);
+      this.#questions.delete(proposal.question);
+    }
     const { run } = this.#replica;
     const decided = this.#decided;
     if (decided.length === 0) return;
