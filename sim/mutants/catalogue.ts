@@ -791,6 +791,48 @@ export const MUTANTS: readonly Mutant[] = [
     find: "#version = -1;",
     put: "#version = 0;",
   },
+  {
+    name: "a change of a strong key that is tried again is done again",
+    profile: "strong counters",
+    file: "core/strong/proposal.ts",
+    find: "if (done?.batch === this.#number) this.#find(done, state);\n    else this.#run(state);",
+    put: "this.#run(state);",
+  },
+  {
+    name: "an acceptor that lost its disk answers at once",
+    profile: "strong, lost disks",
+    file: "core/strong/tenure.ts",
+    find: 'if (!electorate.meetsAll((member) => has(member, "everything")) && !this.#isBirth()) return;',
+    put: "",
+  },
+  {
+    name: "a ballot is accepted although a higher one was promised",
+    profile: "strong counters",
+    file: "core/strong/acceptor.ts",
+    find: "if (order < 0 || (order === 0 && kept === undefined)) return { ok: false, promised };",
+    put: "",
+  },
+  {
+    name: "one region is a majority of those that decide",
+    profile: "strong counters",
+    file: "core/strong/electorate.ts",
+    find: 'return this.#quorums.reached("GLOBAL_QUORUM", (name) => has(this.names.indexOf(name)));',
+    put: "return this.names.some((_, member) => has(member));",
+  },
+  {
+    name: "a reader of a strong key believes the first that answers",
+    profile: "strong counters",
+    file: "core/strong/proposal.ts",
+    find: "if (!electorate.isQuorum(same)) continue;",
+    put: "",
+  },
+  {
+    name: "a proposer goes on from what the last acceptor has accepted",
+    profile: "strong counters",
+    file: "core/strong/proposal.ts",
+    find: "if (order < 0) continue;",
+    put: "",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
@@ -812,8 +854,6 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
     name: "a damaged block in the middle of the log counts as its end",
     awaits: "more rot where a crash is near",
   },
-  { name: "a strong key's round is taken twice", awaits: "strong operations" },
-  { name: "an acceptor forgets its promise", awaits: "strong operations" },
   { name: "a snapshot is accepted that lies before the log", awaits: "bootstrap" },
   { name: "a snapshot replaces what is there instead of being merged", awaits: "bootstrap" },
   { name: "a new replica serves before it has caught up", awaits: "bootstrap" },

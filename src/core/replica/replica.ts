@@ -226,6 +226,7 @@ export class Replica {
     this.run.homes.owners = new OwnerRegions(names, this.member);
     this.rivals.members = order.size;
     this.waits.reckon();
+    this.strong.membersChanged();
     this.exchange.membersChanged();
   }
 

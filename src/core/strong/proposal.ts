@@ -137,6 +137,12 @@ export class Proposal {
     this.#prepare();
   }
 
+  /** What is under way is asked anew, of whoever decides now. */
+  restart(): void {
+    this.#cache = null;
+    if (!this.idle) this.#rest();
+  }
+
   /** Another member asks for the key, or has changed it. */
   wanted(): void {
     if (this.idle) this.#cache = null;

@@ -191,6 +191,20 @@ test("members with other lists of members do not decide together", () => {
   assert.ok(notes.some((text) => /b\/1 has another list of members/.test(text)));
 });
 
+test("when a member is removed the others decide without it, on what it had a part in", () => {
+  const { network, a, b, c } = three();
+  told(network, c, "SET", "n:1", "x");
+  for (const id of [...c.wires.keys()]) network.close(c, id);
+  for (const member of [a, b]) {
+    member.replica.members.become(["a/1", "b/1"]);
+    member.replica.strong.membersChanged();
+  }
+  assert.equal(told(network, a, "GET", "n:1"), "$1\r\nx\r\n");
+  assert.equal(told(network, b, "SET", "n:1", "y"), "+OK\r\n");
+  for (const id of [...b.wires.keys()]) network.close(b, id);
+  assert.match(told(network, a, "GET", "n:1") ?? "", /^-AANOQUORUM/, "most of two are both");
+});
+
 test("what stands beside a strong key is refused, and so is what does not work on one", () => {
   const { a } = three();
   const cases: [string[], RegExp][] = [

@@ -46,7 +46,7 @@ interface Held {
 }
 
 export class Strong implements ProposalHost {
-  readonly electorate: Electorate;
+  electorate: Electorate;
   readonly acceptor = new Acceptor();
   readonly learned = new Learned();
   readonly life: number;
@@ -95,6 +95,20 @@ export class Strong implements ProposalHost {
       (member) => this.isUp(member),
     );
     this.acceptor.onAccepted = (kept) => this.#onAccepted(kept);
+  }
+
+  /** Others decide from now on: whatever is under way is asked anew of them. */
+  membersChanged(): void {
+    const electorate = new Electorate(this.member, this.#replica.members.names);
+    if (electorate.digest === this.electorate.digest) return;
+    this.electorate = electorate;
+    this.#beginning.become(electorate);
+    // Members went by their places among those of before.
+    this.#held = [];
+    this.#inbox = [];
+    this.#questions.clear();
+    this.#strangers.clear();
+    for (const proposal of this.#proposals.values()) proposal.restart();
   }
 
   // ── what proposals need ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ interface Giving {
 
 export class Beginning {
   readonly #acceptor: Acceptor;
-  readonly #electorate: Electorate;
+  #electorate: Electorate;
   readonly #say: (to: number, saying: Saying) => void;
   readonly #isUp: (member: number) => boolean;
   readonly #given = new Map<number, Given>();
@@ -53,6 +53,13 @@ export class Beginning {
     this.#electorate = electorate;
     this.#say = say;
     this.#isUp = isUp;
+  }
+
+  /** Others decide from now on. */
+  become(electorate: Electorate): void {
+    this.#electorate = electorate;
+    this.#given.clear();
+    this.#giving.clear();
   }
 
   /** What was promised and accepted may have been lost, in part or wholly. */
