@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Malformed } from "../bytes/source.ts";
 import { Vector } from "../clock/vector.ts";
 import { type Keeps, LogCut } from "./log-cut.ts";
+import { BLOCK_CEILING, BLOCK_STRONG } from "./record.ts";
 import type { Replica } from "./replica.ts";
 import { replicaOf, Solo } from "./solo.suite.ts";
 
@@ -77,4 +78,11 @@ test("a cut that leaves a record without what it had seen is refused", () => {
       ),
     Malformed,
   );
+});
+
+test("a ceiling stays, and what was promised about strong keys does not", () => {
+  const cut = new LogCut(replicaOf("c/1", 9).origins, new Vector(), [], () => false);
+  const ceiling = Buffer.from([BLOCK_CEILING, 0, 0, 0, 0, 0, 1]);
+  assert.equal(cut.take(ceiling), ceiling);
+  assert.equal(cut.take(Buffer.from([BLOCK_STRONG, 1, 2, 3])), null);
 });

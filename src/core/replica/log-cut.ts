@@ -13,7 +13,7 @@ import type { Origins } from "../clock/origins.ts";
 import { writeOrigin } from "../clock/origins.ts";
 import type { Vector } from "../clock/vector.ts";
 import { Lineage } from "./lineage.ts";
-import { BLOCK_RUNS, RecordReader, RunReader } from "./record.ts";
+import { BLOCK_RUNS, BLOCK_STRONG, RecordReader, RunReader } from "./record.ts";
 
 /** Whether a record lies before the cut. */
 export type Keeps = (origin: number, seq: number, ms: number) => boolean;
@@ -45,6 +45,8 @@ export class LogCut {
 
   /** What is left of a block, or null for nothing. Valid until the next call. Throws `Malformed`. */
   take(block: Buffer): Buffer | null {
+    // What was promised and accepted has no stamp: of strong keys the cut has what was decided, as records say it.
+    if (block[0] === BLOCK_STRONG) return null;
     if (block[0] !== BLOCK_RUNS) return block;
     const before = this.dropped;
     const sink = this.#sink;
