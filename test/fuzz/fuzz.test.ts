@@ -16,6 +16,7 @@ const INPUTS = {
   disk: 200_000 * TIMES,
   payload: 400_000 * TIMES,
   rdb: 60_000 * TIMES,
+  dns: 200_000 * TIMES,
 };
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 
@@ -36,12 +37,13 @@ async function run(target: string, inputs: number): Promise<void> {
   assert.deepEqual([report.inputs, report.crashes, report.hangs], [inputs, 0, 0]);
 }
 
-test("inputs that nobody would send, from clients, peers and disks, crash and hang nothing", async () => {
+test("inputs that nobody would send, from clients, resolvers, peers and disks, crash and hang nothing", async () => {
   const others = async (): Promise<void> => {
     await run("peer", INPUTS.peer);
     await run("disk", INPUTS.disk);
     await run("payload", INPUTS.payload);
     await run("rdb", INPUTS.rdb);
+    await run("dns", INPUTS.dns);
   };
   await Promise.all([run("resp", INPUTS.resp), others()]);
 });
