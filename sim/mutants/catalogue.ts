@@ -270,8 +270,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a cursor moves before what it points at is applied",
     profile: "links",
     file: "core/replica/delivery.ts",
-    find: "if (!record.deliverable(this.#applied) || this.#isAhead()) return false;",
-    put: "this.#applied.raise(origin, seq);\n    if (!record.deliverable(this.#applied) || this.#isAhead()) return false;",
+    find: "if (!record.deliverable(this.#applied, this.#isVoid) || this.#isAhead()) return false;",
+    put: "this.#applied.raise(origin, seq);\n    if (!record.deliverable(this.#applied, this.#isVoid) || this.#isAhead()) return false;",
   },
   {
     name: "what is passed on carries the name of who passes it on",
@@ -473,8 +473,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "more is sent than a connection takes",
     profile: "large",
     file: "core/replica/exchange.ts",
-    find: "if (!this.isWritable(link.id)) return;",
-    put: "",
+    find: "if (!this.isWritable(link.id) || roster.isSealed(member)) return;",
+    put: "if (roster.isSealed(member)) return;",
   },
   {
     name: "a link that is silent is kept",
