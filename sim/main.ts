@@ -185,15 +185,20 @@ function report(verdicts: readonly Verdict[], processorSeconds: number): object 
   }
   const sum = (of: (verdict: Verdict) => number): number =>
     verdicts.reduce((total, verdict) => total + of(verdict), 0);
+  const simulatedSeconds = sum(({ simulatedMs }) => simulatedMs) / 1000;
+  const operations = sum((verdict) => verdict.operations);
   return {
     seeds: verdicts.length,
     failures: verdicts.flatMap(({ seed, failure }) =>
       failure === null ? [] : [{ seed, ...failure }],
     ),
-    simulatedHours: sum(({ simulatedMs }) => simulatedMs) / 3_600_000,
+    simulatedHours: simulatedSeconds / 3_600,
+    /** Simulated time by processor time, and what clients asked in a second of it. */
+    timesRealTime: simulatedSeconds / processorSeconds,
+    operationsPerSecond: operations / simulatedSeconds,
     events: sum(({ events }) => events),
     eventsPerSecond: Math.round(sum(({ events }) => events) / processorSeconds),
-    operations: sum(({ operations }) => operations),
+    operations,
     records: sum(({ records }) => records),
     processorSeconds,
     faults,

@@ -18,6 +18,8 @@ const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {
   everything: {},
+  /** Clusters of five, for what a simulated hour of them costs. */
+  five: { fixed: { regions: 5, replicas: 1 } },
   /** What a crash takes from disks that are slow to store. */
   crashes: {
     kinds: ["set", "get", "sadd", "total", "echo", "del"],

@@ -6,13 +6,14 @@
  * Invariant: the outcome is a function of the plan. Nothing of this process, not its clock nor what ran before, has a part in it.
  */
 import { type Config, parseConfig } from "../src/host/config.ts";
+import { numbering } from "./judge/canonical.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
 import { judgeStrongKeys, STRONG_KEYSPACE, STRONG_KINDS } from "./judge/strong-keys.ts";
 import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
 import type { Plan } from "./swarm.ts";
-import { Actor, actors } from "./world/actor.ts";
+import { Actor, actors, OUTSIDE } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
 import { Faults } from "./world/faults.ts";
 import { Machine } from "./world/machine.ts";
@@ -171,14 +172,20 @@ export class Simulation {
     if (node === null) return;
     const { replica } = node;
     const execute = replica.execute.bind(replica);
+    const has = ({ incarnation }: HistoryOrigin): number => {
+      const number = replica.origins.find(incarnation);
+      return number < 0 ? 0 : replica.applied.get(number);
+    };
     replica.execute = (session, args, reply) => {
-      const waiter = [...machine.served].find((served) => served.session === session.id);
-      const client = waiter === undefined ? undefined : actors.get(waiter);
+      let client: Actor | undefined;
+      for (const served of machine.served)
+        if (served.session === session.id) client = actors.get(served);
       const mayNotPass = client?.watches(replica) ?? false;
       const me = replica.me;
       const before = replica.applied.get(me);
       const { mark } = reply;
       const hold = execute(session, args, reply);
+      this.timeline.events++;
       const wasRefused = reply.sink.view()[mark] === ERROR_MARK;
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
@@ -188,15 +195,23 @@ export class Simulation {
           machine,
           "a transaction went through although what it watched had changed",
         );
+      const asked = client?.executing;
+      if (
+        asked?.commands.length === 1 &&
+        !OUTSIDE.has(asked.kind) &&
+        !wasRefused &&
+        !replica.exchange.joining.whole
+      )
+        this.judge.fail(
+          "I-23",
+          machine,
+          `it serves ${asked.commands.join(" ")} and lacks something`,
+        );
       if (client !== undefined) {
-        if (seq > 0) this.judge.made(machine, seq, client.executing?.intents ?? []);
-        const { incarnation, member } = replica.origins.get(me);
+        if (seq > 0) this.judge.made(machine, seq, asked?.intents ?? []);
         const { history } = this.judge;
-        const has = ({ incarnation: of }: HistoryOrigin): number => {
-          const number = replica.origins.find(of);
-          return number < 0 ? 0 : replica.applied.get(number);
-        };
-        client.executed(history.origin(incarnation, member), seq, wasRefused, has);
+        const origin = history.origins[numbering(replica.origins, history)(me)] as HistoryOrigin;
+        client.executed(origin, seq, wasRefused, has);
       }
       return hold;
     };
@@ -288,7 +303,7 @@ export class Simulation {
       seed: this.plan.seed,
       failure: judge.failures[0] ?? null,
       simulatedMs: Math.round(timeline.nowMs),
-      events: timeline.count,
+      events: timeline.events,
       records: judge.history.count,
       operations: outcomes.length,
       acknowledged: outcomes.filter(({ acknowledged }) => acknowledged).length,

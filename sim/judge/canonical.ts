@@ -14,7 +14,8 @@ import { Place } from "../../src/core/keyspace/place.ts";
 import { Entry, OBJECT, type Table } from "../../src/core/keyspace/table.ts";
 import type { History } from "./history.ts";
 
-type Number = (origin: number) => number;
+/** A replica's own number of an origin → the history's. */
+export type Numbers = (origin: number) => number;
 
 /** The state of a replica, origins numbered as the history does. */
 export function canonicalText(keyspace: Keyspace, history: History): string {
@@ -36,17 +37,22 @@ export function canonicalText(keyspace: Keyspace, history: History): string {
 
 /** The same of one key, named `db:key`, without its name. */
 export function canonicalKey(keyspace: Keyspace, history: History, name: string): string {
-  const colon = name.indexOf(":");
-  const bytes = Buffer.from(name.slice(colon + 1), "latin1");
-  keyspace.locate(found, Number(name.slice(0, colon)), bytes, 0, bytes.length);
+  locate(found, keyspace, name);
   if (found.at < 0) return "";
   return entryText(found.table, found.at, numbering(keyspace.origins, history));
+}
+
+/** Points a place to the key `db:key`. */
+export function locate(place: Place, keyspace: Keyspace, name: string): void {
+  const colon = name.indexOf(":");
+  const bytes = Buffer.from(name.slice(colon + 1), "latin1");
+  keyspace.locate(place, Number(name.slice(0, colon)), bytes, 0, bytes.length);
 }
 
 const found = new Place();
 const glance = new Entry();
 
-function entryText(table: Table<Key>, at: number, number: Number): string {
+function entryText(table: Table<Key>, at: number, number: Numbers): string {
   table.load(at, glance);
   const parts =
     glance.kind === OBJECT
@@ -55,31 +61,37 @@ function entryText(table: Table<Key>, at: number, number: Number): string {
   return parts.toSorted().join(" | ");
 }
 
-/** A replica's own number of an origin → the history's. */
-function numbering(origins: Origins, history: History): Number {
+const known = new WeakMap<Origins, Numbers>();
+
+/** The numbers of a replica, which never change while it lives. */
+export function numbering(origins: Origins, history: History): Numbers {
+  const before = known.get(origins);
+  if (before !== undefined) return before;
   const numbers: number[] = [];
-  return (origin) => {
-    let number = numbers[origin];
-    if (number === undefined) {
+  const number: Numbers = (origin) => {
+    let index = numbers[origin];
+    if (index === undefined) {
       const { incarnation, member } = origins.get(origin);
-      number = history.origin(incarnation, member).index;
-      numbers[origin] = number;
+      index = history.origin(incarnation, member).index;
+      numbers[origin] = index;
     }
-    return number;
+    return index;
   };
+  known.set(origins, number);
+  return number;
 }
 
-function cellParts(cell: Cell, number: Number): string[] {
+function cellParts(cell: Cell, number: Numbers): string[] {
   return [...registerParts(cell, number), ...sums("", cell, number)];
 }
 
-function registerParts(cell: Cell, number: Number): string[] {
+function registerParts(cell: Cell, number: Numbers): string[] {
   return cell.siblings.map(
     (s) => `=${number(s.origin)}:${s.seq}@${s.ms}.${s.tick}~${s.deadline} ${s.value.latin1Slice()}`,
   );
 }
 
-function keyParts(key: Key, number: Number): string[] {
+function keyParts(key: Key, number: Numbers): string[] {
   const parts: string[] = [];
   if (key.cell !== null) parts.push(...cellParts(key.cell, number));
   for (const body of key.bodies)
@@ -108,7 +120,7 @@ function each(cells: Cells, visit: (name: string, cell: Cell) => void): void {
   });
 }
 
-function sums(name: string, cell: Cell, number: Number): string[] {
+function sums(name: string, cell: Cell, number: Numbers): string[] {
   return cell.eras
     .filter((era) => era.seq > era.resetSeq)
     .map((era) => {

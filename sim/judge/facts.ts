@@ -59,7 +59,7 @@ export interface GenerationFacts {
 }
 
 /** The name of a cell within its key: its type and its own name. */
-function cellName(tag: number, name: string): string {
+export function cellName(tag: number, name: string): string {
   return `${tag} ${name}`;
 }
 
@@ -319,10 +319,14 @@ function keyText(key: KeyFacts): string {
   return parts.toSorted().join(" | ");
 }
 
+/** The kind of generations of a number. */
+export function kindOf(number: number): GenerationKind {
+  return KINDS.get(number) as GenerationKind;
+}
+
 /** What payloads come to, in the one form that a state has. */
 function joined(number: number, payloads: readonly string[]): string {
-  const kind = KINDS.get(number) as GenerationKind;
-  const state = kind.create();
+  const state = kindOf(number).create();
   for (const payload of payloads) state.join(Buffer.from(payload, "latin1"));
   return state.encode().latin1Slice();
 }
@@ -358,13 +362,14 @@ function listOf(lists: Map<string, Fact[]>, name: string): Fact[] {
 function drop(lists: Map<string, Fact[]>, name: string, goes: (fact: Fact) => boolean): void {
   const list = lists.get(name);
   if (list === undefined) return;
+  if (!list.some(goes)) return;
   const kept = list.filter((fact) => !goes(fact));
   if (kept.length === 0) lists.delete(name);
   else lists.set(name, kept);
 }
 
 function dropAll(lists: Map<string, Fact[]>, goes: (fact: Fact) => boolean, prefix = ""): void {
-  for (const name of [...lists.keys()]) if (name.startsWith(prefix)) drop(lists, name, goes);
+  for (const name of lists.keys()) if (name.startsWith(prefix)) drop(lists, name, goes);
 }
 
 function dropGenerations(key: KeyFacts, goes: (generation: GenerationFacts) => boolean): void {

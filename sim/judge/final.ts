@@ -133,6 +133,18 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
   if (silent !== null) judge.fail("I-31", null, silent);
   if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");
   const there = outcomes.filter(isThere);
+  const totals = new Map<string, number>();
+  const kept = new Map<string, string[]>();
+  for (const { operation } of there) {
+    for (const { key, delta } of operation.intents)
+      if (key.startsWith("total:")) totals.set(key, (totals.get(key) ?? 0) + delta);
+    for (const [name, key = "", member = ""] of operation.commands) {
+      if (name !== "SADD" || !key.startsWith("keep:")) continue;
+      const members = kept.get(key);
+      if (members === undefined) kept.set(key, [member]);
+      else members.push(member);
+    }
+  }
   const answers = new Map<string, string>();
   const flushes = "flush" in plan.kinds;
   const keys = Array.from({ length: plan.keys }, (_, i) => i);
@@ -175,19 +187,12 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     });
     const ofOwn = replies.slice(questions.length);
     for (const i of flushes ? [] : keys) {
-      const total = there.reduce(
-        (sum, { operation }) => sum + asked(operation.intents, `total:${i}`),
-        0,
-      );
+      const total = totals.get(`total:${i}`) ?? 0;
       const reply = Number(ofOwn[2 * i] ?? 0);
       if (reply !== total)
         judge.fail("I-6", machine, `total:${i} is ${reply}, its increments sum to ${total}`);
-      const kept = there
-        .flatMap(({ operation }) => operation.commands)
-        .filter(([name, key]) => name === "SADD" && key === `keep:${i}`)
-        .map((words) => words[2]);
       const members = new Set(listOf(ofOwn[2 * i + 1] as Reply));
-      const lost = kept.filter((member) => !members.has(member ?? ""));
+      const lost = (kept.get(`keep:${i}`) ?? []).filter((member) => !members.has(member));
       if (lost.length > 0) judge.fail("I-10", machine, `keep:${i} has lost ${lost.join(", ")}`);
     }
     const [a, b] = ofOwn.slice(-2).map((reply) => JSON.stringify(listOf(reply).toSorted()));
@@ -235,10 +240,6 @@ export async function repairedChecks(simulation: Simulation): Promise<void> {
 
 function listOf(reply: Reply): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
-}
-
-function asked(intents: readonly { key: string; delta: number }[], key: string): number {
-  return intents.reduce((sum, intent) => sum + (intent.key === key ? intent.delta : 0), 0);
 }
 
 function wordsOf({ operation }: Outcome): string {

@@ -163,6 +163,20 @@ export class History {
     return runs;
   }
 
+  /** Which records lie in a batch, without a look at them. */
+  spans(body: Uint8Array): { origin: HistoryOrigin; lastSeq: number; count: number }[] {
+    const source = new Source(Buffer.from(body.buffer, body.byteOffset, body.length), 0);
+    const spans: { origin: HistoryOrigin; lastSeq: number; count: number }[] = [];
+    while (source.left > 0) {
+      const origin = this.#readOrigin(source);
+      const firstSeq = source.varint();
+      const count = source.varint();
+      source.skip(source.varint());
+      spans.push({ origin, lastSeq: firstSeq + count - 1, count });
+    }
+    return spans;
+  }
+
   /** Adds the next record of an origin. */
   add(origin: HistoryOrigin, bytes: Buffer): CommittedRecord {
     const last = origin.records.at(-1);

@@ -13,12 +13,14 @@
  *   I-40 what an owner counts, lets one have or gives away, it does once for all regions
  *   I-36 no entry of a stable stream appears behind one that was shown
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
+ *   I-23 who lacks something serves nothing
  *   bug  an assertion or an error nobody caught
  *
  * Invariant: the judge only listens. A run with it is the run without it.
  */
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
-import { canonicalKey, canonicalText } from "./canonical.ts";
+import { agrees } from "./agreement.ts";
+import { canonicalKey, canonicalText, numbering } from "./canonical.ts";
 import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
@@ -285,8 +287,8 @@ export class Judge implements MachineEvents {
   #me(machine: Machine): HistoryOrigin | null {
     const replica = machine.node?.replica;
     if (replica === undefined) return null;
-    const { incarnation, member } = replica.origins.get(replica.me);
-    return this.history.origin(incarnation, member);
+    const index = numbering(replica.origins, this.history)(replica.me);
+    return this.history.origins[index] as HistoryOrigin;
   }
 
   /** A command made a record: what it asked counters to become. */
@@ -375,17 +377,12 @@ export class Judge implements MachineEvents {
 
   /** A batch leaves the machine. */
   sent(machine: Machine, body: Uint8Array): void {
-    const runs = [...this.history.runs(Buffer.from(body), 0)];
-    for (const { records } of runs) this.sentCount += records.length;
-    if (this.durability === "relaxed") return;
-    const durable = this.durableOf(machine);
-    for (const { origin, firstSeq, records } of runs)
-      if ((durable[origin.index] ?? 0) < firstSeq + records.length - 1)
-        this.fail(
-          "I-1",
-          machine,
-          `it sent ${origin.member}:${firstSeq + records.length - 1} before that was durable`,
-        );
+    const durable = this.durability === "relaxed" ? null : this.durableOf(machine);
+    for (const { origin, lastSeq, count } of this.history.spans(body)) {
+      this.sentCount += count;
+      if (durable !== null && (durable[origin.index] ?? 0) < lastSeq)
+        this.fail("I-1", machine, `it sent ${origin.member}:${lastSeq} before that was durable`);
+    }
   }
 
   started(machine: Machine): void {
@@ -494,7 +491,7 @@ export class Judge implements MachineEvents {
       }
       this.#checkClock(view);
       this.#checkLog(view);
-      this.marks.look(machine);
+      this.marks.look(machine, facts.touched);
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
@@ -528,6 +525,7 @@ export class Judge implements MachineEvents {
 
   #checkTouched({ machine, facts }: MachineView, keyspace: Keyspace): void {
     for (const name of facts.touched) {
+      if (agrees(keyspace, facts, this.history, name)) continue;
       const text = canonicalKey(keyspace, this.history, name);
       const meant = factsKey(facts, name);
       if (text !== meant)
@@ -585,10 +583,10 @@ export class Judge implements MachineEvents {
   #vector(machine: Machine): string {
     const { replica } = machine.node as NonNullable<Machine["node"]>;
     const applied: number[] = [];
+    const numbers = numbering(replica.origins, this.history);
     for (let number = 0; number < replica.origins.count; number++) {
-      const { incarnation, member } = replica.origins.get(number);
       const seq = replica.applied.get(number);
-      if (seq > 0) applied[this.history.origin(incarnation, member).index] = seq;
+      if (seq > 0) applied[numbers(number)] = seq;
     }
     return vectorText(applied);
   }

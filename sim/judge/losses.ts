@@ -16,8 +16,8 @@ import {
   ZSET,
 } from "../../src/core/crdt/key.ts";
 import { readConflict } from "../../src/core/replica/conflict.ts";
-import type { Fact, Facts, KeyFacts } from "./facts.ts";
-import type { CommittedRecord, History } from "./history.ts";
+import { cellName, type Fact, type Facts, type KeyFacts } from "./facts.ts";
+import type { CommittedRecord, Fx, History } from "./history.ts";
 
 /** The database of the store's own data. */
 const INTERNAL_DB = 16_384;
@@ -50,13 +50,18 @@ export class Losses {
   /** A member has applied a record: what of its own has it lost by it? */
   applied(member: string, facts: Facts, record: CommittedRecord): void {
     this.#taken(member, facts, record);
-    const names = new Set(
-      record.effects.filter(({ db }) => db !== INTERNAL_DB).map(({ db, key }) => `${db}:${key}`),
-    );
-    for (const name of names) {
+    const keys = new Map<string, Fx[]>();
+    for (const fx of record.effects) {
+      if (fx.db === INTERNAL_DB) continue;
+      const name = `${fx.db}:${fx.key}`;
+      const effects = keys.get(name);
+      if (effects === undefined) keys.set(name, [fx]);
+      else effects.push(fx);
+    }
+    for (const [name, effects] of keys) {
       const key = facts.of(name);
       if (key === undefined) continue;
-      for (const { tag, path, loser } of lossesOf(key, record, this.#isLater)) {
+      for (const { tag, path, loser } of lossesOf(key, record, effects, this.#isLater)) {
         if (this.#history.origins[loser.origin]?.member !== member) continue;
         const lost = this.#history.origins[loser.origin]?.records[Math.floor(loser.seq) - 1];
         this.#losses.push({ key: name, tag, path, loser, lost, shownBy: record });
@@ -125,16 +130,25 @@ interface Found {
   readonly loser: Fact;
 }
 
-function lossesOf(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Found[] {
+/** What a record made the key lose; `effects` are those of the record on it. */
+function lossesOf(
+  key: KeyFacts,
+  record: CommittedRecord,
+  effects: readonly Fx[],
+  isLater: IsLater,
+): Found[] {
   const losses: Found[] = [];
   const consider = (tag: number, path: string, facts: readonly Fact[]): void => {
     const loser = loserOf(facts, record, isLater);
     if (loser !== null) losses.push({ tag, path, loser });
   };
   consider(STRING, "", key.registers);
-  for (const [name, facts] of key.cells) {
+  const written = new Set<string>();
+  for (const fx of effects) if (fx.tag !== 0) written.add(cellName(fx.tag, fx.name));
+  for (const name of written) {
+    const facts = key.cells.get(name);
     // One that nobody else wrote to has lost nothing.
-    if (facts.length < 2) continue;
+    if (facts === undefined || facts.length < 2) continue;
     const [tag, path] = partsOf(name);
     // A member of a set is there, whoever added it; bitmaps and cells of streams are merged; a score with a condition (its ninth byte) asked to lose.
     const conditional = tag === ZSET && facts.some(({ value }) => value.length > 8);
@@ -159,15 +173,15 @@ function isBy(fact: Fact, { origin, seq }: CommittedRecord): boolean {
 
 /** Whether it holds more than one type. */
 function isDisputed({ registers, counts, cells, cellCounts, generations }: KeyFacts): boolean {
-  const types = new Set<number>();
-  if (registers.length + counts.length > 0) types.add(STRING);
-  if (generations.size > 0) types.add(GENERATION);
+  let types = Number(registers.length + counts.length > 0) + Number(generations.size > 0);
+  let prefix: string | null = null;
   for (const names of [cells, cellCounts])
     for (const name of names.keys()) {
-      types.add(Number.parseInt(name, 10));
-      if (types.size > 1) return true;
+      if (prefix !== null && name.startsWith(prefix)) continue;
+      if (++types > 1) return true;
+      prefix = name.slice(0, name.indexOf(" ") + 1);
     }
-  return types.size > 1;
+  return types > 1;
 }
 
 /** Everything of the types that are not shown, if the record wrote to the key. */
@@ -193,11 +207,11 @@ function hidden(key: KeyFacts, record: CommittedRecord, isLater: IsLater): Found
 }
 
 /** The type and the name of a cell. */
-function partsOf(cellName: string): [tag: number, path: string] {
-  const space = cellName.indexOf(" ");
-  const tag = COLLECTIONS.find((other) => other === Number(cellName.slice(0, space)));
-  if (tag === undefined) throw new Error(`${cellName} is of no type`);
-  const name = cellName.slice(space + 1);
+function partsOf(cell: string): [tag: number, path: string] {
+  const space = cell.indexOf(" ");
+  const tag = COLLECTIONS.find((other) => other === Number(cell.slice(0, space)));
+  if (tag === undefined) throw new Error(`${cell} is of no type`);
+  const name = cell.slice(space + 1);
   // The feed tells a chunk by the byte it begins with.
   return [tag, tag === BITMAP ? `${Buffer.from(name, "latin1").readUInt32BE() * 64}` : name];
 }

@@ -4,8 +4,9 @@
  *
  * Invariant: a mark is counted at most once per seed: a situation that one seed meets a thousand times is still one seed's.
  */
-import { OBJECT, Entry } from "../../src/core/keyspace/table.ts";
+import { Place } from "../../src/core/keyspace/place.ts";
 import type { Machine } from "../world/machine.ts";
+import { locate } from "./canonical.ts";
 
 export const MARKS = [
   "a record waited for what it depends on",
@@ -62,6 +63,8 @@ export const MARKS = [
 
 export type Mark = (typeof MARKS)[number];
 
+const place = new Place();
+
 export class Marks {
   readonly seen = new Set<Mark>();
 
@@ -69,8 +72,8 @@ export class Marks {
     this.seen.add(mark);
   }
 
-  /** Looks into a node for what cannot be seen from outside. */
-  look(machine: Machine): void {
+  /** Looks into a node, and at the keys that records have named since the last time, for what cannot be seen from outside. */
+  look(machine: Machine, touched: Iterable<string>): void {
     const replica = machine.node?.replica;
     if (replica === undefined) return;
     for (const waiting of replica.delivery.waiting.values())
@@ -100,17 +103,14 @@ export class Marks {
       this.sometimes("a checkpoint was installed");
     if ((machine.storage?.log.begin ?? 0) > machine.diskModel.segmentBytes)
       this.sometimes("the log was cut");
-    const entry = new Entry();
-    for (const table of replica.keyspace.shards)
-      if (table.size > 0)
-        table.each((at) => {
-          table.load(at, entry);
-          if (entry.kind !== OBJECT) return;
-          const key = table.object(entry);
-          if ((key.cell?.siblings.length ?? 0) > 1)
-            this.sometimes("values of two regions lay side by side");
-          if ((key.tags & (key.tags - 1)) !== 0) this.sometimes("two types lay under one key");
-          if (key.deadlines.length > 1) this.sometimes("two deadlines lay under one key");
-        });
+    for (const name of touched) {
+      locate(place, replica.keyspace, name);
+      const key = place.at < 0 ? null : place.table.objectAt(place.at);
+      if (key === null) continue;
+      if ((key.cell?.siblings.length ?? 0) > 1)
+        this.sometimes("values of two regions lay side by side");
+      if ((key.tags & (key.tags - 1)) !== 0) this.sometimes("two types lay under one key");
+      if (key.deadlines.length > 1) this.sometimes("two deadlines lay under one key");
+    }
   }
 }

@@ -9,6 +9,7 @@ import { BITMAP, HASH, LIST, SET, STREAM, STRING, ZSET } from "../../src/core/cr
 import type { Order } from "../../src/core/crdt/order.ts";
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
+import { locate } from "./canonical.ts";
 import type { Fact, Facts, KeyFacts } from "./facts.ts";
 import type { History } from "./history.ts";
 
@@ -127,9 +128,7 @@ const place = new Place();
 
 /** What a reader sees of the key `db:name`: its type and value. */
 export function shown(keyspace: Keyspace, name: string, nowMs: number): string {
-  const colon = name.indexOf(":");
-  const bytes = Buffer.from(name.slice(colon + 1), "latin1");
-  keyspace.locate(place, Number(name.slice(0, colon)), bytes, 0, bytes.length);
+  locate(place, keyspace, name);
   place.look(keyspace, nowMs);
   const value = (): string => place.value.latin1Slice(place.valueStart, place.valueEnd);
   if (place.type === STRING) return `string ${value()}`;

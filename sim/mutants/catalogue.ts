@@ -805,6 +805,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (order < 0) continue;",
     put: "",
   },
+  {
+    name: "a new replica serves before it has caught up",
+    profile: "snapshots",
+    file: "host/standing.ts",
+    find: "run.loading = exchange.joining.whole ? null : `LOADING ${this.progress.text()}`;",
+    put: "run.loading = null;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
@@ -842,9 +849,14 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
     name: "a damaged block in the middle of the log counts as its end",
     awaits: "more rot where a crash is near",
   },
-  { name: "a snapshot is accepted that lies before the log", awaits: "bootstrap" },
-  { name: "a snapshot replaces what is there instead of being merged", awaits: "bootstrap" },
-  { name: "a new replica serves before it has caught up", awaits: "bootstrap" },
+  {
+    name: "a snapshot is accepted that lies before the log",
+    awaits: "a giver that lacks what the receiver's log has cut; `joining.test.ts` has it",
+  },
+  {
+    name: "a snapshot replaces what is there instead of being merged",
+    awaits: "a profile of snapshots that healthy code passes",
+  },
   { name: "a key that is evicted is removed everywhere", awaits: "eviction" },
   {
     name: "only the first key of a command is authorized",

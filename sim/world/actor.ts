@@ -409,7 +409,7 @@ export class Actor {
 }
 
 /** Kinds that do not look at data, so that a session need not be there for them. */
-const OUTSIDE: ReadonlySet<string> = new Set(["session", "token", "echo"]);
+export const OUTSIDE: ReadonlySet<string> = new Set(["session", "token", "echo"]);
 
 /** Who is on the other side of a connection. */
 export const actors = new WeakMap<Served, Actor>();

@@ -163,6 +163,14 @@ export class Machine implements Owner {
     }
   }
 
+  /** A timer of the process has come to its end. */
+  #turn(callback: () => void): void {
+    const { timeline } = this;
+    const before = timeline.deeds;
+    this.act(callback);
+    if (timeline.deeds > before) timeline.events++;
+  }
+
   start(): void {
     if (this.state !== "off") return;
     // Not simulated: a clock that is ahead when the process starts. What is stamped by it waits for that time to come.
@@ -246,7 +254,7 @@ export class Machine implements Owner {
   #later(ms: number, callback: () => void): () => void {
     let on = true;
     this.timeline.after(ms * 1000, "later", this, () => {
-      if (on) this.act(callback);
+      if (on) this.#turn(callback);
     });
     return () => (on = false);
   }
@@ -294,7 +302,9 @@ export class Machine implements Owner {
     const { syncUs, jitterUs } = this.diskModel;
     if (isSync) this.diskHarms.felt();
     const afterUs = isSync ? syncUs + this.chance.unit() * jitterUs : CACHE_US;
+    this.timeline.deeds++;
     this.timeline.after(afterUs, "disk", this, () => {
+      this.timeline.events++;
       this.act(complete);
       this.timeline.stirred = true;
     });
@@ -308,6 +318,7 @@ export class Machine implements Owner {
     const append = log.append.bind(log);
     log.append = (block, sync) => {
       const to = append(block, sync);
+      timeline.deeds++;
       this.#events.appended(this, block, to);
       return to;
     };
@@ -375,7 +386,7 @@ export class Machine implements Owner {
       },
       soon: (callback) => {
         if (this.slowUs > 1_000) this.processorHarms.felt();
-        timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.act(callback));
+        timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.#turn(callback));
       },
       every: (ms, callback) => {
         let on = true;
@@ -383,7 +394,7 @@ export class Machine implements Owner {
           timeline.after(ms * 1000, "timer", this, () => {
             if (!on) return;
             again();
-            this.act(callback);
+            this.#turn(callback);
           });
         again();
         return () => (on = false);

@@ -322,6 +322,7 @@ export class End implements Connection {
   send(type: number, body: Uint8Array): void {
     if (!this.open) return;
     const { counts, trace } = this.#network;
+    this.#network.timeline.deeds++;
     counts.frames++;
     counts.bytes += body.length + FRAME_OVERHEAD;
     if (type === FRAME.BATCH) {
@@ -410,6 +411,7 @@ export class End implements Connection {
   #receive(from: End, frame: Held): void {
     const { machine } = this;
     if (!this.open || machine.state !== "up") return;
+    this.#network.timeline.events++;
     const deliver = (type: number, body: Buffer): void =>
       machine.act(() => machine.node?.peers.onFrame(this, type, body));
     if (from.flips === null && this.#decoder === null) deliver(frame.type, frame.body);
@@ -455,6 +457,7 @@ export class End implements Connection {
   close(reason: string): void {
     if (!this.open) return;
     this.machine.say(`closes its connection to ${this.#peer.machine.name}: ${reason}`);
+    this.#network.timeline.deeds++;
     this.open = false;
     this.#network.timeline.after(50, "closed", this.machine, () => this.#gone("closed here"));
     this.#end();

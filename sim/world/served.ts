@@ -113,6 +113,7 @@ export class Served implements ClientOutput {
 
   write(bytes: Buffer): void {
     if (!this.#open) return;
+    this.#timeline.deeds++;
     this.machine.network.trace.bytes(bytes);
     const replies = this.#reader.read(bytes);
     for (const reply of replies) this.#events.leaves(reply);

@@ -38,8 +38,10 @@ export class Timeline {
   readonly #trace: Trace;
   #order = 0;
   now = 0;
-  /** Events that happened. */
-  count = 0;
+  /** Messages delivered, disk operations completed, client commands carried out, and timers that did something. */
+  events = 0;
+  /** What processes have done that shows outside of them: bytes sent, given to the disk, answered. */
+  deeds = 0;
   /** Something may have left a promise behind. */
   stirred = false;
   /** While positive, every event may. */
@@ -96,7 +98,6 @@ export class Timeline {
           continue;
         }
       }
-      this.count++;
       this.#trace.event(next.at, next.kind, owner?.name ?? "");
       next.happen();
       if (this.stirred || this.stirring > 0) {
