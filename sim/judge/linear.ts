@@ -29,7 +29,9 @@ interface State {
 
 /** Ways that are tried at most: beyond, nothing can be said. */
 const STEPS_MAX = 400_000;
-const NUMBER = /^-?\d{1,15}$/;
+/** What counts as a number: 64 bits, written in the one way. */
+const NUMBER = /^(0|-?[1-9]\d{0,18})$/;
+const NUMBER_MAX = 2n ** 63n - 1n;
 
 /** Whether the operations can have happened one after the other; null when that is not found out. */
 export function isLinear(operations: readonly StrongOperation[]): boolean | null {
@@ -138,9 +140,11 @@ function effectOf(
     case "APPEND":
       return { value: (value ?? "") + first, answer: (value ?? "").length + first.length };
     case "INCRBY": {
-      if (value !== null && !NUMBER.test(value)) return { value: undefined, answer: REFUSED };
-      const sum = Number(value ?? 0) + Number(first);
-      return { value: String(sum), answer: sum };
+      const number = value === null ? 0n : numberOf(value);
+      const sum = number === null ? null : number + BigInt(first);
+      if (sum === null || sum > NUMBER_MAX || sum < -NUMBER_MAX - 1n)
+        return { value: undefined, answer: REFUSED };
+      return { value: String(sum), answer: Number(sum) };
     }
     case "AA.CAS":
       return isAt(Number(first), { value, version, isLeast }, reply)
@@ -149,6 +153,12 @@ function effectOf(
     default:
       throw new Error(`what ${name} does to a strong key is not known here`);
   }
+}
+
+function numberOf(text: string): bigint | null {
+  if (!NUMBER.test(text)) return null;
+  const number = BigInt(text);
+  return number > NUMBER_MAX || number < -NUMBER_MAX - 1n ? null : number;
 }
 
 /** Whether AA.CAS finds the version it expects; where that is not known it has as it was answered. */

@@ -193,12 +193,16 @@ export class Actor {
       isWaiting: () => this.#open.length > 0,
     });
     this.#served = served;
+    this.#askedOwners = false;
     if (served === null) return;
     this.#open = [];
     this.#leaving = [];
     actors.set(served, this);
     this.#takeUp();
   }
+
+  /** Whether something was asked on this connection that another replica does. */
+  #askedOwners = false;
 
   #ask(op: Operation): void {
     const served = this.#served as Served;
@@ -218,6 +222,8 @@ export class Actor {
       isBehind: false,
     };
     this.outcomes.push(outcome);
+    // What an owner has done may not come here for a while: each command of the session then waits for it.
+    if (WAIT_FOR_OWNERS.has(op.kind)) this.#askedOwners = true;
     this.#open.push(outcome);
     this.#leaving.push(outcome);
     this.#executing.push(outcome);
@@ -395,8 +401,7 @@ export class Actor {
     const { machine } = served;
     // Who goes on with a session from elsewhere may wait a second for each of several commands.
     const { kinds } = this.#options.workload;
-    const isPatient =
-      "token" in kinds || this.#open.some(({ operation: { kind } }) => WAIT_FOR_OWNERS.has(kind));
+    const isPatient = "token" in kinds || this.#askedOwners;
     if (!isPatient && machine.life === served.life && machine.healthySinceUs < oldest.sentUs)
       this.#judge.fail(
         "I-19",
