@@ -14,6 +14,16 @@ function knows({ node, state }: Machine, victim: Machine): boolean {
   return state === "up" && node !== null && node.replica.roster.isRemoved(victim.name);
 }
 
+/** Whether those who remain reach one another without the victim. */
+function areJoinedWithout({ machines, network }: Scene, victim: Machine): boolean {
+  const others = machines.filter((machine) => machine !== victim);
+  const reached = new Set(others.slice(0, 1));
+  for (const machine of reached)
+    for (const { ends } of network.wires)
+      if (ends.includes(machine)) for (const end of ends) if (end !== victim) reached.add(end);
+  return reached.size === others.length;
+}
+
 /** Asks one of those that answer. */
 function ask({ machines, chance, harm }: Scene, victim: Machine): void {
   const able = machines.filter(
@@ -34,6 +44,7 @@ export const REMOVAL_FAULTS = {
     begin(scene) {
       const { victim, machines, timeline, fault, judge } = scene;
       if (machines.length < 3 || !machines.includes(victim)) return;
+      if (!areJoinedWithout(scene, victim)) return;
       if (fault.amount < 0.3) victim.kill();
       else if (fault.amount < 0.6) victim.pause();
       scene.until(() => {
