@@ -178,12 +178,17 @@ export class Forwards implements Forwarding {
     known.add(member);
     this.sent++;
     if (again) this.repeated++;
-    this.#pieces(link, FRAME.FORWARD, Buffer.concat([Buffer.of(again ? 1 : 0), request]), () => {
-      this.#sink.u8(COMMAND);
-      this.#sink.varint(this.#replica.rivals.life);
-      this.#sink.varint(session.id);
-      this.#sink.varint(number);
-    });
+    this.#pieces(
+      link,
+      FRAME.FORWARD,
+      Buffer.concat([Buffer.from([again ? 1 : 0]), request]),
+      () => {
+        this.#sink.u8(COMMAND);
+        this.#sink.varint(this.#replica.rivals.life);
+        this.#sink.varint(session.id);
+        this.#sink.varint(number);
+      },
+    );
   }
 
   /** So many frames that each crosses a slow wire soon. */
