@@ -107,6 +107,8 @@ test("a backup under load holds all that was acknowledged before it began; the n
     ),
   );
   await writer.call("DEL", "key:1");
+  // Far more than the log grows by meanwhile.
+  await fill(node, 1_000);
   let busy = true;
   let counted = 0;
   const load = (async () => {
@@ -122,7 +124,7 @@ test("a backup under load holds all that was acknowledged before it began; the n
   await load;
   assert.equal(full.follows, null);
   assert.equal(more.follows, full.id);
-  assert.ok(more.addedBytes < full.bytes, "what was there is not copied again");
+  assert.ok(more.addedBytes < full.bytes / 2, "what was there is not copied again");
   // All but the slot that is always written to.
   assert.ok(full.slots >= full.ofSlots - 2, `${full.slots} of ${full.ofSlots}`);
   await say("backup", "verify", "--from", place);
