@@ -116,7 +116,9 @@ export class LiveImport implements Disposable {
         await attempt(first);
         return this.#result(method, true);
       } catch (error) {
-        if (this.#stop.aborted && this.#progress.phase === "following") {
+        // Who only follows ends when told to; who waits for more has not got it.
+        const { untilCaughtUp } = this.#options;
+        if (this.#stop.aborted && this.#progress.phase === "following" && !untilCaughtUp) {
           await this.#unpause();
           return this.#result(method, false);
         }
