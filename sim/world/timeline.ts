@@ -33,6 +33,9 @@ export interface Event {
 const { setImmediate } = globalThis;
 const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** More than ever happens within a millisecond, unless something goes on and on without waiting. */
+const STORM_EVENTS = 200_000;
+
 export class Timeline {
   readonly #heap: Event[] = [];
   readonly #trace: Trace;
@@ -47,6 +50,9 @@ export class Timeline {
   /** While positive, every event may. */
   stirring = 0;
   #stopped = false;
+  /** Since when `#lapEvents` are counted. */
+  #lapUs = 0;
+  #lapEvents = 0;
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -90,6 +96,7 @@ export class Timeline {
       if (next === undefined || next.at > untilUs) break;
       this.#pop();
       this.now = next.at;
+      this.#notice(next);
       const { owner } = next;
       if (owner !== null) {
         if (owner.life !== next.life) continue;
@@ -106,6 +113,17 @@ export class Timeline {
       }
     }
     if (!this.#stopped) this.now = Math.max(this.now, untilUs);
+  }
+
+  /** Throws where so much happens within a millisecond that time stands still. */
+  #notice({ at, kind, owner }: Event): void {
+    if (at - this.#lapUs >= 1_000) {
+      this.#lapUs = at;
+      this.#lapEvents = 0;
+    } else if (++this.#lapEvents > STORM_EVENTS)
+      throw new Error(
+        `time stands still: over ${STORM_EVENTS} events in a millisecond, the last "${kind}" of ${owner?.name ?? "nobody"}`,
+      );
   }
 
   #push(event: Event): void {
