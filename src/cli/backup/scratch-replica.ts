@@ -1,6 +1,7 @@
 /** ScratchReplica: a replica that a backup is read into: it serves nobody and is told no time. */
 import { randomBytes } from "node:crypto";
 import type { Origin } from "../../core/clock/origins.ts";
+import { idlePort } from "../../core/commands/idle-port.ts";
 import { defaultSettings } from "../../core/commands/settings.ts";
 import { Replica } from "../../core/replica/replica.ts";
 import { DOCUMENTS } from "../../engines/documents/documents.ts";
@@ -17,19 +18,7 @@ export function scratchReplica(origin: Origin): Replica {
     keyspaces: [],
     engines: [DOCUMENTS],
     settings: defaultSettings,
-    node: {
-      info: () => "",
-      closeClient: () => {},
-      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-      checkpoint: () => {},
-      checkpointMs: () => 0,
-      shutdown: () => {},
-      log: () => {},
-      micros: () => 0,
-      push: () => {},
-      secret: randomBytes,
-      aclFile: null,
-    },
+    node: idlePort(randomBytes),
     chance: [chance(), chance(), chance()],
   });
 }

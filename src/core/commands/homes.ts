@@ -51,7 +51,7 @@ const MISPLACED = "AAHOME this replica does not own the keys";
 /** Keys that move more often while one command looks for them are not followed. */
 const MOVES_MAX = 4;
 /** How long a client waits for what its command did elsewhere to come here. */
-const COMES_WITHIN_MS = 2_000;
+export const COMES_WITHIN_MS = 2_000;
 
 export class Homes {
   readonly #run: Run;

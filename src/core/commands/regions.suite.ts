@@ -18,24 +18,13 @@ import { Writer } from "../replica/writer.ts";
 import { argsOf } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { execute } from "./dispatch.ts";
-import { type NodePort, Run } from "./run.ts";
+import { idlePort } from "./idle-port.ts";
+import { Run } from "./run.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 import { Session } from "./session.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 
-const port: NodePort = {
-  info: () => "",
-  closeClient: () => {},
-  memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-  checkpoint: () => {},
-  checkpointMs: () => 0,
-  shutdown: () => {},
-  log: () => {},
-  micros: () => 0,
-  push: () => {},
-  secret: (bytes) => Buffer.alloc(bytes),
-  aclFile: null,
-};
+const port = idlePort((bytes) => Buffer.alloc(bytes));
 
 export class Region {
   readonly #delivery: Delivery;

@@ -16,7 +16,7 @@
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { Called } from "../commands/consistency.ts";
-import type { Forwarded, Forwarding } from "../commands/homes.ts";
+import { COMES_WITHIN_MS, type Forwarded, type Forwarding } from "../commands/homes.ts";
 import type { Session } from "../commands/session.ts";
 import type { Args } from "../wire/args.ts";
 import { FRAME } from "../wire/frame.ts";
@@ -77,8 +77,6 @@ const PIECE_BYTES = 32 * 1024;
 const PATIENCE_MS = 10_000;
 /** How long an answer is kept for a process that cannot be reached: longer than it waits. */
 const KEEP_MS = 60_000;
-/** How long a client waits for what its command did elsewhere to come here. */
-const COMES_WITHIN_MS = 2_000;
 
 const NOSCRIPT = Buffer.from("-NOSCRIPT");
 

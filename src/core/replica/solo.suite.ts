@@ -3,6 +3,7 @@ import { newIncarnation, type Origin } from "../clock/origins.ts";
 import { HASH, ZSET } from "../crdt/key.ts";
 import { type Mode, PLAIN, writeScore } from "../crdt/score.ts";
 import { execute } from "../commands/dispatch.ts";
+import { idlePort } from "../commands/idle-port.ts";
 import { Session } from "../commands/session.ts";
 import { defaultSettings } from "../commands/settings.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -23,19 +24,7 @@ export function replicaWith(origin: Origin, more: Partial<ReplicaOptions> = {}):
     durability: "local",
     keyspaces: [],
     settings: defaultSettings,
-    node: {
-      info: () => "",
-      closeClient: () => {},
-      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-      checkpoint: () => {},
-      checkpointMs: () => 0,
-      shutdown: () => {},
-      log: () => {},
-      micros: () => 0,
-      push: () => {},
-      secret: (bytes) => Buffer.alloc(bytes),
-      aclFile: null,
-    },
+    node: idlePort((bytes) => Buffer.alloc(bytes)),
     chance: [7, origin.member.charCodeAt(0), 1],
     ...more,
   });
