@@ -102,6 +102,8 @@ export interface Command {
   ) => { readonly at: number; readonly said: Consistency } | null;
   /** Whether it works on a strong key, as one of its own; by default those on strings and hashes do. */
   readonly strong?: boolean;
+  /** What it asks of a strong key is answered from what was reserved before, as long as that lasts. */
+  readonly reserves?: boolean;
   /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
   readonly keyFlags?: readonly string[];
   /** The same for all keys but the first, when they are used in another way. */

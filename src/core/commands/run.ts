@@ -21,6 +21,7 @@ import { AclUsers } from "./acl-users.ts";
 import { Blocking } from "./blocking.ts";
 import { CommandStats } from "./command-stats.ts";
 import { Homes } from "./homes.ts";
+import { Ids } from "./ids.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
@@ -137,12 +138,15 @@ export class Run {
   /** Which of the members this is, and how many there are: regions number the entries of streams apart by it. */
   memberIndex = 0;
   memberCount = 1;
+  /** The member of an index; null where there never was one. */
+  memberAt: (index: number) => string | null = () => null;
   /** What runs scripts; null where none does. */
   scriptEngine: ScriptEngine | null = null;
   /** The scripts that clients may call by their digest. */
   readonly scripts = new Scripts();
   /** The functions that every region has. */
   readonly libraries: Libraries;
+  readonly ids: Ids;
   readonly scriptRun: ScriptRun;
   /** What takes commands on strong keys; null where there can be none. */
   strong: StrongCalls | null = null;
@@ -182,6 +186,7 @@ export class Run {
     this.tracking = new Tracking(this);
     this.scriptRun = new ScriptRun(this);
     this.libraries = new Libraries(this);
+    this.ids = new Ids(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
     this.eviction.onEvicted = (place) => this.events.removed("eevicted", place);

@@ -10,10 +10,12 @@ import type { Strong } from "../strong/strong.ts";
 import type { End } from "../strong/proposal.ts";
 import type { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
+import { keyName } from "../keyspace/key-name.ts";
 import { type CommandEntry, READS, STRONG } from "./command-table.ts";
 import { keyPositions } from "./key-positions.ts";
 import type { Run } from "./run.ts";
 import { Scratch, type StrongCall } from "./scratch.ts";
+import { isDense, Sequences } from "./sequences.ts";
 import type { Session } from "./session.ts";
 
 /** The refusal of what would put a strong key beside something else. */
@@ -38,10 +40,12 @@ export class StrongCalls {
   readonly #strong: Strong;
   #scratchpad: Scratch | null = null;
   readonly #reply = new Reply();
+  readonly #sequences: Sequences;
 
   constructor(run: Run, strong: Strong) {
     this.#run = run;
     this.#strong = strong;
+    this.#sequences = new Sequences(run);
   }
 
   /** Made when a command needs it first. */
@@ -71,7 +75,16 @@ export class StrongCalls {
       this.#answerStale({ entry, args, at, resp }, reply);
       return true;
     }
-    this.#submit(session, { entry, args: args.keep(), at, resp });
+    const call = { entry, args: args.keep(), at, resp };
+    if (entry.command.reserves !== true || isDense(args)) this.#submit(session, call);
+    else {
+      const key = args.copy(at);
+      this.#sequences.next(
+        keyName(session.db, key, 0, key.length),
+        (end) => this.#reserve(session, call, key, end),
+        reply,
+      );
+    }
     return true;
   }
 
@@ -97,6 +110,19 @@ export class StrongCalls {
     const value = known ?? { version: 0, value: null, deadline: Infinity };
     const { reply: said } = this.#scratch.call(call, value, run.nowMs, run.wallMs);
     reply.sink.raw(said, 0, said.length);
+  }
+
+  /** Has numbers agreed on for whoever waits for them here. */
+  #reserve(session: Session, call: StrongCall, key: Buffer, end: (answer: Buffer) => void): void {
+    const run = this.#run;
+    const { timeoutMs } = session.said ?? session.consistency;
+    this.#strong.submit(session.db, key, {
+      reads: false,
+      deadlineMs: run.monoMs + timeoutMs,
+      timeoutMs,
+      run: (value) => this.#scratch.call(call, value, run.nowMs, run.wallMs),
+      end: (ended) => end(this.#wordsOf(ended, false, call.resp)),
+    });
   }
 
   #submit(session: Session, call: StrongCall): void {

@@ -19,6 +19,7 @@ import { functionCommands } from "./functions.ts";
 import { geoCommands } from "./geo.ts";
 import { hashCommands } from "./hashes.ts";
 import { hyperLogLogCommands } from "./hyperloglogs.ts";
+import { idCommands } from "./ids.ts";
 import { introspectionCommands } from "./introspection.ts";
 import { jsonCommands } from "./json-commands.ts";
 import { keyCommands } from "./keys.ts";
@@ -32,6 +33,7 @@ import { pubsubCommands } from "./pubsub.ts";
 import { replicationCommands } from "./replication.ts";
 import { scanCommands } from "./scan.ts";
 import { serverCommands } from "./server.ts";
+import { sequenceCommands } from "./sequences.ts";
 import { sessionCommands } from "./sessions.ts";
 import { scriptCommands } from "./scripts.ts";
 import { setCommands } from "./sets.ts";
@@ -79,7 +81,9 @@ export const commandTable: CommandTable = new CommandTable([
   siblingCommands,
   keyspaceCommands,
   levelCommands,
+  idCommands,
   strongCommands,
+  sequenceCommands,
   sessionCommands,
   sortCommands(() => commandTable),
   scriptCommands(() => commandTable),

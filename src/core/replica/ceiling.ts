@@ -32,6 +32,11 @@ export class Ceiling {
     return Math.max(this.#askedMs, this.#durableMs);
   }
 
+  /** A restart begins here or later. */
+  get durableMs(): number {
+    return this.#durableMs;
+  }
+
   /** The block to append so that promises can go on; null while there is room. */
   raise(nowMs: number): Buffer | null {
     const wantedMs = Math.max(nowMs, this.#clock.ms);

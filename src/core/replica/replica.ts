@@ -172,6 +172,7 @@ export class Replica {
     this.run.scriptEngine = options.scripting ?? null;
     if (options.conflicts !== undefined) this.run.conflicts.bounds = options.conflicts;
     this.run.homes.me = this.member;
+    this.run.ids.ceilingMs = () => this.#ceiling.durableMs;
     this.roster = new Roster(this.member, options.members);
     if (options.roster) this.roster.load(options.roster);
     this.storedRoster = this.roster.isPlain ? null : this.roster.encode();
@@ -223,6 +224,8 @@ export class Replica {
     const { order } = this.roster;
     this.run.memberIndex = order.get(this.member) as number;
     this.run.memberCount = order.size;
+    const byIndex = new Map([...order].map(([name, index]) => [index, name]));
+    this.run.memberAt = (index) => byIndex.get(index) ?? null;
     this.run.homes.owners = new OwnerRegions(names, this.member);
     this.rivals.members = order.size;
     this.waits.reckon();

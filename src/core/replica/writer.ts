@@ -121,6 +121,20 @@ export class Writer {
     return this.#applier.garbage.waitingResets;
   }
 
+  /** What stamps our records, and nothing else but ids. */
+  get clock(): HybridClock {
+    return this.#clock;
+  }
+
+  /** Sees to it that the clock is stored, by a record that says nothing unless one is being made. Returns that one's millisecond. */
+  store(): number {
+    if (!this.writing) {
+      this.#begin();
+      this.#effects.u8(effect.OP_NONE);
+    }
+    return this.#applier.context.ms;
+  }
+
   /** Whether a record is being made. */
   get writing(): boolean {
     return this.#seq !== 0;
