@@ -369,7 +369,7 @@ export class Exchange {
 
   /** A report under our own name that came over others. */
   #onRival(report: Report): void {
-    const found = this.#replica.rivals.heard(report);
+    const found = this.#replica.rivals.heard(report, this.#replica.monoMs);
     if (found === "we are younger") this.#replica.effects.push({ type: "rival" });
     if (found === "it is younger")
       this.#note("warn", `a younger process lives under the name ${report.member}: it is to stop`);

@@ -33,7 +33,10 @@ export interface Report {
   readonly asked: number;
   /** What it waits for others to have durably: they report as soon as they do. */
   readonly awaited: Vector;
-  /** The newest question of each other member that it had heard when it wrote this, of those that have asked. */
+  /**
+   * The newest question of each other member that it had heard when it wrote this, of those that have asked; and under its own name,
+   * while it hears of one, the life of another process that reports under it: rivals.ts.
+   */
   readonly heard: readonly Heard[];
 }
 

@@ -207,7 +207,7 @@ export class Replica {
       if (this.strong.learned.take(place.db, key, value)) this.keyspace.touch(place);
     };
     this.run.strong = new StrongCalls(this.run, this.strong);
-    this.rivals = new Rivals(life, this.members.names.length);
+    this.rivals = new Rivals(life);
     this.index.begin(0, this.applied);
     this.writer.conflicts.answersFor = this.#answersFor;
     this.#membersChanged();
@@ -227,7 +227,6 @@ export class Replica {
     const byIndex = new Map([...order].map(([name, index]) => [index, name]));
     this.run.memberAt = (index) => byIndex.get(index) ?? null;
     this.run.homes.owners = new OwnerRegions(names, this.member);
-    this.rivals.members = order.size;
     this.waits.reckon();
     this.strong.membersChanged();
     this.exchange.membersChanged();
@@ -611,7 +610,10 @@ export class Replica {
       asked: this.waits.asked,
       awaited: this.waits.awaited,
       // Who lacks what the others count on it to have answers no questions.
-      heard: this.exchange.joining.whole ? this.members.questions() : [],
+      heard: [
+        ...(this.exchange.joining.whole ? this.members.questions() : []),
+        ...this.rivals.said(this.member, this.monoMs),
+      ],
     };
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Member, Network } from "./network.suite.ts";
+import { Rivals } from "./rivals.ts";
 import { replicaOf } from "./solo.suite.ts";
 
 /** Three members, and a second process under the name of the first, whose life began before or after it. */
@@ -47,4 +48,16 @@ test("an earlier life of a replica, whose reports still go round, is no rival", 
     own.seen.slice(before).some(({ type }) => type === "rival"),
     false,
   );
+});
+
+test("reports of an earlier life that come late, each newer than the one before, are no rival", () => {
+  const rivals = new Rivals(10);
+  const own = replicaOf("a/1", 1, { life: 9 });
+  for (let i = 0; i < 50; i++) {
+    own.begin(1_000 + 200 * i, 1_000 + 200 * i, 200 * i);
+    assert.equal(rivals.heard(own.report(), 200 * i), null);
+  }
+  // One that has heard us lives, however few its reports.
+  own.rivals.heard({ ...own.report(), life: 10 }, own.monoMs);
+  assert.equal(rivals.heard(own.report(), 20_000), "we are younger");
 });
