@@ -166,8 +166,8 @@ export const DISK_FAULTS = {
       const { victim, machines, harm } = scene;
       const other = machines.find((machine) => machine !== victim) as Machine;
       const image = other.disk.copy(scene.newDisk());
-      // One without an identity is anybody's.
-      if (!image.namesOf("identity.").some((name) => !name.endsWith(".tmp"))) return;
+      // Until it says whose it is, it is anybody's, whatever else was saved before.
+      if (!image.namesOf("identity.identity").some((name) => !name.endsWith(".tmp"))) return;
       victim.say(`is given a copy of ${other.name}'s disk`);
       scene.replaceDisk(victim, image);
       victim.disk.isSpoilt = true;
