@@ -175,6 +175,7 @@ export class Clients implements ClientService {
     run.waits.leave(client.session.id);
     leaveTransaction(run, client.session);
     this.#host.replica.exchange.forwards.leave(client.session);
+    this.#host.replica.exchange.escrow.leave(client.session);
   }
 
   /** Something has come for a client that no turn of its own brought. */
@@ -206,9 +207,10 @@ export class Clients implements ClientService {
   /** What was waited for of other members has come, or its time is over. */
   #endWaits(): void {
     const { waits, exchange } = this.#host.replica;
-    if (exchange.forwards.ended.length > 0) {
-      for (const id of exchange.forwards.ended) this.#clients.get(id)?.output.resume();
-      exchange.forwards.ended = [];
+    for (const over of [exchange.forwards, exchange.escrow]) {
+      if (over.ended.length === 0) continue;
+      for (const id of over.ended) this.#clients.get(id)?.output.resume();
+      over.ended = [];
     }
     if (waits.ended.length === 0) return;
     const { ended } = waits;
@@ -467,9 +469,13 @@ class NodeClient implements ServedClient {
 
   /** Whether its next command has to wait until something has come for the one before, or for it. */
   get #isWaiting(): boolean {
-    const { waiter, deciding, pending, forwarded } = this.session;
+    const { waiter, deciding, pending, forwarded, asking } = this.session;
     return (
-      waiter !== null || deciding || pending?.outcome === null || forwarded?.state === "under way"
+      waiter !== null ||
+      deciding ||
+      pending?.outcome === null ||
+      forwarded?.state === "under way" ||
+      asking?.state === "under way"
     );
   }
 

@@ -14,6 +14,8 @@ import {
   UNLOGGED,
   UNSEEN,
 } from "./command-table.ts";
+import { isAgainstBounded } from "./bounded-guard.ts";
+import { BOUNDED_STAYS } from "./errors.ts";
 import { tellMonitors } from "./monitor.ts";
 import type { Run } from "./run.ts";
 
@@ -33,7 +35,9 @@ export function call(run: Run, entry: CommandEntry, args: Args, reply: Reply): v
   run.touching = run.keyspace.tracksAccess && !run.session.noTouch && (entry.bits & GLANCES) === 0;
   run.executing = true;
   stats.current = entry;
-  if (run.strong?.takes(entry, args, reply) !== true) entry.run(run, args, reply);
+  if (run.keyspace.boundedKeys.count > 0 && isAgainstBounded(run, entry, args))
+    reply.error(BOUNDED_STAYS);
+  else if (run.strong?.takes(entry, args, reply) !== true) entry.run(run, args, reply);
   run.executing = false;
   const { tracking } = run.session;
   if (tracking !== null && ((entry.bits & READS) !== 0 || entry.command.group === "scripting"))

@@ -12,6 +12,13 @@ import type { Session } from "./session.ts";
 /** Runs a command whose arity is right: writes one reply, and refuses before it writes. */
 export type Handler = (run: Run, args: Args, reply: Reply) => void;
 
+/** Rights of a bounded counter that a command needs and this replica does not hold. */
+export interface Lack {
+  readonly db: number;
+  readonly key: Buffer;
+  readonly amount: number;
+}
+
 /** Answers for a command that dispatch refused before it ran; `reason` is an error text with its code. */
 export type Refusal = (run: Run, reason: string, reply: Reply) => void;
 
@@ -104,6 +111,12 @@ export interface Command {
   readonly strong?: boolean;
   /** What it asks of a strong key is answered from what was reserved before, as long as that lasts. */
   readonly reserves?: boolean;
+  /** Works on bounded counters: what others write is refused there. */
+  readonly bounded?: boolean;
+  /** Decided by the replica that owns its key, whatever the keyspace says: it is nowhere done twice at once. */
+  readonly byOwner?: boolean;
+  /** What this replica lacks of rights to run it; null when nothing. Its client waits until others have been asked for them. */
+  readonly lacks?: (run: Run, args: Args) => Lack | null;
   /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
   readonly keyFlags?: readonly string[];
   /** The same for all keys but the first, when they are used in another way. */

@@ -98,6 +98,14 @@ function calledOf(session: Session, args: Args): Called | null {
  * asks again. Ask once before each command.
  */
 export function mayRun(run: Run, session: Session, args: Args): boolean {
+  if (session.asking !== null) {
+    // Whatever else the command waited for came before.
+    if (session.asking.state !== "runs") {
+      const called = calledOf(session, args);
+      return called === null || run.rights?.admits(session, called) !== false;
+    }
+    session.asking = null;
+  }
   // Only names of our own have a dot there.
   const isOwn = args.bytes[(args.start[0] as number) + 2] === DOT;
   // That of the command before is left over when it was refused for something else.
@@ -113,14 +121,23 @@ export function mayRun(run: Run, session: Session, args: Args): boolean {
   )
     return true;
   const called = calledOf(session, args);
-  if (!haveOwners && session.forwarded === null) return admit(run, session, called);
+  const isOwned = haveOwners || called?.entry.command.byOwner === true;
+  if (!isOwned && session.forwarded === null) return admitWithRights(run, session, called);
   // Who comes from another replica brings what decides who the owner is.
   const isPeer = session.peer !== null;
   if (isPeer && !admit(run, session, called)) return false;
   const place =
     called === null || session.objection !== null ? "here" : run.homes.place(session, called, args);
-  if (place === "here" && !isPeer) return admit(run, session, called);
+  if (place === "here" && !isPeer) return admitWithRights(run, session, called);
   return place !== "not yet";
+}
+
+/** As `admit`; and then there may be rights to wait for. */
+function admitWithRights(run: Run, session: Session, called: Called | null): boolean {
+  if (!admit(run, session, called)) return false;
+  if (called === null || session.objection !== null || called.entry.command.lacks === undefined)
+    return true;
+  return run.rights?.admits(session, called) !== false;
 }
 
 const DOT = 46;

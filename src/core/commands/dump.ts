@@ -6,7 +6,7 @@
  */
 import type { Strings } from "../bytes/strings.ts";
 import { whole } from "../crdt/amount.ts";
-import { NONE } from "../crdt/key.ts";
+import { BOUNDED, NONE } from "../crdt/key.ts";
 import { accessOf } from "../keyspace/access.ts";
 import type { Hasher } from "../keyspace/hasher.ts";
 import type { Place } from "../keyspace/place.ts";
@@ -15,7 +15,7 @@ import type { Value } from "../rdb/value.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
-import { NOT_AN_INTEGER, SYNTAX, TOO_LONG } from "./errors.ts";
+import { BOUNDED_STAYS, NOT_AN_INTEGER, SYNTAX, TOO_LONG } from "./errors.ts";
 import { integerAt, roughlyAt } from "./numbers.ts";
 import { deadlineAfter, invalidExpireTime } from "./options.ts";
 import type { Run } from "./run.ts";
@@ -28,6 +28,7 @@ const BAD_DATA = "ERR Bad data format";
 function dump(run: Run, args: Args, reply: Reply): void {
   const place = run.look(args, 1);
   if (place.type === NONE) return reply.nil();
+  if (place.type === BOUNDED) return reply.error(BOUNDED_STAYS);
   const value = readWhole(run, place);
   if (value.type === "document")
     reply.error("ERR a document has no form in which Redis dumps values; use JSON.GET or COPY");

@@ -181,16 +181,19 @@ export class Homes {
     if (!writes || !hasKeys(command)) return before;
     let owner = before;
     let index = 0;
+    const { byOwner = false } = command;
     for (const i of keyPositions(command, args)) {
       const isFirst = index++ === 0;
       const [start, end] = [args.start[i] as number, args.end[i] as number];
       const keyspace = policies.find(args.bytes, start, end);
-      if (keyspace === null) continue;
+      if (keyspace === null && !byOwner) continue;
       const { takes, goesHome } = command;
       const isWritten = goesHome === true || !keyFlagsOf(command, index - 1).includes("RO");
       const isTaken = goesHome === true || takes === "all" || (takes === "first" && isFirst);
       const counts =
-        (isWritten && keyspace.writes === "home") || (isTaken && keyspace.pop === "owner");
+        byOwner ||
+        (isWritten && keyspace?.writes === "home") ||
+        (isTaken && keyspace?.pop === "owner");
       if (!counts) continue;
       const its = this.#ownerOf(keyspace, db, args.bytes, start, end);
       if (owner !== null && owner !== its) {

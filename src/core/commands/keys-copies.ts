@@ -4,16 +4,17 @@
  * Invariant: what is visible here is written anew under the new name, with its deadline, and in the same record the old key is
  * removed as far as this replica has seen it. What another region writes to the old name meanwhile stays under the old name.
  */
-import { NONE } from "../crdt/key.ts";
+import { BOUNDED, NONE } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Value } from "../rdb/value.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
-import { NO_SUCH_KEY, SYNTAX } from "./errors.ts";
+import { BOUNDED_STAYS, NO_SUCH_KEY, SYNTAX } from "./errors.ts";
 import { databaseAt, roughlyAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
+import { HAS_BOUNDED, holdsBounded } from "./bounded-guard.ts";
 import { type DocumentValue, readWhole, writeWhole } from "./values.ts";
 
 const SAME_OBJECT = "ERR source and destination objects are the same";
@@ -65,6 +66,7 @@ function copy(run: Run, args: Args, reply: Reply): void {
   if (from.type === NONE) return reply.int(0);
   const to = run.lookAt(db, args.bytes, args.start[2] as number, args.end[2] as number, 1);
   if (to.type !== NONE && !replace) return reply.int(0);
+  if (to.type === BOUNDED) return reply.error(BOUNDED_STAYS);
   copyKey(run, from, to);
   reply.int(1);
 }
@@ -82,6 +84,7 @@ export function swapdb(run: Run, args: Args, reply: Reply): void {
     return reply.error("ERR DB index is out of range");
   if (keyspace.keys(first) + keyspace.keys(second) > SWAPPED_MAX)
     return reply.error(`ERR databases with more than ${SWAPPED_MAX} keys cannot be swapped`);
+  if (holdsBounded(run, first) || holdsBounded(run, second)) return reply.error(HAS_BOUNDED);
   if (first !== second) swap(run, wholeOf(run, first), wholeOf(run, second), first, second);
   reply.ok();
 }

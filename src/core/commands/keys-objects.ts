@@ -6,7 +6,7 @@
  */
 import { parseInteger } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
-import { DOCUMENT, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
+import { BOUNDED, DOCUMENT, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry } from "../keyspace/table.ts";
@@ -30,7 +30,7 @@ function encoding(run: Run, args: Args, reply: Reply): void {
 export function encodingOf(run: Run, place: Place): string {
   if (place.type === STRING) return encodingOfString(place);
   // As of any value that a module of Redis holds.
-  if (place.type === DOCUMENT) return "raw";
+  if (place.type === DOCUMENT || place.type === BOUNDED) return "raw";
   if (place.type === SET) return isIntset(run, place) ? "intset" : "hashtable";
   if (place.type === LIST) return "quicklist";
   if (place.type === STREAM) return "stream";

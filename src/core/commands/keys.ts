@@ -4,10 +4,11 @@
  * Invariant: a removal takes what this replica has seen, so what another region writes meanwhile survives it. FLUSHALL and
  * FLUSHDB alone take everything that was written up to their time, seen or not.
  */
-import { DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, type Type, ZSET } from "../crdt/key.ts";
+import { BOUNDED, DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, type Type, ZSET } from "../crdt/key.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
+import { HAS_BOUNDED, holdsBounded } from "./bounded-guard.ts";
 import type { Command, Handler } from "./command.ts";
 import { SYNTAX } from "./errors.ts";
 import { copyCommands, swapdb } from "./keys-copies.ts";
@@ -59,6 +60,8 @@ export function typeName(of: Type): string {
       return "stream";
     case DOCUMENT:
       return "ReJSON-RL";
+    case BOUNDED:
+      return "bounded";
     case NONE:
       return "none";
   }
@@ -106,6 +109,7 @@ function flushing(everything: boolean): Handler {
     const known =
       args.count === 1 || (args.count === 2 && (args.is(1, "ASYNC") || args.is(1, "SYNC")));
     if (!known) return reply.error(SYNTAX);
+    if (holdsBounded(run, everything ? null : run.session.db)) return reply.error(HAS_BOUNDED);
     run.write.flush(run.place(0), everything ? -1 : run.session.db);
     reply.ok();
   };

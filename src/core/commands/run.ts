@@ -30,6 +30,7 @@ import { Stopwatch } from "./stopwatch.ts";
 import type { StrongCalls } from "./strong-calls.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 import { Libraries } from "./libraries.ts";
+import type { Rights } from "./rights.ts";
 import { ScriptRun } from "./script-run.ts";
 import { Scripts } from "./scripts.ts";
 import { SlowLog } from "./slow-log.ts";
@@ -156,6 +157,8 @@ export class Run {
   readonly blocking: Blocking;
   /** Which commands are for other replicas. */
   readonly homes: Homes;
+  /** Who holds rights of bounded counters; null while there are no other replicas. */
+  rights: Rights | null = null;
   /** What clients wait for of other members; set by the replica. */
   waits!: Waits;
   /** The reply of the command that runs waits for this; null for nothing beside its own record. */

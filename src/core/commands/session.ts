@@ -11,6 +11,7 @@ import type { Wait } from "../replica/waits.ts";
 import type { CommandEntry } from "./command-table.ts";
 import { type Behind, type Consistency, UNSAID } from "./consistency.ts";
 import type { Forwarded } from "./homes.ts";
+import type { Asking } from "./rights.ts";
 import type { Tracked } from "./tracking.ts";
 
 /** A command that waits for EXEC. */
@@ -89,6 +90,8 @@ export class Session {
   objection: string | null = null;
   /** The client's command is on its way to the replica that owns its keys, or its answer is here and was not given yet. */
   forwarded: Forwarded | null = null;
+  /** The client's command waits for rights of a bounded counter, or was given what there was to be had. */
+  asking: Asking | null = null;
   /** The replica where it watches keys, when that is another one. */
   watchedAt: string | null = null;
   /** The replica that this session's commands come from; null for a client of our own. */

@@ -6,6 +6,7 @@
 import { aclCommands } from "./acl.ts";
 import { bitFieldCommands } from "./bitmaps-fields.ts";
 import { bitmapCommands } from "./bitmaps.ts";
+import { boundedCommands } from "./bounded.ts";
 import { clientCommands } from "./client.ts";
 import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
@@ -84,6 +85,7 @@ export const commandTable: CommandTable = new CommandTable([
   idCommands,
   strongCommands,
   sequenceCommands,
+  boundedCommands,
   sessionCommands,
   sortCommands(() => commandTable),
   scriptCommands(() => commandTable),

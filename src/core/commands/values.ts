@@ -7,7 +7,7 @@
  */
 import { Strings } from "../bytes/strings.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
-import { DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
+import { BOUNDED, DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, ZSET } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import type { Value } from "../rdb/value.ts";
 import { push } from "./list-elements.ts";
@@ -76,6 +76,8 @@ export function readWhole(run: Run, place: Place): Value | DocumentValue {
     case STREAM:
       return readStreamValue(run, place);
     case DOCUMENT:
+    // What is read is told; whoever would write it elsewhere has been refused.
+    case BOUNDED:
       return {
         type: "document",
         kind: place.kind as GenerationKind,

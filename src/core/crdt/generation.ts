@@ -8,7 +8,7 @@
  * Invariant: the state is the join of the payloads applied, in whatever order and however often. Nothing within can be removed, so
  * a removal takes additions it had not seen with it, if they were made to a generation it had seen.
  */
-import type { DOCUMENT, STRING } from "./key.ts";
+import type { BOUNDED, DOCUMENT, STRING } from "./key.ts";
 
 /** The state of a generation: a join-semilattice. */
 export interface Semilattice {
@@ -16,7 +16,7 @@ export interface Semilattice {
   join(payload: Buffer): void;
   /** Everything as one payload: joined into an empty state it gives this one. */
   encode(): Buffer;
-  /** What a reader of a string sees; documents have none. */
+  /** What a reader of a string sees; other types have none. */
   text(): Buffer;
   /** Forgets what it keeps beside the payloads; a state that keeps nothing else has no such method. */
   drop?(): void;
@@ -28,7 +28,7 @@ export interface Semilattice {
 export interface GenerationKind {
   /** Its number on the wire and on disk, 1…255: never given to another. */
   readonly number: number;
-  readonly type: typeof STRING | typeof DOCUMENT;
+  readonly type: typeof STRING | typeof DOCUMENT | typeof BOUNDED;
   /** What TYPE and the conflict feed call it. */
   readonly name: string;
   create(): Semilattice;

@@ -33,6 +33,8 @@ export const DEADLINES = 0x80;
 export const EVERYTHING = 0x2ff;
 /** A document, as a reader sees it; it is held as a generation, so it is no bit of a mask. */
 export const DOCUMENT = 0x100;
+/** A bounded counter, as a reader sees it; held as a generation too. */
+export const BOUNDED = 0x400;
 /** Strings kept in chunks, which merge bit by bit: what a reader sees of them is a string. */
 export const BITMAP = 0x200;
 
@@ -43,7 +45,11 @@ export type Collection = (typeof COLLECTIONS)[number];
 export type Tag = typeof NONE | typeof STRING | Collection | typeof GENERATION;
 /** What a reader sees. */
 export type Type =
-  typeof NONE | typeof STRING | Exclude<Collection, typeof BITMAP> | typeof DOCUMENT;
+  | typeof NONE
+  | typeof STRING
+  | Exclude<Collection, typeof BITMAP>
+  | typeof DOCUMENT
+  | typeof BOUNDED;
 /** As masks. */
 const IN_BODIES = SET | HASH | ZSET | LIST | STREAM | BITMAP;
 /** The types in which additions sum up, so that removing them takes resets. */

@@ -16,9 +16,10 @@ import { Cells, cellOf } from "../crdt/cells.ts";
 import type { Context } from "../crdt/context.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
-import { BITMAP, type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
+import { BITMAP, BOUNDED, type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
 import { Order } from "../crdt/order.ts";
 import { newAccess } from "./access.ts";
+import { BoundedKeys } from "./bounded-keys.ts";
 import { Policies } from "../crdt/policy.ts";
 import { scoreOf } from "../crdt/score.ts";
 import type { Hasher } from "./hasher.ts";
@@ -83,6 +84,7 @@ export class Keyspace {
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   readonly changes = new Changes();
+  readonly boundedKeys = new BoundedKeys();
   /** Bodies of so many cells are not walked through in one turn if that can be helped. */
   large = 4096;
   readonly #keys: number[] = [];
@@ -237,14 +239,17 @@ export class Keyspace {
     const expirable = key.dueMs !== Infinity || fields !== null;
     this.expirable += Number(expirable) - Number(key.countedExpirable);
     key.countedExpirable = expirable;
-    if (key.generations.length > 0 || key.countedBytes > 0) this.#weigh(key);
+    if (key.generations.length > 0 || key.countedBytes > 0) this.#weigh(place, key);
     this.#store(place, key);
   }
 
   /** Accounts for the generations of a key, which lie in memory of their own. */
-  #weigh(key: Key): void {
+  #weigh(place: Place, key: Key): void {
     let bytes = 0;
-    for (const { state } of key.generations) bytes += GENERATION_BYTES + state.bytes;
+    for (const { kind, state } of key.generations) {
+      bytes += GENERATION_BYTES + state.bytes;
+      if (kind.type === BOUNDED) this.boundedKeys.note(place);
+    }
     this.heap.objectBytes += bytes - key.countedBytes;
     key.countedBytes = bytes;
   }

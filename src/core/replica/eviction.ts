@@ -11,7 +11,7 @@ import { frequency, idleSeconds } from "../keyspace/access.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT, type Table } from "../keyspace/table.ts";
-import type { Key } from "../crdt/key.ts";
+import { BOUNDED, type Key } from "../crdt/key.ts";
 import type { Settings } from "../commands/settings.ts";
 import type { Writer } from "./writer.ts";
 
@@ -135,6 +135,8 @@ export class Eviction {
     if (entry.kind === OBJECT) {
       const key = table.object(entry);
       if (key.tags === 0) return false;
+      // Rights are in use elsewhere, whatever is used here.
+      if (key.generations.some(({ kind }) => kind.type === BOUNDED)) return false;
       deadline = key.deadline(key.tags);
     }
     if (volatile && deadline === Infinity) return false;

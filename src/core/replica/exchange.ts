@@ -12,6 +12,7 @@ import type { Vector } from "../clock/vector.ts";
 import { readAsk } from "../verify/messages.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { FRAME } from "../wire/frame.ts";
+import { Escrow } from "./escrow.ts";
 import { Forwards } from "./forwards.ts";
 import { Joining } from "./joining.ts";
 import { Lag } from "./lag.ts";
@@ -51,6 +52,7 @@ export class Exchange {
   readonly snapshots: Snapshots;
   readonly messages: Messages;
   readonly forwards: Forwards;
+  readonly escrow: Escrow;
   readonly #pulls: Pulls;
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
@@ -68,6 +70,7 @@ export class Exchange {
     this.joining = new Joining(replica, (link, type, body) => this.#send(link, type, body));
     this.messages = new Messages(replica, (link, type, body) => this.#send(link, type, body));
     this.forwards = new Forwards(replica, (link, type, body) => this.#send(link, type, body));
+    this.escrow = new Escrow(replica, (link, type, body) => this.#send(link, type, body));
     this.snapshots = new Snapshots(replica, (link, type, body) => this.#send(link, type, body));
   }
 
@@ -94,7 +97,7 @@ export class Exchange {
       applied: this.#replica.applied,
       durable: this.#replica.durable,
       wallMs: this.#replica.run.wallMs,
-      features: words.TAKES_MESSAGES | words.RUNS_COMMANDS,
+      features: words.TAKES_MESSAGES | words.RUNS_COMMANDS | words.HANDS_RIGHTS,
     });
     this.#send(link, FRAME.HELLO, sink.copy());
   }
@@ -110,6 +113,7 @@ export class Exchange {
     if (this.linkTo(link.member) === undefined)
       this.#replica.members.lost(link.member, this.#replica.monoMs);
     this.forwards.closed(link);
+    this.escrow.closed(link);
     this.#chooseGateways();
   }
 
@@ -151,6 +155,10 @@ export class Exchange {
         return this.forwards.asked(link, body);
       case FRAME.FORWARDED:
         return this.forwards.told(link, body);
+      case FRAME.RIGHTS_ASK:
+        return this.escrow.asked(link, body);
+      case FRAME.RIGHTS_TELL:
+        return this.escrow.told(body);
       case FRAME.STANDING:
         return this.joining.heard(link, copies.readStanding(new Source(body), link.numbering));
       case FRAME.SNAP_ASK:
@@ -233,6 +241,7 @@ export class Exchange {
     this.#replica.members.greeted(hello.member);
     link.takesMessages = (hello.features & words.TAKES_MESSAGES) !== 0;
     link.runsCommands = (hello.features & words.RUNS_COMMANDS) !== 0;
+    link.handsRights = (hello.features & words.HANDS_RIGHTS) !== 0;
     link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
@@ -567,6 +576,7 @@ export class Exchange {
     this.joining.tick();
     this.snapshots.tick();
     this.forwards.tick();
+    this.escrow.tick();
     const missing = this.#replica.waits.missing();
     for (const { link, wanted } of this.#pulls.due(this.links, monoMs, missing)) {
       this.#sink.clear();

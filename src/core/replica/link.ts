@@ -41,6 +41,8 @@ export class Link {
   takesMessages = false;
   /** Whether the peer runs commands that are sent to it. */
   runsCommands = false;
+  /** Whether the peer knows bounded counters, and hands over rights that it is asked for. */
+  handsRights = false;
   /** The incarnation that said it; −1 before. */
   origin = -1;
   /** What the peer is known to have applied. */

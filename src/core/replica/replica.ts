@@ -195,6 +195,7 @@ export class Replica {
       this.exchange.send(link, FRAME.VERIFY_ASK, body),
     );
     const { messages, forwards } = this.exchange;
+    this.run.rights = this.exchange.escrow;
     this.run.homes.forwarding = forwards;
     this.run.homes.isUp = (member) => this.members.isUp(member, this.monoMs);
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
@@ -451,6 +452,7 @@ export class Replica {
   /** States what there is to state of who was removed, and has it stored. */
   lookAtRoster(): void {
     const { roster } = this;
+    if (roster.isRemoved(this.member)) this.exchange.escrow.handOver();
     roster.look({
       origins: this.origins,
       applied: this.applied,

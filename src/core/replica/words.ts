@@ -23,6 +23,7 @@ export const PROTOCOL = 2;
 /** Features of HELLO, as bits: what a peer understands beside that. It is sent nothing that it does not name. */
 export const TAKES_MESSAGES = 1;
 export const RUNS_COMMANDS = 2;
+export const HANDS_RIGHTS = 16;
 
 export interface Hello {
   readonly protocol: number;

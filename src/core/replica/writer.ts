@@ -10,6 +10,7 @@
  */
 import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
+import type { Origin } from "../clock/origins.ts";
 import type { HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import type { Cells } from "../crdt/cells.ts";
@@ -292,6 +293,11 @@ export class Writer {
     if (cells === null || cells.expiring === null) return;
     const deadline = cells.deadlineOf(name, start, end);
     if (deadline <= cells.readMs) this.removeDueField(place, name, start, end, deadline);
+  }
+
+  /** Who writes. */
+  get origin(): Origin {
+    return this.#applier.keyspace.origins.get(this.#lineage.number);
   }
 
   /** Eight bytes that name this origin alone. */

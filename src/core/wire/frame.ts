@@ -32,6 +32,8 @@ export const FRAME = {
   ROSTER: 0x0f,
   FORWARD: 0x10,
   FORWARDED: 0x11,
+  RIGHTS_ASK: 0x12,
+  RIGHTS_TELL: 0x13,
   STRONG: 0x0e,
   ERROR: 0x3f,
 } as const;
