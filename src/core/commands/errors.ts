@@ -8,7 +8,8 @@ import type { Args } from "../wire/args.ts";
 
 export const WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
 /** The refusal of what would copy, replace, rename, remove or expire a bounded counter. */
-export const BOUNDED_STAYS = "WRONGTYPE the key holds a bounded counter, which AA.BOUND alone changes";
+export const BOUNDED_STAYS =
+  "WRONGTYPE the key holds a bounded counter, which AA.BOUND alone changes";
 export const SYNTAX = "ERR syntax error";
 export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
 export const NOT_POSITIVE = "ERR value is out of range, must be positive";

@@ -4,7 +4,18 @@
  * Invariant: a removal takes what this replica has seen, so what another region writes meanwhile survives it. FLUSHALL and
  * FLUSHDB alone take everything that was written up to their time, seen or not.
  */
-import { BOUNDED, DOCUMENT, HASH, LIST, NONE, SET, STREAM, STRING, type Type, ZSET } from "../crdt/key.ts";
+import {
+  BOUNDED,
+  DOCUMENT,
+  HASH,
+  LIST,
+  NONE,
+  SET,
+  STREAM,
+  STRING,
+  type Type,
+  ZSET,
+} from "../crdt/key.ts";
 import { Entry } from "../keyspace/table.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
