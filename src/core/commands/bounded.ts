@@ -19,7 +19,7 @@ import type { Reply } from "../wire/reply.ts";
 import { BoundedView } from "./bounded-view.ts";
 import type { Command, Handler, Lack } from "./command.ts";
 import { container } from "./container.ts";
-import { NO_SUCH_KEY, NOT_AN_INTEGER, OVERFLOW, SYNTAX, WRONGTYPE } from "./errors.ts";
+import { NO_SUCH_KEY, OVERFLOW, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { integerAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 

@@ -198,7 +198,7 @@ interface Visitor {
 }
 
 /** Throws `Malformed`. */
-function read(payload: Buffer, { bound, row, given }: Visitor): void {
+function read(payload: Buffer, visitor: Visitor): void {
   const source = new Source(payload);
   const hasBound = source.u8();
   if (hasBound > 1) throw new Malformed("a bounded counter begins with neither 0 nor 1");
@@ -206,13 +206,13 @@ function read(payload: Buffer, { bound, row, given }: Visitor): void {
     const isMax = source.u8() === 1;
     const at = source.zigzag();
     if (Math.abs(at) > ROOM_MAX) throw new Malformed("the bound of a counter is out of bounds");
-    bound({ isMax, at });
+    visitor.bound({ isMax, at });
   }
   while (source.left > 0) {
     const origin = readOrigin(source);
-    row(origin, source.varint(), source.varint());
+    visitor.row(origin, source.varint(), source.varint());
     for (let left = source.varint(); left > 0; left--)
-      given(origin, readOrigin(source), source.varint());
+      visitor.given(origin, readOrigin(source), source.varint());
   }
 }
 

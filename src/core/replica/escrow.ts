@@ -30,7 +30,6 @@ import { INTERNAL_DB } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { FRAME } from "../wire/frame.ts";
 import { giftsOf, type Holder } from "./balance.ts";
-import { regionOf } from "./levels.ts";
 import type { Link } from "./link.ts";
 import type { Replica } from "./replica.ts";
 
