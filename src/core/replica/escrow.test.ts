@@ -53,7 +53,8 @@ function info(member: Member, key: string): Record<string, number> {
   const words = reply.split("\r\n").filter((word) => !/^[*$%]/.test(word));
   const found: Record<string, number> = {};
   for (const [i, word] of words.entries())
-    if (words[i + 1]?.startsWith(":") === true) found[word] = Number((words[i + 1] as string).slice(1));
+    if (words[i + 1]?.startsWith(":") === true)
+      found[word] = Number((words[i + 1] as string).slice(1));
   return found;
 }
 
