@@ -1,10 +1,11 @@
 /**
  * Order: the living cells of a sorted set, a list or a stream in order, with their ranks: a counted B+ tree of heap references.
  *
- *   branch   children, and how many entries lie below
+ *   branch   children, the ref and score of the first entry below each, and how many entries lie below
  *   leaf     refs, beside each its score when the order has scores
  *
- * Entries are compared by score, then by the bytes of their names; names are read where they lie, so the tree copies none.
+ * Entries are compared by score, then by the bytes of their names; names are read where they lie, so the tree copies none. What a search
+ * looks at in a node lies side by side, or it would wait for memory at every step: a ZADD into 600,000 members 6.8 → 4.6 µs.
  *
  * Invariant: it holds exactly the references that were inserted and not removed, and an entry's name and score do not change while it
  * is in: whoever changes one removes it before and inserts it after. Finding, inserting, removing and ranks take O(log n).
@@ -28,17 +29,18 @@ class Node {
   /** Entries below. */
   size = 0;
   /** A branch's; null for a leaf. */
-  children: Node[] | null = null;
+  readonly children: Node[] | null;
+  /** The entries of a leaf; of a branch, the first one below each child. */
   refs: Int32Array;
   scores: Float64Array | null;
 
-  constructor(refs: Int32Array, scores: Float64Array | null) {
+  constructor(children: Node[] | null, refs: Int32Array, scores: Float64Array | null) {
+    this.children = children;
     this.refs = refs;
     this.scores = scores;
   }
 }
 
-const noRefs = new Int32Array(0);
 const entry = new Entry();
 
 export class Order {
@@ -76,10 +78,7 @@ export class Order {
     this.#seek(ref);
     const split = this.#insertInto(this.#root, ref);
     if (split === null) return;
-    const root = new Node(noRefs, null);
-    root.children = [this.#root, split];
-    root.size = this.#root.size + split.size;
-    this.#root = root;
+    this.#root = this.#branch([this.#root, split]);
   }
 
   remove(ref: Ref): void {
@@ -138,7 +137,16 @@ export class Order {
 
   #leaf(capacity: number): Node {
     const scores = this.#scoreOf === null ? null : new Float64Array(capacity);
-    return new Node(new Int32Array(capacity), scores);
+    return new Node(null, new Int32Array(capacity), scores);
+  }
+
+  #branch(children: Node[]): Node {
+    // One more than it keeps: it is split when that has come.
+    const scores = this.#scoreOf === null ? null : new Float64Array(WIDTH + 1);
+    const branch = new Node(children, new Int32Array(WIDTH + 1), scores);
+    branch.size = sizeOf(children);
+    for (let i = 0; i < children.length; i++) setFirst(branch, i);
+    return branch;
   }
 
   #scoreAt(ref: Ref): number {
@@ -155,19 +163,16 @@ export class Order {
     if (this.#scoreOf !== null) this.#score = this.#scoreOf(entry);
   }
 
-  /** Compares the entry at `i` of a leaf with what is looked for. */
-  #compare(leaf: Node, i: number): number {
-    if (leaf.scores !== null) {
-      const score = leaf.scores[i] as number;
+  /** Compares the entry at `i` of a node with what is looked for. */
+  #compare(node: Node, i: number): number {
+    if (node.scores !== null) {
+      const score = node.scores[i] as number;
       if (score !== this.#score) return score < this.#score ? -1 : 1;
     }
     if (this.#end < 0) return 0;
-    const { heap } = this;
-    const ref = leaf.refs[i] as Ref;
-    const page = heap.page(ref);
-    entry.load(heap, ref);
+    entry.loadName(this.heap, node.refs[i] as Ref);
     return compareBytes(
-      page.bytes,
+      entry.bytes,
       entry.nameStart,
       entry.nameEnd,
       this.#bytes,
@@ -181,7 +186,7 @@ export class Order {
     let node = this.#root;
     let count = 0;
     while (node.children !== null) {
-      const i = this.#childFor(node.children, through);
+      const i = this.#childFor(node, through);
       for (let j = 0; j < i; j++) count += (node.children[j] as Node).size;
       node = node.children[i] as Node;
     }
@@ -189,38 +194,28 @@ export class Order {
   }
 
   /** The last child whose first entry comes before what is looked for (or is it); the first child if none does. */
-  #childFor(children: readonly Node[], through: boolean): number {
-    let low = 0;
-    let high = children.length - 1;
-    if (this.#scoreOf === null && high > 1) {
-      // Lists and streams are busy at their ends.
-      if (this.#isBefore(leftmost(children[high] as Node), 0, through)) return high;
-      if (!this.#isBefore(leftmost(children[1] as Node), 0, through)) return 0;
-    }
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#isBefore(leftmost(children[middle] as Node), 0, through)) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+  #childFor(branch: Node, through: boolean): number {
+    return Math.max(0, this.#placeIn(branch, through) - 1);
   }
 
-  /** Whether the entry at `i` of a leaf comes before what is looked for, or (`through`) is it. */
-  #isBefore(leaf: Node, i: number, through: boolean): boolean {
-    const order = this.#compare(leaf, i);
+  /** Whether the entry at `i` of a node comes before what is looked for, or (`through`) is it. */
+  #isBefore(node: Node, i: number, through: boolean): boolean {
+    const order = this.#compare(node, i);
     return order < 0 || (through && order === 0);
   }
 
-  #placeIn(leaf: Node, through: boolean): number {
+  /** How many of the entries that a node itself holds come before what is looked for, or (`through`) are not after it. */
+  #placeIn(node: Node, through: boolean): number {
     let low = 0;
-    let high = leaf.size;
+    let high = width(node);
     if (this.#scoreOf === null && high > 2) {
-      if (this.#isBefore(leaf, high - 1, through)) return high;
-      if (!this.#isBefore(leaf, 0, through)) return 0;
+      // Lists and streams are busy at their ends.
+      if (this.#isBefore(node, high - 1, through)) return high;
+      if (!this.#isBefore(node, 1, through)) high = 1;
     }
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#isBefore(leaf, middle, through)) low = middle + 1;
+      if (this.#isBefore(node, middle, through)) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -230,16 +225,17 @@ export class Order {
   #insertInto(node: Node, ref: Ref): Node | null {
     const { children } = node;
     if (children === null) return this.#insertIntoLeaf(node, ref);
-    const i = this.#childFor(children, true);
+    const i = this.#childFor(node, true);
     const split = this.#insertInto(children[i] as Node, ref);
     node.size++;
+    setFirst(node, i);
     if (split === null) return null;
+    openAt(node, i + 1, children.length);
     children.splice(i + 1, 0, split);
+    setFirst(node, i + 1);
     if (children.length <= WIDTH) return null;
-    const right = new Node(noRefs, null);
     // At the end, where lists and streams grow, the left half stays full.
-    right.children = children.splice(i + 1 === WIDTH ? WIDTH : WIDTH / 2);
-    right.size = sizeOf(right.children);
+    const right = this.#branch(children.splice(i + 1 === WIDTH ? WIDTH : WIDTH / 2));
     node.size -= right.size;
     return right;
   }
@@ -264,12 +260,9 @@ export class Order {
 
   #put(leaf: Node, at: number, ref: Ref, score: number): void {
     if (leaf.size === leaf.refs.length) grow(leaf, Math.min(WIDTH, leaf.size * 2));
-    leaf.refs.copyWithin(at + 1, at, leaf.size);
+    openAt(leaf, at, leaf.size);
     leaf.refs[at] = ref;
-    if (leaf.scores !== null) {
-      leaf.scores.copyWithin(at + 1, at, leaf.size);
-      leaf.scores[at] = score;
-    }
+    if (leaf.scores !== null) leaf.scores[at] = score;
     leaf.size++;
   }
 
@@ -278,19 +271,19 @@ export class Order {
     if (children === null) {
       const at = this.#placeIn(node, false);
       assert(at < node.size && node.refs[at] === ref, "what leaves the order was in it");
-      node.refs.copyWithin(at, at + 1, node.size);
-      node.scores?.copyWithin(at, at + 1, node.size);
+      closeAt(node, at, node.size);
       node.size--;
       return;
     }
-    const i = this.#childFor(children, true);
+    const i = this.#childFor(node, true);
     const child = children[i] as Node;
     this.#removeFrom(child, ref);
     node.size--;
-    if (child.size === 0) children.splice(i, 1);
-    else if (width(child) < NARROW / 2) {
-      if (i + 1 < children.length) merge(children, i);
-      else if (i > 0) merge(children, i - 1);
+    if (child.size === 0) return removeChild(node, children, i);
+    setFirst(node, i);
+    if (width(child) < NARROW / 2) {
+      if (i + 1 < children.length) merge(node, children, i);
+      else if (i > 0) merge(node, children, i - 1);
     }
   }
 }
@@ -319,12 +312,6 @@ function eachOf(node: Node, from: number, to: number, down: boolean, visit: Visi
   }
 }
 
-function leftmost(node: Node): Node {
-  let leaf = node;
-  while (leaf.children !== null) leaf = leaf.children[0] as Node;
-  return leaf;
-}
-
 function sizeOf(nodes: readonly Node[]): number {
   let size = 0;
   for (const node of nodes) size += node.size;
@@ -335,19 +322,41 @@ function width(node: Node): number {
   return node.children === null ? node.size : node.children.length;
 }
 
+/** Notes in a branch which entry is the first below its child `i`. */
+function setFirst(branch: Node, i: number): void {
+  const child = (branch.children as Node[])[i] as Node;
+  branch.refs[i] = child.refs[0] as Ref;
+  if (branch.scores !== null) branch.scores[i] = (child.scores as Float64Array)[0] as number;
+}
+
+/** Makes room at `at` among the `count` entries that a node itself holds. */
+function openAt(node: Node, at: number, count: number): void {
+  node.refs.copyWithin(at + 1, at, count);
+  node.scores?.copyWithin(at + 1, at, count);
+}
+
+function closeAt(node: Node, at: number, count: number): void {
+  node.refs.copyWithin(at, at + 1, count);
+  node.scores?.copyWithin(at, at + 1, count);
+}
+
+function removeChild(branch: Node, children: Node[], i: number): void {
+  closeAt(branch, i, children.length);
+  children.splice(i, 1);
+}
+
 /** Makes a child and its right neighbour one, if they are narrow enough together. */
-function merge(children: Node[], i: number): void {
+function merge(branch: Node, children: Node[], i: number): void {
   const left = children[i] as Node;
   const right = children[i + 1] as Node;
-  if (width(left) + width(right) > NARROW) return;
-  if (left.children !== null) left.children.push(...(right.children as Node[]));
-  else {
-    if (left.size + right.size > left.refs.length) grow(left, WIDTH);
-    left.refs.set(right.refs.subarray(0, right.size), left.size);
-    left.scores?.set((right.scores as Float64Array).subarray(0, right.size), left.size);
-  }
+  const [count, more] = [width(left), width(right)];
+  if (count + more > NARROW) return;
+  if (count + more > left.refs.length) grow(left, WIDTH);
+  left.refs.set(right.refs.subarray(0, more), count);
+  left.scores?.set((right.scores as Float64Array).subarray(0, more), count);
+  left.children?.push(...(right.children as Node[]));
   left.size += right.size;
-  children.splice(i + 1, 1);
+  removeChild(branch, children, i + 1);
 }
 
 function grow(leaf: Node, capacity: number): void {

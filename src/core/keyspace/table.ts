@@ -73,6 +73,16 @@ export class Entry {
     return this.page.bytes;
   }
 
+  /** As `load`, of the name alone. */
+  loadName(heap: Heap, ref: Ref): void {
+    const page = heap.page(ref);
+    const offset = heap.offset(ref);
+    const i = offset >> 2;
+    this.page = page;
+    this.nameStart = offset + headBytes(page.i32[i + 1] as number);
+    this.nameEnd = this.nameStart + (page.i32[i] as number);
+  }
+
   load(heap: Heap, ref: Ref): void {
     const page = heap.page(ref);
     const offset = heap.offset(ref);
