@@ -103,6 +103,13 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "isolate", "slow-wire", "crash", "half-open"],
     fixed: { durability: "local", regions: 3, shape: "mesh", keys: 2, padding: 0, meanMs: 30 },
   },
+  /** What is asked for again because nothing was heard of it. */
+  once: {
+    kinds: ["once", "oonce", "id", "total", "token"],
+    faults: ["cut", "isolate", "crash", "half-open", "reset"],
+    everyMs: 2_000,
+    fixed: { durability: "local", regions: 3, shape: "mesh", padding: 0, meanMs: 30, wander: 0.1 },
+  },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],
     faults: ["cut", "isolate", "slow-wire", "crash"],

@@ -116,7 +116,17 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
  * Whether a key was removed before all had come that could have extended it is judged by all records there were: those that went with
  * a lost disk before anybody had them would count too.
  */
-const EXPIRES = new Set(["setex", "expire", "persist", "lexpire", "vsetex", "jother", "xend"]);
+const EXPIRES = new Set([
+  "setex",
+  "expire",
+  "persist",
+  "lexpire",
+  "vsetex",
+  "jother",
+  "xend",
+  "once",
+  "oonce",
+]);
 
 function drawKinds(
   seed: number,

@@ -4,6 +4,7 @@
  *   I-15  what removals left behind is collected          I-20  links carry heartbeats and nothing else
  *   I-1   every acknowledged write is there               I-6   counters are what was asked of them
  *   I-10  what was added and not removed is there         I-17  both halves of a transaction, or neither
+ *   I-41  what was to be done once is not done again by whoever knows of it
  *   I-31  what lost against a concurrent write is in the conflict feed
  *
  * Invariant: what clients are told at the end is asked over their own protocol, of every region.
@@ -12,6 +13,7 @@ import type { Judge } from "./judge.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Outcome } from "../world/actor.ts";
 import { type Reply, request } from "../world/replies.ts";
+import { doneAgain, doneApart } from "./once.ts";
 import { Served } from "../world/served.ts";
 import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
@@ -132,6 +134,13 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
   const removed = new Set([...judge.removed].map(({ name }) => name));
   const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts, removed);
   if (silent !== null) judge.fail("I-31", null, silent);
+  const records = judge.history.inOrder();
+  const again = doneAgain(
+    records,
+    ({ origin, seq }) => `${judge.history.origins[origin]?.member}:${seq}`,
+  );
+  if (again !== null) judge.fail("I-41", null, again);
+  if (doneApart(records) > 0) judge.marks.sometimes("two regions did what was to be done once");
   if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");
   const there = outcomes.filter(isThere);
   const totals = new Map<string, number>();

@@ -298,6 +298,27 @@ test("I-40: what two owners count and give away is noticed", async () => {
   assert.equal(check, "I-40");
 });
 
+test("I-41: what is done once more by whoever knows that it was done is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines) nodeOf(machine).replica.run.once.repeats = () => false;
+    },
+    { ...quiet, kinds: { once: 1 } },
+  );
+  assert.equal(check, "I-41");
+});
+
+test("I-42: an id that is given twice is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines)
+        nodeOf(machine).replica.run.ids.draw = () => ({ ms: 1_790_000_000_000, tick: 0 });
+    },
+    { ...quiet, kinds: { id: 1, total: 1 } },
+  );
+  assert.equal(check, "I-42");
+});
+
 test("I-36: an entry that appears behind one that was shown is noticed", async () => {
   const check = await planted(
     (s) => {

@@ -348,6 +348,17 @@ export class Judge implements MachineEvents {
 
   readonly #given = new Map<Machine, Set<string>>();
 
+  /** An id leaves the machine: I-42. */
+  identified(machine: Machine, id: string): void {
+    // A crash may take the clock back that had not been stored.
+    if (this.durability === "relaxed" || this.lostDisks.size > 0) return;
+    if (this.#ids.has(id))
+      this.fail("I-42", machine, `it gave the id ${id}, which was given before`);
+    this.#ids.add(id);
+  }
+
+  readonly #ids = new Set<string>();
+
   /** A client is shown the newest entries of a stable stream: I-36. */
   tailed(machine: Machine, key: string, reply: Reply): void {
     // A crash, or a lost disk, may take what was shown.

@@ -44,6 +44,8 @@ export const MARKS = [
   "a level could not be met",
   "a read at a level had something to see",
   "an owner did something once for all regions",
+  "a repetition was recognized",
+  "two regions did what was to be done once",
   "a command was run at another replica",
   "a command was sent to its owner once more",
   "everything was verified under load",

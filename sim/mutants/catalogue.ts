@@ -15,6 +15,20 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: "what was done once is done again when it is asked for again",
+    profile: "once",
+    file: "core/commands/dispatch.ts",
+    find: "if (run.once.repeats(once, digest, reply)) return;",
+    put: "",
+  },
+  {
+    name: "what is to be done once is remembered under the number of its connection",
+    profile: "once",
+    file: "core/commands/once.ts",
+    find: 'const name = Buffer.from(`${users.of(session).name}\\0${id}`, "latin1");',
+    put: 'const name = Buffer.from(`${users.of(session).name}${session.id}\\0${id}`, "latin1");',
+  },
+  {
     name: "clients are answered before what they wrote is durable",
     profile: "crashes",
     file: "host/clients.ts",

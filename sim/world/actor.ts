@@ -17,6 +17,7 @@ import type { Timeline } from "./timeline.ts";
 import {
   type Operation,
   operation,
+  ONCE,
   POPS,
   WAIT_FOR_OWNERS,
   type WorkloadOptions,
@@ -288,6 +289,8 @@ export class Actor {
     if (POPS.has(outcome.operation.kind)) this.#given(outcome.machine, reply);
     if (outcome.operation.kind === "tail")
       this.#judge.tailed(outcome.machine, outcome.operation.commands[0]?.[1] ?? "", reply);
+    if (outcome.operation.kind === "id" && typeof reply === "string")
+      this.#judge.identified(outcome.machine, reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
     if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
@@ -339,9 +342,17 @@ export class Actor {
         machine,
         `${commands.map((words) => words.join(" ")).join("; ")} was answered ${JSON.stringify(last)}`,
       );
+    if (ONCE.has(kind)) this.#repeat(outcome);
     // What is there already is added again, or a removal that is on its way would take it.
     if (kind === "sadd" && acknowledged && origin === null)
       this.#judge.fail("I-10", machine, "an addition was acknowledged and made no record");
+  }
+
+  /** Some clients ask again although they were answered, perhaps elsewhere. */
+  #repeat({ operation: op, acknowledged, origin }: Outcome): void {
+    if (op.kind === "once" && acknowledged && origin === null)
+      this.#judge.marks.sometimes("a repetition was recognized");
+    if (this.#on && this.#chance.is(0.2)) this.#again.push(op);
   }
 
   /** Remembers what it has made and read, and compares what answered it with what it had seen. */

@@ -63,6 +63,10 @@ const strongly = (c: Chance): string[] => [
   ...["TIMEOUT", "1000"],
 ];
 
+const once = (c: Chance, id: string): string[] => [
+  ...["AA.ONCE", id, "WINDOW", c.pick(["1500", "8000"])],
+];
+
 const LEVELS = [
   "LOCAL_ONE",
   "LOCAL_QUORUM",
@@ -319,12 +323,19 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   glock: (c, o, id) => [
     [...strongly(c), "SET", `g:lock${c.below(o.keys)}`, id, "NX", "PX", String(c.between(50, 900))],
   ],
+  // Done once under an id, also when it is asked for again; ids that nobody is given again.
+  once: (c, o, id) => [[...once(c, id), "INCRBY", key("total", c, o), small(c)]],
+  oonce: (c, o, id) => [[...once(c, id), "RPUSH", key("ho:once", c, o), id]],
+  id: () => [["AA.ID", "SNOWFLAKE"]],
 };
 
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
-  ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove"],
+  ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce"],
 ]);
+
+/** Kinds that may be asked for again although they were answered. */
+export const ONCE: ReadonlySet<string> = new Set(["once", "oonce"]);
 
 /** Kinds whose reply gives an element of a queue away. */
 export const POPS: ReadonlySet<string> = new Set(["qpop", "qwait"]);
@@ -381,7 +392,8 @@ function lotOf(kinds: Readonly<Record<string, number>>): Lot {
 }
 
 function intentsOf(words: readonly string[]): Intent[] {
-  const command = words[0] === "AA.DO" ? words.slice(words.indexOf("INCRBY")) : words;
+  const isWrapped = words[0] === "AA.DO" || words[0] === "AA.ONCE";
+  const command = isWrapped ? words.slice(words.indexOf("INCRBY")) : words;
   const [name, name1 = "", name2 = "", name3 = ""] = command;
   if (name === "INCRBY" && name2 !== "none")
     return [{ key: name1, field: "", delta: Number(name2) }];

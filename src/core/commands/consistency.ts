@@ -19,6 +19,19 @@ import type { Session } from "./session.ts";
 /** How long a level is waited for unless the client says otherwise. */
 const TIMEOUT_MS = 2_000;
 
+/** What a client has said of a command that is to be done once. */
+export interface OnceSaid {
+  /** One byte a character. */
+  readonly id: string;
+  /** How long a repetition is recognized. */
+  readonly windowMs: number;
+}
+
+/** For how long unless the client says otherwise, and at most. */
+export const WINDOW_MS = 600_000;
+export const WINDOW_MAX_MS: number = 7 * 24 * 3_600_000;
+export const ID_MAX_BYTES = 256;
+
 /** What a client has said; null for what it has not. */
 export interface Consistency {
   readonly read: Level | null;
@@ -31,6 +44,8 @@ export interface Consistency {
   readonly staleMs: number | null;
   /** Of a command on a strong key: its reply stands behind the key's version. */
   readonly versioned: boolean;
+  /** It is done once under an id. */
+  readonly once: OnceSaid | null;
   readonly timeoutMs: number;
 }
 
@@ -41,6 +56,7 @@ export const UNSAID: Consistency = {
   barrier: false,
   staleMs: null,
   versioned: false,
+  once: null,
   timeoutMs: TIMEOUT_MS,
 };
 

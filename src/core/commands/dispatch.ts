@@ -155,6 +155,14 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     if (denial !== null) return refuse(run, entry, noPermission(denial, entry.name), reply);
   }
   if (run.loading !== null && (bits & LOADING) === 0) return refuse(run, entry, run.loading, reply);
+  const once = session.said?.once ?? null;
+  let digest = NOTHING;
+  if (once !== null && session.objection === null) {
+    const reason = run.once.objection(entry, args);
+    if (reason !== null) return refuse(run, entry, reason, reply);
+    digest = run.once.digest(session, args);
+    if (run.once.repeats(once, digest, reply)) return;
+  }
   if ((bits & WRITES) !== 0 && run.refuseWrites !== null)
     return refuse(run, entry, run.refuseWrites, reply);
   if (session.objection !== null) {
@@ -174,9 +182,14 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     if (touchesStrong(run, entry, args)) return refuse(run, entry, MIXED, reply);
     return enqueue(run, entry, args, reply);
   }
+  const { mark } = reply;
+  const isTransaction = session.queue !== null;
   call(run, entry, args, reply);
+  if (once !== null) run.once.keep(once, digest, reply, mark, isTransaction);
   run.write.commit();
 }
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** In RESP2 a reply and a message look alike, so a client that listens can hardly ask for anything. */
 function onlySubscribing(name: string): string {

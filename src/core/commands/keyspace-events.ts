@@ -6,7 +6,7 @@
  * Invariant: events are told where the command ran, or where a key was removed because it expired or was evicted: in one region.
  * What peers' records change is told over there. While no class is chosen nothing of this is called.
  */
-import { INTERNAL_DB } from "../keyspace/keyspace.ts";
+import { isInternal } from "../keyspace/keyspace.ts";
 import { NONE } from "../crdt/key.ts";
 import { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
@@ -33,7 +33,7 @@ export class KeyspaceEvents implements Teller {
 
   /** The command that runs has changed a key; the place shows what a reader saw before. */
   touch({ db, bytes, start, end, type }: Place): void {
-    if (db === INTERNAL_DB) return;
+    if (isInternal(db)) return;
     const name = keyName(db, bytes, start, end);
     if (this.#byName.has(name)) return;
     const key = { db, key: Buffer.from(bytes.subarray(start, end)), isNew: type === NONE };
@@ -53,7 +53,7 @@ export class KeyspaceEvents implements Teller {
 
   /** The key at a place goes because it has expired or room is needed. */
   removed(event: "xexpired" | "eevicted", { db, bytes, start, end }: Place): void {
-    if (this.#run.settings.notifyEvents === 0 || db === INTERNAL_DB) return;
+    if (this.#run.settings.notifyEvents === 0 || isInternal(db)) return;
     this.#tell(event, db, Buffer.from(bytes.subarray(start, end)));
   }
 

@@ -8,7 +8,14 @@ import type { Wait } from "../replica/waits.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
-import { type Consistency, levelOf } from "./consistency.ts";
+import {
+  type Consistency,
+  ID_MAX_BYTES,
+  levelOf,
+  type OnceSaid,
+  WINDOW_MAX_MS,
+  WINDOW_MS,
+} from "./consistency.ts";
 import { NOT_AN_INTEGER, SYNTAX } from "./errors.ts";
 import { LEVELS } from "../replica/levels.ts";
 import { roughlyAt } from "./numbers.ts";
@@ -18,7 +25,8 @@ import { millisecondsAt } from "./timeouts.ts";
 
 const NO_LEVEL = `ERR a level is one of ${LEVELS.join(", ")}`;
 const DO_GRAMMAR =
-  "ERR AA.DO takes [<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [STALE <ms>] [TIMEOUT <ms>] and then a command";
+  "ERR AA.DO takes [<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [ONCE <id>] [WINDOW <ms>] [STALE <ms>] [TIMEOUT <ms>] and then a command";
+const ONCE_GRAMMAR = `ERR AA.ONCE takes an id of 1 to ${ID_MAX_BYTES} bytes, what AA.DO takes, with a WINDOW of at most ${WINDOW_MAX_MS} ms, and then a command`;
 
 const common = { keys: [0, 0, 0], categories: ["connection"], group: "consistency" } as const;
 const flags = ["noscript", "loading", "stale", "fast"] as const;
@@ -44,8 +52,8 @@ export const levelCommands: readonly Command[] = [
     complexity: "Depends on the command",
     summary: "Runs one command at a level",
     usage:
-      "[<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [STALE <ms>] [TIMEOUT <ms>] command",
-    wraps: calledBy,
+      "[<level>] [READ <level>] [WRITE <level>] [ATOMIC] [BARRIER] [VERSIONED] [ONCE <id>] [WINDOW <ms>] [STALE <ms>] [TIMEOUT <ms>] command",
+    wraps: (session, args) => calledBy(session.consistency, args, 1),
     run: (_run, _args, reply) => reply.error(DO_GRAMMAR),
   },
   {
@@ -57,8 +65,23 @@ export const levelCommands: readonly Command[] = [
     complexity: "Depends on the command",
     summary: "Runs one command at a level or with a bound of staleness, as AA.DO does",
     usage: "[<level>] [STALE <ms>] [TIMEOUT <ms>] command",
-    wraps: calledBy,
+    wraps: (session, args) => calledBy(session.consistency, args, 1),
     run: (_run, _args, reply) => reply.error(DO_GRAMMAR),
+  },
+  {
+    ...common,
+    name: "aa.once",
+    arity: -3,
+    flags: ["noscript"],
+    since: "0.1.0",
+    complexity: "Depends on the command",
+    summary: "Runs one command once, however often it is sent under the same id",
+    usage: "<id> [WINDOW <ms>] [<level>] [WRITE <level>] [TIMEOUT <ms>] command",
+    wraps: ({ consistency }, args) => {
+      const once = onceAt(args, 1);
+      return once === null ? null : calledBy({ ...consistency, once }, args, 2);
+    },
+    run: (_run, _args, reply) => reply.error(ONCE_GRAMMAR),
   },
   {
     ...common,
@@ -123,15 +146,16 @@ function show({ read, write, timeoutMs }: Consistency, reply: Reply): void {
   reply.int(timeoutMs);
 }
 
-/** Where the command of AA.DO begins and what stands before it; null when that makes no sense. */
+/** Where the command begins and what stands before it, from argument `from` on; null when that makes no sense. */
 function calledBy(
-  { consistency }: Session,
+  before: Consistency,
   args: Args,
+  from: number,
 ): { readonly at: number; readonly said: Consistency } | null {
-  let said: Consistency = consistency;
-  let at = 1;
+  let said = before;
+  let at = from;
   for (; at < args.count;) {
-    const more = optionAt(args, at);
+    const more = optionAt(args, at, said);
     if (more === null) return null;
     if (more.words === 0) break;
     said = { ...said, ...more.said };
@@ -146,13 +170,27 @@ interface Option {
   readonly said: Partial<Consistency>;
 }
 
-function optionAt(args: Args, i: number): Option | null {
+/** An id of a command that is done once; null where it is none. */
+function onceAt(args: Args, i: number): OnceSaid | null {
+  const bytes = i < args.count ? args.length(i) : 0;
+  return bytes < 1 || bytes > ID_MAX_BYTES ? null : { id: args.text(i), windowMs: WINDOW_MS };
+}
+
+function optionAt(args: Args, i: number, { once }: Consistency): Option | null {
   const both = levelOf(args.text(i));
   if (both !== null) return { words: 1, said: { read: both, write: both } };
   if (args.is(i, "ATOMIC")) return { words: 1, said: { atomic: true } };
   if (args.is(i, "BARRIER")) return { words: 1, said: { barrier: true } };
   if (args.is(i, "VERSIONED")) return { words: 1, said: { versioned: true } };
+  if (args.is(i, "ONCE")) {
+    const begun = onceAt(args, i + 1);
+    return begun === null ? null : { words: 2, said: { once: begun } };
+  }
   const ms = i + 1 < args.count ? roughlyAt(args, i + 1) : Number.NaN;
+  if (args.is(i, "WINDOW")) {
+    const isOne = once !== null && ms >= 1 && ms <= WINDOW_MAX_MS;
+    return isOne ? { words: 2, said: { once: { ...once, windowMs: ms } } } : null;
+  }
   if (args.is(i, "STALE")) return ms >= 0 ? { words: 2, said: { staleMs: ms } } : null;
   if (args.is(i, "TIMEOUT")) return ms >= 0 ? { words: 2, said: { timeoutMs: ms } } : null;
   const which = args.is(i, "READ") ? "read" : args.is(i, "WRITE") ? "write" : null;

@@ -25,6 +25,7 @@ import { Ids } from "./ids.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import { KeyspaceEvents } from "./keyspace-events.ts";
 import { LatencyMonitor } from "./latency-monitor.ts";
+import { Once } from "./once.ts";
 import { Pushes } from "./pushes.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { StrongCalls } from "./strong-calls.ts";
@@ -148,6 +149,7 @@ export class Run {
   /** The functions that every region has. */
   readonly libraries: Libraries;
   readonly ids: Ids;
+  readonly once: Once;
   readonly scriptRun: ScriptRun;
   /** What takes commands on strong keys; null where there can be none. */
   strong: StrongCalls | null = null;
@@ -190,6 +192,7 @@ export class Run {
     this.scriptRun = new ScriptRun(this);
     this.libraries = new Libraries(this);
     this.ids = new Ids(this);
+    this.once = new Once(this);
     for (let i = 0; i < 4; i++) this.#places.push(new Place());
     this.eviction = new Eviction(keyspace, write, settings, () => this.chance());
     this.eviction.onEvicted = (place) => this.events.removed("eevicted", place);

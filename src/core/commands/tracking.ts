@@ -10,7 +10,7 @@
  *
  * Nothing of this is called while nobody tracks.
  */
-import { INTERNAL_DB } from "../keyspace/keyspace.ts";
+import { isInternal } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
@@ -178,7 +178,7 @@ export class Tracking {
   /** A key has changed. */
   touch({ db, bytes, start, end }: Place): void {
     const { keyspace, executing, session } = this.#run;
-    if (db === INTERNAL_DB || keyspace.flushing) return;
+    if (isInternal(db) || keyspace.flushing) return;
     const name = bytes.latin1Slice(start, end);
     const changer = executing ? session : null;
     for (const [prefix, { changed }] of this.#prefixes)

@@ -51,7 +51,10 @@ export const LIBRARIES_DB: number = INTERNAL_DB + 1;
 
 /** Which regions prefixes have been moved to, by prefix: as that. */
 export const HOMES_DB: number = INTERNAL_DB + 2;
-const INTERNAL_DBS = 3;
+
+/** What was answered to commands that are done once, by user and id: as that, and gone when its window is over. */
+export const ONCE_DB: number = INTERNAL_DB + 3;
+const INTERNAL_DBS = 4;
 
 /** Whether a database is the store's own. */
 export function isInternal(db: number): boolean {
@@ -80,7 +83,7 @@ export class Keyspace {
   policies = new Policies();
   /** The kinds of generations this replica knows, by number. */
   kinds: ReadonlyMap<number, GenerationKind> = GENERATION_KINDS;
-  /** The tables of clients' databases, and behind them those of `INTERNAL_DB`, `LIBRARIES_DB` and `HOMES_DB`. */
+  /** The tables of clients' databases, and behind them those of the store's own. */
   readonly shards: Table<Key>[];
   flushes: Flush[] = [];
   readonly changes = new Changes();
@@ -171,7 +174,7 @@ export class Keyspace {
 
   /** Whether a table holds keys of clients. */
   isOfClients(table: Table<Key>): boolean {
-    return table !== this.internal && table !== this.libraries && table !== this.homes;
+    return this.shards.indexOf(table, SHARDS) < 0;
   }
 
   /** Databases that have ever held a key, by number. */

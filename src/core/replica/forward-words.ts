@@ -140,6 +140,8 @@ export function readRequest(body: Buffer): Request {
       staleMs: stale === 0 ? null : stale - 1,
       // Keys that have versions have no owner.
       versioned: false,
+      // What is said for one command goes along in its own words.
+      once: null,
       timeoutMs,
     },
     seen,
