@@ -158,7 +158,7 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
   const once = session.said?.once ?? null;
   let digest = NOTHING;
   if (once !== null && session.objection === null) {
-    const reason = run.once.objection(entry, args);
+    const reason = run.once.objection(entry, touchesStrong(run, entry, args));
     if (reason !== null) return refuse(run, entry, reason, reply);
     digest = run.once.digest(session, args);
     if (run.once.repeats(once, digest, reply)) return;

@@ -26,7 +26,6 @@ import type { OnceSaid } from "./consistency.ts";
 import { incomplete } from "./levels.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
-import { touchesStrong } from "./strong-calls.ts";
 import { leaveTransaction } from "./transactions.ts";
 
 /** A longer answer is not kept, only that there was one. */
@@ -54,14 +53,13 @@ export class Once {
     this.#run = run;
   }
 
-  /** Why a command cannot be done under an id, or null. */
-  objection(entry: CommandEntry, args: Args): string | null {
-    const { bits, command } = entry;
+  /** Why a command cannot be done under an id, or null; `isStrong` if it names a strong key. */
+  objection({ bits, command }: CommandEntry, isStrong: boolean): string | null {
     const isTransaction = command.name === "exec" && this.#run.session.queue !== null;
     const runsOthers = command.group === "scripting" && command.goesHome === true;
     const waits = command.flags.includes("blocking");
     if (!isTransaction && !runsOthers && (waits || (bits & WRITES) === 0)) return NO_ONCE;
-    return touchesStrong(this.#run, entry, args) ? STRONG : null;
+    return isStrong ? STRONG : null;
   }
 
   /** What tells a command, or the transaction that it ends, from others. */
