@@ -31,6 +31,7 @@ import { Lives } from "./host/lives.ts";
 import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
+import { startGateway } from "./start-gateway.ts";
 import { Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 
 /**
@@ -129,6 +130,10 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
           onFailure: (error) => log.warn({ error }, "the DNS server failed to answer"),
         }),
       );
+  }
+  if (traffic !== null) {
+    const gateway = await startGateway(config.traffic, traffic, config.region, log);
+    if (gateway !== null) stack.use(gateway);
   }
   ports = { resp: resp.port, http: http.port, replication: transport.port };
   lives.node.ports = ports;

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { backupCommand } from "./backup/backup-command.ts";
 import { restoreCommand } from "./backup/restore-command.ts";
+import type { StartLabGateway } from "../lab/lab-traffic.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
@@ -22,6 +23,7 @@ export interface CliDeps extends ServeDeps {
   readonly version: string;
   /** The program by which the lab starts its nodes: Node and `main.ts`. */
   readonly nodeCommand: readonly string[];
+  readonly startGateway: StartLabGateway;
 }
 
 /** Runs one command line (without program and script) and resolves to its exit code. */

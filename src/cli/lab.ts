@@ -20,6 +20,7 @@ import {
   parseReplicas,
   parseWan,
 } from "../lab/lab-options.ts";
+import type { StartLabGateway } from "../lab/lab-traffic.ts";
 import { type Lab, LabRefusal, startLab } from "../lab/lab.ts";
 import { CliError, EXIT_USAGE, usage } from "./cli-error.ts";
 import { withWholePaths } from "./modules.ts";
@@ -27,6 +28,7 @@ import { table } from "./table.ts";
 
 interface LabDeps {
   readonly nodeCommand: readonly string[];
+  readonly startGateway: StartLabGateway;
 }
 
 type LabFlags = {
@@ -58,7 +60,7 @@ export function labCommand(deps: LabDeps): Command {
     .option("--dir <directory>", "where the nodes keep their data; emptied at start", ".atoll/lab")
     .option("--keep", "start on the data that is there")
     .option("--keyspaces <file>", "a YAML list of keyspaces")
-    .option("--traffic", "with a DNS server in each region that sends clients to the nearest")
+    .option("--traffic", "with a DNS server in each region, and a gateway before all")
     .option("--json", "results as one line of JSON")
     .addOption(new Option("--node <file>", "another program as node").hideHelp())
     .action((_flags: LabFlags, command: Command) => run(command.optsWithGlobals(), deps));
@@ -143,6 +145,7 @@ async function run(flags: LabFlags, deps: LabDeps): Promise<void> {
     keep: flags.keep === true,
     keyspaces: flags.keyspaces === undefined ? [] : readKeyspaces(flags.keyspaces),
     traffic: flags.traffic === true,
+    startGateway: deps.startGateway,
     command: flags.node === undefined ? deps.nodeCommand : [process.execPath, resolve(flags.node)],
     say: (line: string): void => {
       process.stderr.write(`atoll: ${line}\n`);
@@ -182,9 +185,10 @@ function announce(lab: Lab, flags: LabFlags): void {
   const distances = lab.distances();
   if (distances.length > 0) process.stdout.write(`one way: ${distances.join(", ")}\n`);
   if (endpoints.traffic !== undefined) {
-    const { dns, name } = endpoints.traffic;
+    const { dns, name, redis } = endpoints.traffic;
     const { port } = new URL(dns[0] ?? "");
     process.stdout.write(`DNS: ${dns.join(" ")}; try: dig @127.0.0.1 -p ${port} ${name}\n`);
+    process.stdout.write(`gateway: ${redis}\n`);
   }
   process.stdout.write("ready\n");
 }

@@ -139,6 +139,9 @@ traffic:
 #      probes: ["http://10.0.0.1:8080"]
 #      country: US
 #      continent: NA
+#      redis: redis://10.0.0.1:6379
+# One Redis port in front of all regions; each must then have its redis.
+#  gateway: { host: 0.0.0.0, port: 7000 }
   names: []
 #    - name: app
 #      policy: nearest

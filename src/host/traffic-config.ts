@@ -71,11 +71,23 @@ export const trafficSettings = group({
       "secrets",
     ).default([]),
   }).prefault({}),
+  gateway: group({
+    host: text("must be a host name or address").default("127.0.0.1"),
+    port: port().default(7000),
+    name: text("must be one of `traffic.names`, or empty").default(""),
+    user: text("must be a user name").default(""),
+    password: text("must be a password").default(""),
+  }).optional(),
   regions: list(
     group({
       name: region,
       addresses: list(address, "addresses").default([]),
       probes: list(probe, "probes").default([]),
+      redis: text("must be redis://host:port")
+        .regex(/^redis:\/\/[^\s@/]+:\d{1,5}$/, {
+          error: "must be redis://host:port",
+        })
+        .optional(),
       ...place,
     }),
     "regions",
@@ -156,6 +168,19 @@ export function trafficContradictions(config: TrafficConfig, me: string): Proble
   }
   for (const [i, { region: one }] of config.networks.entries())
     if (one !== undefined) check(["networks", i, "region"], [one]);
+  const { gateway } = config;
+  if (gateway !== undefined) {
+    if (names.length === 0)
+      out.push({ path: ["gateway"], problem: "needs `traffic.regions`, each with its `redis`" });
+    for (const [i, { redis }] of config.regions.entries())
+      if (redis === undefined)
+        out.push({
+          path: ["regions", i],
+          problem: "needs `redis`: where the gateway leads clients",
+        });
+    if (gateway.name !== "" && !config.names.some(({ name }) => name === gateway.name))
+      out.push({ path: ["gateway", "name"], problem: "is none of `traffic.names`" });
+  }
   if (config.names.length > 0 && config.zone === "")
     out.push({ path: ["zone"], problem: "must be set where `traffic.names` are" });
   if (config.zone !== "" && out.length === 0)
@@ -197,10 +222,12 @@ export function routerOptions(
   const { health, names, regions, networks } = config;
   return {
     me,
-    regions: regions.map(({ addresses: _addresses, probes: _probes, name, ...where }) => ({
-      name,
-      ...locationOf(where),
-    })),
+    regions: regions.map(
+      ({ name, addresses: _addresses, probes: _probes, redis: _redis, ...where }) => ({
+        name,
+        ...locationOf(where),
+      }),
+    ),
     rules: names.map((name): Rule => ({
       name: name.name,
       policy: name.policy,
@@ -226,6 +253,20 @@ export function routerOptions(
       rampStepMs: config.return.stepMs,
     },
     servingMin: config.servingMin,
+  };
+}
+
+/** To the nearest of all regions: where no rule is named. */
+export function nearestOf({ regions }: TrafficConfig): Rule {
+  return {
+    name: "gateway",
+    policy: "nearest",
+    regions: regions.map(({ name }) => name),
+    isSticky: false,
+    residency: [],
+    lagMsMax: null,
+    limit: 1,
+    ttl: 1,
   };
 }
 

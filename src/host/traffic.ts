@@ -13,13 +13,19 @@ import { Cookies } from "../core/routing/dns/cookies.ts";
 import { RateLimit } from "../core/routing/dns/rate-limit.ts";
 import { Responder, type Steered, type Steering } from "../core/routing/dns/responder.ts";
 import type { Location } from "../core/routing/locations.ts";
-import { explain, pick } from "../core/routing/pipeline.ts";
+import {
+  type Decision,
+  explain,
+  pick,
+  type RegionFacts,
+  type Rule,
+} from "../core/routing/pipeline.ts";
 import { parsePlan, type Plan, type PlanChange } from "../core/routing/plan.ts";
 import { troubleText } from "../core/routing/reachability.ts";
 import { type Choice, type Remembered, Router } from "../core/routing/router.ts";
 import type { NodeLog } from "./node-world.ts";
 import type { Probe } from "./ports/probe.ts";
-import { routerOptions, type TrafficConfig, zoneOf } from "./traffic-config.ts";
+import { nearestOf, routerOptions, type TrafficConfig, zoneOf } from "./traffic-config.ts";
 
 export interface TrafficWorld {
   readonly config: TrafficConfig;
@@ -69,13 +75,19 @@ export class Traffic implements Steering {
   readonly #addresses = new Map<string, { v4: Buffer[]; v6: Buffer[] }>();
   /** The monotonic clock, as wall time of the start: a wall clock that jumps moves no verdict. */
   readonly #sinceMs: number;
+  readonly #places = new Map<string, Location>();
+  /** Where nothing is said, the nearest. */
+  readonly #nearest: Rule;
   #kept: string;
   #audited = 0;
+  /** What the gateway of this node says of itself; null when there is none. */
+  gatewayStatus: (() => unknown) | null = null;
 
   constructor(world: TrafficWorld) {
     this.#world = world;
     const { config, region } = world;
     this.#sinceMs = world.wallMs() - world.monoMs();
+    this.#nearest = nearestOf(config);
     this.#kept = world.kept.read() ?? "";
     this.#router = new Router({
       ...routerOptions(config, region),
@@ -132,6 +144,7 @@ export class Traffic implements Steering {
       plan,
       audit,
       moves: this.#router.moves,
+      ...(this.gatewayStatus === null ? {} : { gateway: this.gatewayStatus() }),
     };
   }
 
@@ -189,11 +202,23 @@ export class Traffic implements Steering {
     return why;
   }
 
-  /** The regions that are in use now, best first, for who is at this node: what a gateway follows. */
-  serving(rule: string): readonly string[] {
-    const found = this.#router.rule(rule);
-    if (found === null) return [];
-    return this.#router.decisionFor(found, {}).candidates.map(({ region }) => region);
+  /** What holds now for clients who are in a region, by the rule of that name or to the nearest: what a gateway follows. */
+  route(
+    rule: string,
+    region: string,
+  ): { readonly decision: Decision; readonly facts: readonly RegionFacts[] } {
+    const found = this.#router.rule(rule) ?? this.#nearest;
+    return {
+      decision: this.#router.decisionFor(found, this.#placeOf(region)),
+      facts: this.#router.facts,
+    };
+  }
+
+  /** One object for each place: decisions are kept by it. */
+  #placeOf(region: string): Location {
+    const known = this.#places.get(region) ?? { region };
+    this.#places.set(region, known);
+    return known;
   }
 
   /** The longest that an answer lives. */

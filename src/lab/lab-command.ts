@@ -37,6 +37,6 @@ export interface LabStatus {
 /** The one line of `lab --json`. */
 export interface LabEndpoints {
   regions: { name: string; redis: string; http: string; pid: number; dir: string }[];
-  /** With `--traffic`: a DNS server for each region, and the name that leads to the nearest one. */
-  traffic?: { dns: string[]; name: string };
+  /** With `--traffic`: a DNS server for each region, the name that leads to the nearest one, and the gateway. */
+  traffic?: { dns: string[]; name: string; redis: string };
 }

@@ -1,17 +1,30 @@
 /**
- * LabTraffic: what `--traffic` adds to a lab: each region has an address of its own and a DNS server, which all know of all regions.
+ * LabTraffic: what `--traffic` adds to a lab: each region has an address of its own and a DNS server, which all know of all regions, and one
+ * gateway stands before all of them.
  *
  *     us-east 127.0.1.1   DNS 127.0.0.1:8053        us-west 127.0.2.1   DNS 127.0.0.1:8054        …
  *
  * Invariant: regions probe one another through the lab's WAN, so that what is cut is cut for probes too. Times are shorter than the
  * defaults: a lab is there to see a region go and come back.
  */
+import { type TrafficConfig, trafficSettings } from "../host/traffic-config.ts";
 import { placeOf } from "./distances.ts";
 
 /** The zone that the lab serves, and the name in it that leads to the nearest region. */
 const LAB_ZONE = "lab";
 export const LAB_NAME: string = `app.${LAB_ZONE}`;
 export const LAB_DNS_PORT = 8053;
+
+/** Starts the gateway of a lab, for clients in a region; what it says goes to a file. */
+export type StartLabGateway = (
+  config: TrafficConfig,
+  region: string,
+  logFile: string,
+) => Promise<LabGateway>;
+
+export interface LabGateway extends AsyncDisposable {
+  readonly port: number;
+}
 
 /** The address of the region that comes `index`th, from 0. */
 export function addressOf(index: number): string {
@@ -47,4 +60,19 @@ export function trafficSettingsOf(
     return: { stableMs: "10s", stepMs: "5s" },
     removalGapMs: "15s",
   };
+}
+
+/** The settings of the gateway, which stands in the first region. `redis` leads to each region by its name. */
+export function gatewaySettingsOf(
+  regions: readonly string[],
+  probePorts: ReadonlyMap<string, number>,
+  redis: ReadonlyMap<string, string>,
+  port: number,
+): TrafficConfig {
+  const settings = trafficSettingsOf(regions, probePorts, null) as { regions: { name: string }[] };
+  return trafficSettings.parse({
+    ...settings,
+    regions: settings.regions.map((region) => ({ ...region, redis: redis.get(region.name) })),
+    gateway: { host: "127.0.0.1", port },
+  });
 }

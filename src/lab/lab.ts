@@ -25,7 +25,15 @@ import {
   writeRunning,
 } from "./lab-directory.ts";
 import { LabNode } from "./lab-node.ts";
-import { addressOf, LAB_DNS_PORT, LAB_NAME, trafficSettingsOf } from "./lab-traffic.ts";
+import {
+  addressOf,
+  gatewaySettingsOf,
+  LAB_DNS_PORT,
+  LAB_NAME,
+  type LabGateway,
+  type StartLabGateway,
+  trafficSettingsOf,
+} from "./lab-traffic.ts";
 import { unknownRegion } from "./distances.ts";
 import { courseBetween, parseRegions, type Post, postsOf, type Wan } from "./lab-options.ts";
 import { freePorts, portTaken } from "./ports.ts";
@@ -44,8 +52,9 @@ export interface LabOptions {
   /** Starts on the data that is there. */
   readonly keep: boolean;
   readonly keyspaces: readonly KeyspaceConfig[];
-  /** With a DNS server in each region. */
+  /** With a DNS server in each region, and one gateway. */
   readonly traffic: boolean;
+  readonly startGateway: StartLabGateway;
   /** Program and arguments of a node; `serve --config <file>` follows. */
   readonly command: readonly string[];
   /** Says something to whoever watches the lab. */
@@ -70,8 +79,9 @@ export async function startLab(
   const dir = resolve(options.dir);
   await refuseIfOccupied(dir);
   const ports = await choosePorts(options);
+  const gatewayPort = await chooseGatewayPort(options);
   prepare(dir, options.keep);
-  const lab = new Lab({ ...options, dir }, ports);
+  const lab = new Lab({ ...options, dir }, ports, gatewayPort);
   try {
     onLab(lab);
     await lab.open();
@@ -128,6 +138,16 @@ async function choosePorts({ regions, replicas, port, traffic }: LabOptions): Pr
   return chosen;
 }
 
+/** The port of the gateway, below those of the nodes; 0, when there is none or a free one will do. */
+async function chooseGatewayPort({ port, traffic }: LabOptions): Promise<number> {
+  if (!traffic || port === 0) return 0;
+  const why = await portTaken(port - 1);
+  if (why === null) return port - 1;
+  throw new LabRefusal(
+    `port ${port - 1} (of the gateway) ${why}; choose others with --port, or free ones with --port 0`,
+  );
+}
+
 /** How long the nodes may take to learn of a new one. */
 const ADMIT_MS = 30_000;
 const ADMIT_POLL_MS = 50;
@@ -144,6 +164,8 @@ export class Lab {
   readonly #probeCables: Cable[] = [];
   readonly #secret = randomBytes(24).toString("base64url");
   readonly #token = randomBytes(24).toString("base64url");
+  readonly #gatewayPort: number;
+  #gateway: LabGateway | null = null;
   #control: ControlServer | null = null;
   #stopping: Promise<void> | null = null;
   #urgent = false;
@@ -151,8 +173,9 @@ export class Lab {
   readonly ended: Promise<void>;
   #end: () => void = () => {};
 
-  constructor(options: LabOptions, ports: readonly Ports[]) {
+  constructor(options: LabOptions, ports: readonly Ports[], gatewayPort: number) {
     this.#options = options;
+    this.#gatewayPort = gatewayPort;
     this.#posts = postsOf(options.regions, options.replicas);
     this.#members = this.#posts.map(({ member }) => member);
     this.#ports = [...ports];
@@ -177,6 +200,26 @@ export class Lab {
     for (const [i, post] of this.#posts.entries())
       this.#nodes.set(post.name, this.#prepareNode(post, this.#ports[i] ?? none));
     await Promise.all([...this.#nodes.values()].map((node) => this.#startNode(node)));
+    if (this.#options.traffic) await this.#openGateway();
+  }
+
+  /** The gateway is a part of the lab itself: no region's death takes it along. */
+  async #openGateway(): Promise<void> {
+    const { regions, dir, startGateway } = this.#options;
+    const firsts = this.#posts.flatMap(({ region, replica, name }) =>
+      replica > 1 ? [] : [{ region, node: (this.#nodes.get(name) as LabNode).options }],
+    );
+    const config = gatewaySettingsOf(
+      regions,
+      new Map(firsts.map(({ region, node }) => [region, node.httpPort])),
+      new Map(
+        firsts.map(({ region, node }) => [region, `redis://${node.respHost}:${node.respPort}`]),
+      ),
+      this.#gatewayPort,
+    );
+    const gateway = await startGateway(config, regions[0] ?? "", join(dir, "gateway.log"));
+    if (this.#stopping === null) this.#gateway = gateway;
+    else await gateway[Symbol.asyncDispose]();
   }
 
   /** Where clients find the regions. */
@@ -196,6 +239,7 @@ export class Lab {
                 dns === null ? [] : [`udp://127.0.0.1:${dns}`],
               ),
               name: LAB_NAME,
+              redis: `redis://127.0.0.1:${this.#gateway?.port ?? this.#gatewayPort}`,
             },
           }
         : {}),
@@ -224,6 +268,7 @@ export class Lab {
   }
 
   async #stop(): Promise<void> {
+    await this.#gateway?.[Symbol.asyncDispose]();
     await Promise.all(
       [...this.#nodes.values()].map((node) => (this.#urgent ? node.killNow() : node.stop())),
     );

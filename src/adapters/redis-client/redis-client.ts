@@ -6,8 +6,9 @@
 import type { Socket } from "node:net";
 import { Malformed } from "../../core/bytes/source.ts";
 import { type Answer, Answers, Refused } from "../../core/wire/answers.ts";
+import { encodeCommand } from "../../core/wire/encode-command.ts";
 import { type Address, nameOf } from "./address.ts";
-import { encodeCommand, greeting, Lost, openSocket, reason, Unwilling } from "./redis-socket.ts";
+import { greeting, Lost, openSocket, reason, Unwilling } from "./redis-socket.ts";
 
 interface Waiting {
   readonly bytes: number;

@@ -12,8 +12,9 @@ import { Malformed } from "../../core/bytes/source.ts";
 import { RdbFile, type RdbItem } from "../../core/rdb/rdb-file.ts";
 import { Args } from "../../core/wire/args.ts";
 import { INCOMPLETE, PROTOCOL_ERROR, RespParser } from "../../core/wire/resp.ts";
+import { encodeCommand } from "../../core/wire/encode-command.ts";
 import { type Address, nameOf } from "./address.ts";
-import { encodeCommand, greeting, Lost, openSocket, reason, Unwilling } from "./redis-socket.ts";
+import { greeting, Lost, openSocket, reason, Unwilling } from "./redis-socket.ts";
 
 /** A place in a source's stream of commands. */
 export interface StreamPosition {

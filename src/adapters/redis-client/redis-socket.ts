@@ -49,17 +49,6 @@ export function greeting({ user, password }: Address): string[] | null {
   return user === "" ? ["AUTH", password] : ["AUTH", user, password];
 }
 
-export function encodeCommand(words: readonly (Buffer | string)[]): Buffer {
-  const parts: Buffer[] = [Buffer.from(`*${words.length}\r\n`)];
-  for (const word of words) {
-    const bytes = typeof word === "string" ? Buffer.from(word) : word;
-    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
-  }
-  return Buffer.concat(parts);
-}
-
-const CRLF = Buffer.from("\r\n");
-
 export function reason(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   // Of several addresses that all failed, Node's own message is empty.

@@ -1,0 +1,227 @@
+/**
+ * A lab with its gateway: clients of two makers keep their connections while a region dies, comes back, is cut off and is drained.
+ *
+ * Nothing waits for a fixed time: clients work until what was waited for has come.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Redis } from "ioredis5";
+import { createClient } from "redis5";
+import { atoll, RunningCommand } from "../lab/lab-process.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const POLL_MS = 100;
+/** So that a client on a busy machine that is merely slow is no failure. */
+const GAP_MS_MAX = 10_000;
+
+const dir = tempDir("gateway");
+let lab: RunningCommand;
+let gatewayPort = 0;
+let httpUrls: string[] = [];
+let redisPorts: { host: string; port: number }[] = [];
+
+before(async () => {
+  const words = ["lab", "--traffic", "--json", "--port", "0", "--wan", "5", "--dir", dir.path];
+  lab = new RunningCommand(words);
+  await lab.until(({ stdout }) => stdout.includes("\n"));
+  const endpoints = JSON.parse(lab.stdout) as {
+    regions: { http: string; redis: string }[];
+    traffic: { redis: string };
+  };
+  gatewayPort = Number(new URL(endpoints.traffic.redis).port);
+  httpUrls = endpoints.regions.map(({ http }) => http);
+  redisPorts = endpoints.regions.map(({ redis }) => {
+    const { hostname, port } = new URL(redis);
+    return { host: hostname, port: Number(port) };
+  });
+});
+
+after(async () => {
+  lab.child.kill("SIGTERM");
+  await lab.ended;
+  dir[Symbol.dispose]();
+});
+
+const inLab = async (...words: string[]): Promise<void> => {
+  const { code, stderr } = await atoll(...words, "--dir", dir.path);
+  assert.equal(code, 0, stderr);
+};
+
+/** How many clients of its name each region has. */
+async function served(name: string): Promise<number[]> {
+  return await Promise.all(
+    redisPorts.map(async ({ host, port }) => {
+      const client = new Redis({ host, port, lazyConnect: true, retryStrategy: () => null });
+      client.on("error", () => {});
+      try {
+        await client.connect();
+        const list = String(await client.client("LIST"));
+        return list.split("\n").filter((line) => line.includes(` name=${name} `)).length;
+      } catch {
+        return 0;
+      } finally {
+        client.disconnect();
+      }
+    }),
+  );
+}
+
+/** Waits until a region serves so many of the clients of this name. */
+async function untilServed(name: string, region: number, count: number): Promise<void> {
+  while ((await served(name))[region] !== count) await pause(POLL_MS);
+}
+
+/** Reads and safe writes, one after the other, until it is stopped. */
+interface Worker {
+  readonly errors: string[];
+  done: number;
+  gapMs: number;
+  stop(): Promise<void>;
+}
+
+function work(step: (i: number) => Promise<void>): Worker {
+  let isOver = false;
+  const worker = { errors: [] as string[], done: 0, gapMs: 0 };
+  const running = (async () => {
+    for (let i = 0; !isOver; i++) {
+      const begunMs = performance.now();
+      await step(i).catch((error: unknown) => worker.errors.push(String(error)));
+      worker.done++;
+      worker.gapMs = Math.max(worker.gapMs, performance.now() - begunMs);
+    }
+  })();
+  return Object.assign(worker, {
+    async stop() {
+      isOver = true;
+      await running;
+    },
+  });
+}
+
+/** Each has done something since. */
+async function untilAllWorked(workers: readonly Worker[]): Promise<void> {
+  const earlier = workers.map(({ done }) => done);
+  while (workers.some(({ done }, i) => done < (earlier[i] as number) + 5)) await pause(POLL_MS);
+}
+
+test("kill -9 of a region: clients through the gateway see no error on idempotent requests, keep their connections, and go home when it is back", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const closed: string[] = [];
+  const workers: Worker[] = [];
+  // What a region acknowledged in its last milliseconds may be nowhere else yet, and waits for it to come back.
+  let older = 0;
+  for (let c = 0; c < 4; c++) {
+    const client = new Redis({
+      port: gatewayPort,
+      connectionName: "worker",
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+    });
+    stack.defer(() => client.disconnect());
+    client.on("error", (error) => closed.push(String(error)));
+    client.on("close", () => closed.push("ioredis"));
+    workers.push(
+      work(async (i) => {
+        await client.set(`k${c}`, i);
+        if ((await client.get(`k${c}`)) !== String(i)) older++;
+        await client.sadd(`s${c}`, `m${i % 10}`);
+      }),
+    );
+  }
+  const other = createClient({
+    socket: { port: gatewayPort, reconnectStrategy: false },
+    name: "worker",
+    RESP: 3,
+  });
+  other.on("error", (error) => closed.push(String(error)));
+  await other.connect();
+  stack.defer(() => other.destroy());
+  workers.push(
+    work(async (i) => {
+      await other.hSet("h", "f", i);
+      if ((await other.hGet("h", "f")) !== String(i)) older++;
+    }),
+  );
+  const listener = new Redis({ port: gatewayPort, connectionName: "listener" });
+  stack.defer(() => listener.disconnect());
+  const heard: string[] = [];
+  listener.on("message", (_channel, message) => heard.push(message));
+  listener.on("close", () => closed.push("listener"));
+  await listener.subscribe("news");
+  await untilServed("worker", 0, 5);
+  await untilAllWorked(workers);
+
+  await inLab("lab", "kill", "us-east");
+  await untilServed("listener", 1, 1);
+  await untilAllWorked(workers);
+  const speaker = new Redis({ port: gatewayPort });
+  stack.defer(() => speaker.disconnect());
+  while (heard.length === 0) {
+    await speaker.publish("news", "after");
+    await pause(POLL_MS);
+  }
+
+  await inLab("lab", "start", "us-east");
+  await untilServed("worker", 0, 5);
+  await untilAllWorked(workers);
+  // So that nobody is counted who is ended by us.
+  await Promise.all(workers.map((worker) => worker.stop()));
+  const gapMs = Math.max(...workers.map((worker) => worker.gapMs));
+  t.diagnostic(
+    `${workers.reduce((sum, { done }) => sum + done, 0)} rounds, the longest took ${Math.round(gapMs)} ms, ${older} read what was older`,
+  );
+  assert.deepEqual(
+    workers.flatMap(({ errors }) => errors),
+    [],
+  );
+  assert.deepEqual(closed, []);
+  assert.ok(older <= workers.length, "at most what each wrote last was not there");
+  assert.ok(gapMs < GAP_MS_MAX, `${gapMs} ms without service`);
+});
+
+test("a cut between two regions moves nobody", async () => {
+  await using stack = new AsyncDisposableStack();
+  const client = new Redis({ port: gatewayPort, connectionName: "still" });
+  stack.defer(() => client.disconnect());
+  await client.set("a", 1);
+  await untilServed("still", 0, 1);
+  const idOf = async (): Promise<string> => String(await client.client("ID"));
+  const id = await idOf();
+  await inLab("lab", "cut", "us-east", "eu-west");
+  for (;;) {
+    const { troubles } = (await (await fetch(`${httpUrls[0]}/traffic/status`)).json()) as {
+      troubles: { kind: string }[];
+    };
+    if (troubles.length > 0) break;
+    await client.set("a", 2);
+    await pause(POLL_MS);
+  }
+  assert.equal(await idOf(), id, "the same connection to the same region");
+  await inLab("lab", "heal");
+});
+
+test("a drained region is left without an error, by whoever waits for something too when it has come, and what a session wrote is there", async () => {
+  await using stack = new AsyncDisposableStack();
+  const clients = Array.from({ length: 2 }, () => {
+    const client = new Redis({ port: gatewayPort, connectionName: "moved" });
+    stack.defer(() => client.disconnect());
+    return client;
+  });
+  const [client, waiter] = clients as [Redis, Redis];
+  await untilServed("moved", 0, 2);
+  const popped = waiter.blpop("queue", 0);
+  await inLab("route", "drain", "us-east", "--for", "10m");
+  let i = 0;
+  while ((await served("moved"))[0] !== 1) {
+    await client.set("mine", ++i);
+    assert.equal(await client.get("mine"), String(i));
+  }
+  const direct = new Redis({ ...(redisPorts[0] as { host: string; port: number }) });
+  stack.defer(() => direct.disconnect());
+  await direct.lpush("queue", "x");
+  assert.deepEqual(await popped, ["queue", "x"]);
+  await untilServed("moved", 0, 0);
+  assert.equal(await waiter.get("mine"), String(i));
+  await inLab("route", "reset", "us-east");
+});
