@@ -28,6 +28,7 @@ import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import type { NodeLog } from "./host/node-world.ts";
 import { Lives } from "./host/lives.ts";
+import { explained, keyspacesOf } from "./host/keyspaces.ts";
 import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
@@ -104,6 +105,11 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       membership: () => membershipOf(lives.node.replica),
       removeMember: (name, force) => lives.node.remove([name], force),
       addMember: (name) => lives.node.add(name),
+      keyspaces: {
+        list: () => keyspacesOf(lives.node.replica),
+        explain: (key) => explained(lives.node.replica, key),
+        change: (prefix, words, timeoutMs) => lives.node.changeKeyspace(prefix, words, timeoutMs),
+      },
       ...(traffic === null ? {} : { traffic }),
       backup: (since, asking) => lives.node.backup(since, asking),
     }),

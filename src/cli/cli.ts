@@ -12,6 +12,7 @@ import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
+import { keyspaceCommand } from "./keyspace.ts";
 import { memberCommand, regionCommand } from "./member.ts";
 import { routeCommand } from "./route.ts";
 import { type ServeDeps, serveCommand } from "./serve.ts";
@@ -42,6 +43,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     repairCommand(),
     memberCommand(),
     regionCommand(),
+    keyspaceCommand(),
     routeCommand(),
     importCommand(),
     backupCommand(),

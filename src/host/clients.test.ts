@@ -136,7 +136,7 @@ function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/
       const heard = [{ member: "here/1", asked: replica.waits.asked }];
       const { monoMs } = replica;
       replica.members.report(
-        { ...says, promiseMs: 0, asked: 0, awaited: new Vector(), heard },
+        { ...says, promiseMs: 0, asked: 0, awaited: new Vector(), heard, settledEpoch: 0 },
         monoMs,
       );
       replica.endTurn();

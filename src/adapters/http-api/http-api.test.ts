@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
+import type { KeyspaceApi } from "./keyspace-routes.ts";
 import type { Membership } from "../../host/membership.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { VerifyState } from "../../host/verification.ts";
@@ -25,9 +26,17 @@ function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
     membership: () => MEMBERS,
     removeMember: () => null,
     addMember: () => null,
+    keyspaces: KEYSPACES,
     ...options,
   });
 }
+
+const KEYSPACES: KeyspaceApi = {
+  list: () => ({ epoch: 7, keyspaces: [], file: [] }),
+  explain: (key) => ({ key, prefix: "k" }),
+  change: (prefix) =>
+    Promise.resolve(prefix === "bad" ? { refusal: "AAFROZEN not now" } : { epoch: 8 }),
+};
 
 const MEMBERS: Membership = { members: ["eu-west/1"], removed: [], awaits: [] };
 
@@ -99,7 +108,8 @@ test("the root lists every endpoint, and each of them answers", async () => {
   await using api = await start();
   const index = await (await fetch(at(api, "/"))).text();
   const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
-  const asked = ["/health/live", "/health/ready", "/metrics", "/status", "/members", "/verify"];
+  const health = ["/health/live", "/health/ready"];
+  const asked = [...health, "/metrics", "/status", "/members", "/keyspaces", "/verify"];
   assert.deepEqual(paths, [...asked, "/backup"]);
   for (const path of asked) assert.equal((await fetch(at(api, path))).status, 200, path);
 });
@@ -319,4 +329,23 @@ test("a member is removed or added by POST, with what stands against it in words
   assert.equal(refused.status, 409);
   assert.deepEqual(await refused.json(), { error: "there is no member nobody" });
   assert.deepEqual(asked, [["us-east/1", true], "b/1", ["nobody", false]]);
+});
+
+test("keyspaces are told, explained and changed, and a refusal says why", async () => {
+  await using api = await start();
+  const asked = async (path: string, method = "GET"): Promise<[number, unknown]> => {
+    const answer = await fetch(at(api, path), { method });
+    return [answer.status, await answer.json()];
+  };
+  const list = { epoch: 7, keyspaces: [], file: [] };
+  assert.deepEqual(await asked("/keyspaces"), [200, list]);
+  assert.deepEqual(await asked("/keyspaces?explain=k1"), [200, { key: "k1", prefix: "k" }]);
+  assert.deepEqual(await asked("/keyspaces?set=p&conflict=max", "POST"), [200, list]);
+  assert.deepEqual(await asked("/keyspaces?remove=p", "POST"), [200, list]);
+  assert.deepEqual(await asked("/keyspaces?remove=bad", "POST"), [
+    409,
+    { error: "AAFROZEN not now" },
+  ]);
+  for (const query of ["", "?set=p", "?set=p&remove=q", "?set=p&conflict=max&timeout=x"])
+    assert.equal((await asked(`/keyspaces${query}`, "POST"))[0], 400);
 });

@@ -7,6 +7,7 @@
  *   /metrics      for Prometheus
  *   /status       everything the node says about itself
  *   /members      who belongs to the cluster; POST removes or adds one
+ *   /keyspaces    what holds for keys with a prefix: see keyspace-routes.ts
  *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
  *   /traffic …    where routing is configured: see traffic-routes.ts
  *   /backup       POST streams a copy of everything, to who may do everything (`atoll backup`)
@@ -24,6 +25,7 @@ import { lastBlockSchema } from "../../host/backup/frames.ts";
 import type { Membership } from "../../host/membership.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { Mending, VerifyState } from "../../host/verification.ts";
+import { changeKeyspaces, type KeyspaceApi, tellKeyspaces } from "./keyspace-routes.ts";
 import { isKnownHost } from "./known-host.ts";
 import { explainRoute, planRoute, type Told, type TrafficApi } from "./traffic-routes.ts";
 
@@ -44,6 +46,7 @@ export type HttpApiOptions = {
   /** Each returns why not, or null. */
   removeMember: (name: string, force: boolean) => string | null;
   addMember: (name: string) => string | null;
+  keyspaces: KeyspaceApi;
   /** Absent where no regions are configured. */
   traffic?: TrafficApi;
   /** The frames of a backup, behind `since` if that is possible, or why there are none. */
@@ -72,7 +75,7 @@ type Route = {
   /** Absent where only POST is taken. */
   answer?: (query: URLSearchParams) => Answer | Promise<Answer>;
   /** What POST does, where it is taken. */
-  post?: (query: URLSearchParams, request: IncomingMessage) => Answer;
+  post?: (query: URLSearchParams, request: IncomingMessage) => Answer | Promise<Answer>;
 };
 
 /** What is asked here takes no body. A small one is read and ignored, for clients that always send one. */
@@ -143,6 +146,13 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       post: (query) => changeMembers(options, query),
     },
     {
+      path: "/keyspaces",
+      means:
+        "what holds for keys with a prefix (?explain=KEY: for one); POST ?set=PREFIX&SETTING=VALUE or ?remove=PREFIX",
+      answer: (query) => toldAs(tellKeyspaces(options.keyspaces, query)),
+      post: async (query) => toldAs(await changeKeyspaces(options.keyspaces, query)),
+    },
+    {
       path: "/verify",
       means: "how far the comparison with all other members is; POST begins one (?mend=few or all)",
       answer: () => json(200, options.verifyState()),
@@ -159,6 +169,10 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
   const index = routes.map((route) => `${route.path.padEnd(width)}${route.means}\n`).join("");
   routes.push({ path: "/", means: "this list", answer: () => text(index) });
   return new Map(routes.map((route) => [route.path, route]));
+}
+
+function toldAs({ status, told: body }: { status: number; told: unknown }): Answer {
+  return json(status, body);
 }
 
 function changeMembers(options: HttpApiOptions, query: URLSearchParams): Answer {
@@ -262,7 +276,7 @@ async function answer(
     const query = new URLSearchParams(queryOf(request));
     found =
       request.method === "POST" && route.post !== undefined
-        ? route.post(query, request)
+        ? await route.post(query, request)
         : await (route.answer as NonNullable<Route["answer"]>)(query);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

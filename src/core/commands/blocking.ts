@@ -79,7 +79,8 @@ export interface Answer {
 }
 
 const ERROR = 45;
-const MOVED = "UNBLOCKED the keys have been moved to another region; ask again";
+const MOVED =
+  "UNBLOCKED the keys have been moved to another region, or it is changed who writes them; ask again";
 const UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 export class Blocking {

@@ -412,8 +412,14 @@ test("a policy changes what is read, not what is stored, and tells whoever watch
     format: "plain",
     xread: "local",
     pubsub: "local",
+    readlevel: "LOCAL_ONE",
+    writelevel: "LOCAL_ONE",
     writes: "local",
     pop: "local",
+    forward: "yes",
+    home: "",
+    since: 2,
+    why: "the longest prefix of the key, by the cluster, which agreed on it in epoch 2",
     owner: "",
   });
   assert.equal(a.raw("AA.KEYSPACE", "DEL", "k"), ":1\r\n");

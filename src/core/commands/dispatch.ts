@@ -33,6 +33,7 @@ import {
   unknownSubcommand,
   wrongArity,
 } from "./errors.ts";
+import { frozenBy } from "./freezes.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
 import { MIXED, touchesStrong } from "./strong-calls.ts";
@@ -169,6 +170,10 @@ function dispatch(run: Run, entry: CommandEntry, args: Args, reply: Reply): void
     const reason = session.objection;
     session.objection = null;
     return refuse(run, entry, reason, reply);
+  }
+  if (run.keyspace.policies.haveFrozen) {
+    const reason = frozenBy(run, session, entry, args);
+    if (reason !== null) return refuse(run, entry, reason, reply);
   }
   if (run.settings.maxMemoryBytes > 0) {
     const room = run.eviction.makeRoom(run.refuseWrites === null);

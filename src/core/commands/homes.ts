@@ -45,6 +45,12 @@ export interface Forwarding {
   leave(session: Session): void;
 }
 
+/** Where a prefix was moved to, and the epoch in which it had been decided who writes its keys: a later one is not moved by that. */
+interface Moved {
+  readonly region: string;
+  readonly fence: number;
+}
+
 const MIXED = "AAMIXED the keys belong to different replicas: ";
 /** What a replica answers another one that takes it for the owner. */
 const MISPLACED = "AAHOME this replica does not own the keys";
@@ -57,8 +63,8 @@ export class Homes {
   readonly #run: Run;
   /** Null while there are no other replicas. */
   owners: OwnerRegions | null = null;
-  /** Prefix → the region that it was moved to. */
-  readonly #moved = new Map<string, string>();
+  /** Prefix → where it was moved to. */
+  readonly #moved = new Map<string, Moved>();
   /** Of what is known of moves; what a checkpoint brought is not counted. */
   #version = -1;
   readonly #place = new Place();
@@ -78,12 +84,13 @@ export class Homes {
     return this.owners?.regions ?? [];
   }
 
-  /** The region that owns the keys of a prefix; empty when each tag has an owner of its own. */
-  regionOf(prefix: string, configured: string): string {
-    if (configured === "") return "";
+  /** The region that owns the keys of a keyspace; empty when each tag has an owner of its own. */
+  regionOf({ name, home, fence }: Pick<KeyspaceOfPrefix, "name" | "home" | "fence">): string {
+    if (home === "") return "";
     const { homesVersion } = this.#run.keyspace;
     if (homesVersion !== this.#version) this.#refresh(homesVersion);
-    return this.#moved.get(prefix) ?? configured;
+    const moved = this.#moved.get(name);
+    return moved?.fence === fence ? moved.region : home;
   }
 
   /** Takes over where prefixes have been moved to. */
@@ -99,8 +106,10 @@ export class Homes {
     });
     for (const name of names) {
       const place = this.#locate(name);
-      if (place.type !== NONE)
-        this.#moved.set(name, place.value.latin1Slice(place.valueStart, place.valueEnd));
+      if (place.type === NONE) continue;
+      const text = place.value.latin1Slice(place.valueStart, place.valueEnd);
+      const [region, fence] = text.split(" ") as [string, string?];
+      this.#moved.set(name, { region, fence: Number(fence ?? 0) });
     }
   }
 
@@ -120,17 +129,16 @@ export class Homes {
   }
 
   /** Gives the keys of a prefix to another region: from the record on that says so, this replica does nothing more to them. */
-  move(prefix: string, region: string): void {
-    const value = Buffer.from(region, "latin1");
+  move(prefix: string, region: string, fence: number): void {
+    // A fence there can only be where every member knows of them.
+    const value = Buffer.from(fence === 0 ? region : `${region} ${fence}`, "latin1");
     this.#run.write.set(this.#locate(prefix), Infinity, value, 0, value.length);
   }
 
-  /** The replica that owns the key in argument `i`, whatever its keyspace says. */
-  ownerOf(args: Args, i: number): string {
-    const { bytes, start, end } = args;
-    const [from, to] = [start[i] as number, end[i] as number];
-    const keyspace = this.#run.keyspace.policies.find(bytes, from, to);
-    return this.#ownerOf(keyspace, this.#run.session.db, bytes, from, to);
+  /** The replica that owns a key, whatever its keyspace says. */
+  ownerOfKey(db: number, key: Buffer): string {
+    const keyspace = this.#run.keyspace.policies.find(key, 0, key.length);
+    return this.#ownerOf(keyspace, db, key, 0, key.length);
   }
 
   #ownerOf(
@@ -143,8 +151,8 @@ export class Homes {
     const { owners } = this;
     if (owners === null) return this.me;
     if (keyspace === null) return owners.memberOf(db, bytes, start, end);
-    const { name, prefix, home } = keyspace;
-    const region = this.regionOf(name, home);
+    const { prefix } = keyspace;
+    const region = this.regionOf(keyspace);
     // All keys of one prefix have one owner then, so that scripts and transactions may use any of them together.
     const member = region === "" ? null : owners.memberIn(region, 0, prefix, 0, prefix.length);
     return member ?? owners.memberOf(db, bytes, start, end);
@@ -217,6 +225,7 @@ export class Homes {
   /** Whether this replica may take from a key. */
   mayTake(db: number, key: Buffer): boolean {
     const keyspace = this.#run.keyspace.policies.find(key, 0, key.length);
+    if (keyspace?.frozen === true) return false;
     if (keyspace === null || (keyspace.writes !== "home" && keyspace.pop !== "owner")) return true;
     return this.#ownerOf(keyspace, db, key, 0, key.length) === this.me;
   }

@@ -1,62 +1,47 @@
 /**
- * Keyspaces: AA.KEYSPACE, which shows and changes how conflicts of keys with a prefix are resolved and how those keys are kept.
+ * Keyspaces: AA.KEYSPACE, which shows and changes what holds for keys with a prefix, in the whole cluster.
  *
- * Invariant: a policy is a lens: changing it changes what readers see and nothing that is stored. Whoever watches a key of the
- * prefix is told. A format is chosen while there are no keys. The change is this node's alone, and lasts until it stops;
- * but where a prefix was moved to, every node knows and keeps.
+ * Invariant: a change holds for all members or for none: `core/strong/register.ts` has them agree on it. A policy is a lens: changing it
+ * changes what readers see and nothing that is stored. A format is chosen while there are no keys. Who writes keys changes while nobody
+ * does.
  */
+import { CHOICES, CHOSEN } from "../crdt/keyspace-words.ts";
 import { type Format, FORMATS } from "../crdt/format.ts";
-import {
-  FORWARDS,
-  type KeyspacePolicy,
-  type More,
-  PLAIN,
-  POLICIES,
-  type Policy,
-  policyName,
-  POPS,
-  PUBSUBS,
-  WRITES_AT,
-  XREADS,
-} from "../crdt/policy.ts";
-import { Entry } from "../keyspace/table.ts";
+import { PLAIN, POLICIES, policyName } from "../crdt/policy.ts";
+import type { Configuration, Edit } from "../strong/configuration.ts";
 import type { Args } from "../wire/args.ts";
-import type { Reply } from "../wire/reply.ts";
-import { LEVELS } from "../replica/levels.ts";
+import { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
 import { SYNTAX } from "./errors.ts";
+import { explainKey } from "./explain-key.ts";
 import type { Run } from "./run.ts";
 
-const HAS_KEYS =
-  "ERR the format of a prefix is chosen before there are keys: those that are there would keep theirs";
+/** What has all members agree on a change. */
+export interface Agreeing {
+  /** What is in force. */
+  readonly configuration: Configuration;
+  /** The prefixes of which this node's own file says something else. */
+  differences(): string[];
+  /** `end` is told when it holds, or why it does not, as an error with its code; at once, or in a later turn. */
+  change(
+    edit: Edit,
+    timeoutMs: number,
+    end: (changed: { readonly epoch: number } | { readonly refusal: string }) => void,
+  ): void;
+}
 
-/** The words of a keyspace that are one of a few. */
-const CHOICES = {
-  xread: XREADS,
-  pubsub: PUBSUBS,
-  readLevel: LEVELS,
-  writeLevel: LEVELS,
-  writes: WRITES_AT,
-  pop: POPS,
-  forward: FORWARDS,
-} as const;
-const CHOSEN = Object.keys(CHOICES) as (keyof typeof CHOICES)[];
-
-/** What a prefix says that says nothing. */
-const NONE_OF_ITS_OWN: Required<KeyspacePolicy> = {
-  prefix: "",
-  conflict: "lww",
-  format: null,
-  ...PLAIN,
-};
+/** A change waits for every member; longer when AA.DO TIMEOUT says so. */
+const CHANGE_WITHIN_MS = 10_000;
 
 function list(run: Run, _args: Args, reply: Reply): void {
   const keyspaces = run.keyspace.policies.list();
+  const differences = run.register?.differences() ?? [];
+  const configuration = run.register?.configuration ?? [];
   reply.array(keyspaces.length);
   for (const keyspace of keyspaces) {
-    const { prefix, conflict, format, home } = keyspace;
-    reply.map(5 + CHOSEN.length);
+    const { prefix, conflict, format, home, since, fence } = keyspace;
+    reply.map(8 + CHOSEN.length);
     reply.text("prefix");
     reply.text(prefix);
     reply.text("conflict");
@@ -67,10 +52,26 @@ function list(run: Run, _args: Args, reply: Reply): void {
       reply.text(keyspace[name]);
     }
     reply.text("home");
-    reply.text(run.homes.regionOf(prefix, home));
+    reply.text(run.homes.regionOf({ name: prefix, home, fence }));
     reply.text("conflicts");
     reply.int(run.write.conflicts.seen.get(prefix) ?? 0);
+    reply.text("since");
+    reply.int(since);
+    reply.text("changing");
+    reply.text(changing(configuration, prefix));
+    reply.text("file");
+    reply.text(differences.includes(prefix) ? "differs" : "");
   }
+}
+
+/** What a keyspace is to say once nobody writes its keys; empty when it does not change. */
+function changing(configuration: Configuration, prefix: string): string {
+  const change = configuration.find((one) => one.prefix === prefix)?.change ?? null;
+  if (change === null) return "";
+  if (change.words === null) return "removed";
+  return Object.entries(change.words)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
 }
 
 function replyFormat(format: Format | null, reply: Reply): void {
@@ -79,45 +80,78 @@ function replyFormat(format: Format | null, reply: Reply): void {
 }
 
 function set(run: Run, args: Args, reply: Reply): void {
-  const { policies } = run.keyspace;
-  const prefix = args.text(2);
-  const before = policies.list().find((keyspace) => keyspace.prefix === prefix);
-  const { prefix: _, conflict, format: kept, ...rest } = before ?? NONE_OF_ITS_OWN;
-  let policy: Policy = conflict;
-  let format: Format | null = kept;
-  let more: Required<More> = rest;
+  const words: Record<string, string> = {};
   for (let i = 3; i < args.count; i += 2) {
     if (i + 1 === args.count) return reply.error(SYNTAX);
-    const word = args.text(i + 1).toLowerCase();
-    const choice = CHOSEN.find((name) => args.is(i, name.toUpperCase()));
-    if (choice !== undefined) {
-      const known: readonly string[] = CHOICES[choice];
-      const named = known.find((one) => one.toLowerCase() === word);
-      if (named === undefined)
-        return reply.error(`ERR ${choice.toLowerCase()} is one of ${known.join(", ")}`);
-      more = { ...more, [choice]: named };
-    } else if (args.is(i, "HOME")) {
-      const { regions } = run.homes;
-      if (!regions.includes(word)) return reply.error(noRegion(word, regions));
-      more = { ...more, home: word };
-    } else if (args.is(i, "CONFLICT")) {
-      const named = policyOf(run, args.text(i + 1));
-      if (named === null) {
-        const known = [...POLICIES, ...policies.resolvers.keys()];
-        return reply.error(`ERR a conflict policy is one of ${known.join(", ")}`);
-      }
-      policy = named;
-    } else if (args.is(i, "FORMAT")) {
-      const named = FORMATS.find((name) => name === word) ?? null;
-      if (named === null && word !== "plain")
-        return reply.error(`ERR a format is one of plain, ${FORMATS.join(", ")}`);
-      format = named;
-    } else return reply.error(SYNTAX);
+    const read = readWord(run, args.text(i), args.text(i + 1));
+    if ("problem" in read) return reply.error(read.problem);
+    words[read.name] = read.value;
   }
-  if (format !== kept && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  policies.set(prefix, policy, format, more);
-  dirty(run, prefix);
-  reply.ok();
+  agree(run, { prefix: args.text(2), words }, reply, (agreed) => agreed.ok());
+}
+
+/** One setting of a keyspace as it is agreed on: empty for what is as everywhere. */
+export function readWord(
+  run: Run,
+  name: string,
+  text: string,
+): { readonly name: string; readonly value: string } | { readonly problem: string } {
+  const wanted = name.toLowerCase();
+  const word = text.toLowerCase();
+  const choice = CHOSEN.find((one) => one.toLowerCase() === wanted);
+  if (choice !== undefined) {
+    const known: readonly string[] = CHOICES[choice];
+    const value = known.find((one) => one.toLowerCase() === word);
+    if (value === undefined) return { problem: `ERR ${wanted} is one of ${known.join(", ")}` };
+    return { name: choice, value: value === PLAIN[choice] ? "" : value };
+  }
+  if (wanted === "home") {
+    const { regions } = run.homes;
+    if (word !== "" && !regions.includes(word)) return { problem: noRegion(word, regions) };
+    return { name: wanted, value: word };
+  }
+  if (wanted === "conflict") {
+    const { resolvers } = run.keyspace.policies;
+    const value = POLICIES.find((one) => one === word) ?? resolvers.get(text)?.name;
+    if (value === undefined) {
+      const known = [...POLICIES, ...resolvers.keys()];
+      return { problem: `ERR a conflict policy is one of ${known.join(", ")}` };
+    }
+    return { name: wanted, value: value === "lww" ? "" : value };
+  }
+  if (wanted === "format") {
+    const value = FORMATS.find((one) => one === word);
+    if (value === undefined && word !== "plain")
+      return { problem: `ERR a format is one of plain, ${FORMATS.join(", ")}` };
+    return { name: wanted, value: value ?? "" };
+  }
+  return { problem: SYNTAX };
+}
+
+/** Has a change agreed on; its client waits for that. */
+function agree(run: Run, edit: Edit, reply: Reply, agreed: (reply: Reply) => void): void {
+  const { session, register } = run;
+  if (register === null) return reply.error("ERR nothing is agreed on here");
+  const { resp } = session;
+  const muted = session.replies !== "on";
+  let isOver = false;
+  let waits = false;
+  register.change(edit, session.said?.timeoutMs ?? CHANGE_WITHIN_MS, (changed) => {
+    isOver = true;
+    const to = waits ? new Reply() : reply;
+    to.resp = resp;
+    if ("refusal" in changed) to.error(changed.refusal);
+    else agreed(to);
+    if (waits)
+      run.blocking.answers.push({
+        session,
+        bytes: muted ? Buffer.alloc(0) : to.sink.copy(),
+        seq: 0,
+        wrote: false,
+      });
+  });
+  waits = !isOver;
+  session.deciding ||= waits;
 }
 
 function noRegion(word: string, regions: readonly string[]): string {
@@ -135,80 +169,35 @@ function move(run: Run, args: Args, reply: Reply): void {
     return reply.error("ERR only a prefix with writes: home and a home can be moved");
   const owner = homes.ownerIn(region, prefix);
   if (owner === null) return reply.error(noRegion(region, homes.regions));
-  const before = homes.ownerIn(homes.regionOf(prefix, keyspace.home), prefix);
+  const before = homes.ownerIn(homes.regionOf({ ...keyspace, name: prefix }), prefix);
   if (isForced && before !== null && homes.isUp(before))
     return reply.error(
       `ERR ${before}, which owns the keys, can be reached: move them without FORCE`,
     );
   if (isForced && owner !== homes.me)
     return reply.error(`ERR only the new owner takes keys by force: ask ${owner}`);
-  if (owner !== before) homes.move(prefix, region);
+  if (owner !== before) homes.move(prefix, region, keyspace.fence);
   reply.ok();
-}
-
-/** Whether any key begins with a prefix, those that have expired included. */
-function holdsKeys({ keyspace }: Run, prefix: string): boolean {
-  const entry = new Entry();
-  const wanted = Buffer.from(prefix, "latin1");
-  let cursor = 0;
-  let found = false;
-  do
-    cursor = keyspace.walk(cursor, 1024, (table, at) => {
-      if (!keyspace.isOfClients(table)) return;
-      table.load(at, entry);
-      const { bytes, nameStart, nameEnd } = entry;
-      const end = Math.min(nameEnd, nameStart + wanted.length);
-      if (wanted.compare(bytes, nameStart, end) === 0) found = true;
-    });
-  while (cursor !== 0 && !found);
-  return found;
-}
-
-/** The policy of a name, or the resolver if the configuration names that module; null when there is none. */
-function policyOf(run: Run, word: string): Policy | null {
-  const known = POLICIES.find((name) => name === word.toLowerCase());
-  return known ?? run.keyspace.policies.resolvers.get(word) ?? null;
 }
 
 function remove(run: Run, args: Args, reply: Reply): void {
   const prefix = args.text(2);
-  const { policies } = run.keyspace;
-  const format = policies.list().find((keyspace) => keyspace.prefix === prefix)?.format ?? null;
-  if (format !== null && holdsKeys(run, prefix)) return reply.error(HAS_KEYS);
-  const wasThere = policies.delete(prefix);
-  if (wasThere) dirty(run, prefix);
-  reply.int(wasThere ? 1 : 0);
-}
-
-/** What somebody watches may read otherwise now. */
-function dirty(run: Run, prefix: string): void {
-  for (const [name, sessions] of run.watchers)
-    if (name.startsWith(prefix, name.indexOf(":") + 1))
-      for (const session of sessions) session.dirty = true;
+  const wasThere = run.keyspace.policies.list().some((keyspace) => keyspace.prefix === prefix);
+  if (!wasThere) return reply.int(0);
+  agree(run, { prefix, words: null }, reply, (agreed) => agreed.int(1));
 }
 
 function explain(run: Run, args: Args, reply: Reply): void {
-  const { bytes, start, end } = run.look(args, 2);
-  const { policies } = run.keyspace;
-  const { writes, pop } = policies.find(bytes, start, end) ?? PLAIN;
-  reply.map(9);
+  const { db, bytes, start, end } = run.look(args, 2);
+  const explained = Object.entries(explainKey(run, db, bytes.subarray(start, end)));
+  reply.map(1 + explained.length);
   reply.text("key");
   reply.bulk(bytes, start, end);
-  reply.text("prefix");
-  reply.text(policies.prefixOf(bytes, start, end));
-  reply.text("conflict");
-  reply.text(policyName(policies.of(bytes, start, end)));
-  replyFormat(policies.formatOf(bytes, start, end), reply);
-  reply.text("xread");
-  reply.text(policies.xreadOf(bytes, start, end));
-  reply.text("pubsub");
-  reply.text(policies.isGlobal(bytes.subarray(start, end)) ? "global" : "local");
-  reply.text("writes");
-  reply.text(writes);
-  reply.text("pop");
-  reply.text(pop);
-  reply.text("owner");
-  reply.text(run.homes.ownerOf(args, 2));
+  for (const [name, value] of explained) {
+    reply.text(name);
+    if (typeof value === "number") reply.int(value);
+    else reply.text(value);
+  }
 }
 
 const common = {
@@ -219,6 +208,7 @@ const common = {
   complexity: "O(N) for N keyspaces",
 } as const;
 const admin = ["admin", "noscript", "loading", "stale"] as const;
+const changes = ["admin", "noscript", "no_multi"] as const;
 
 /** AA.KEYSPACE. */
 export const keyspaceCommands: readonly Command[] = [
@@ -227,7 +217,8 @@ export const keyspaceCommands: readonly Command[] = [
       name: "aa.keyspace",
       group: "atoll",
       since: "0.1.0",
-      summary: "How keys with a prefix are kept, and conflicts resolved, on this node",
+      summary:
+        "How keys with a prefix are kept, written, and conflicts resolved, in the whole cluster",
     },
     [
       {
@@ -242,19 +233,21 @@ export const keyspaceCommands: readonly Command[] = [
         ...common,
         name: "set",
         arity: -5,
-        flags: admin,
+        flags: changes,
         usage:
-          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [WRITES (LOCAL|HOME)] [HOME <region>] [POP (LOCAL|OWNER)] [FORWARD (YES|NO)] [READLEVEL <level>] [WRITELEVEL <level>]",
-        summary: "Sets policy and format of a prefix on this node, until it stops",
+          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [WRITES (LOCAL|HOME|GLOBAL)] [HOME <region>] [POP (LOCAL|OWNER)] [FORWARD (YES|NO)] [READLEVEL <level>] [WRITELEVEL <level>]",
+        complexity: "O(N) for N keyspaces; a change of who writes waits for every member",
+        summary: "Sets what holds for the keys of a prefix, everywhere, once all members agree",
         run: set,
       },
       {
         ...common,
         name: "del",
         arity: 3,
-        flags: admin,
+        flags: changes,
         usage: "<prefix>",
-        summary: "Takes the policy of a prefix away, on this node, until it stops",
+        complexity: "O(N) for N keyspaces; a change of who writes waits for every member",
+        summary: "Takes the keyspace of a prefix away, everywhere, once all members agree",
         run: remove,
       },
       {
@@ -279,7 +272,8 @@ export const keyspaceCommands: readonly Command[] = [
         keys: [2, 2, 1],
         keyFlags: ["RO"],
         usage: "<key>",
-        summary: "Tells which policy and format hold for a key, by which prefix, and who owns it",
+        summary:
+          "Tells which keyspace governs a key, what it says, why, since which epoch, and who owns the key",
         run: explain,
       },
     ],

@@ -19,6 +19,7 @@ import { argsOf } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { execute } from "./dispatch.ts";
 import { idlePort } from "./idle-port.ts";
+import { LoneRegister } from "./lone-register.suite.ts";
 import { Run } from "./run.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 import { Session } from "./session.ts";
@@ -55,6 +56,7 @@ export class Region {
     const writer = new Writer(applier, this.#clock, applied, this.#records, lineage);
     this.#run = new Run(keyspace, writer, { ...defaultSettings, ...settings }, port, 42);
     this.#run.scriptEngine = scripting;
+    this.#run.register = new LoneRegister(this.#run);
     this.name = name;
     this.#session = this.#connect();
   }

@@ -38,6 +38,7 @@ import { SlowLog } from "./slow-log.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { eventClass } from "./event-classes.ts";
 import { Tracking } from "./tracking.ts";
+import type { Agreeing } from "./keyspaces.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 
@@ -153,6 +154,8 @@ export class Run {
   readonly scriptRun: ScriptRun;
   /** What takes commands on strong keys; null where there can be none. */
   strong: StrongCalls | null = null;
+  /** What has all members agree on keyspaces; null where nothing does. */
+  register: Agreeing | null = null;
   /** The version of the strong key on whose value a command runs; null where it runs on data. */
   strongVersion: number | null = null;
   /** Clients whose command waits for a key. */
@@ -298,6 +301,14 @@ export class Run {
     const { slowlogSlowerThanMicros: slower, latencyThresholdMs: threshold } = this.settings;
     const latency = threshold === 0 ? Infinity : threshold * 1000;
     return slower < 0 || slower > latency ? latency : slower;
+  }
+
+  /** What somebody watches, or has at hand, may read otherwise now: what holds for a prefix has changed. */
+  changed(prefix: string): void {
+    for (const [name, sessions] of this.watchers)
+      if (name.startsWith(prefix, name.indexOf(":") + 1))
+        for (const session of sessions) session.dirty = true;
+    if (this.tracking.clients > 0) this.tracking.flushed();
   }
 
   /** A number in [0, 1), from a generator that the host seeded (xorshift32). */

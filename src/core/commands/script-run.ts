@@ -13,6 +13,7 @@ import { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, type CommandTable, GROWS, WRAPS, WRITES } from "./command-table.ts";
 import { OOM } from "./errors.ts";
+import { frozenKeyOf } from "./freezes.ts";
 import type { Run } from "./run.ts";
 import type { Outcome, Script, ScriptHost } from "./script-engine.ts";
 import type { ScriptFlag } from "./script-flags.ts";
@@ -156,6 +157,10 @@ export class ScriptRun implements ScriptHost {
     if (run.keyspace.policies.haveOwners) {
       const objection = run.homes.objection(entry, args);
       if (objection !== null) return `-${objection}`;
+    }
+    if (run.keyspace.policies.haveFrozen) {
+      const reason = frozenKeyOf(run, entry, args);
+      if (reason !== null) return `-${reason}`;
     }
     const writes = (entry.bits & WRITES) !== 0;
     if (this.#readOnly && (writes || entry.command.waitsWithWriters === true))

@@ -105,7 +105,19 @@ export const PLAIN: Required<More> = {
   forward: "yes",
 };
 
-export interface Keyspace extends Required<More> {
+/** How the cluster has come to a keyspace. */
+export interface Agreement {
+  /** The epoch of the cluster's configuration in which it became what it is; 0: it is from this node's own file. */
+  readonly since: number;
+  /** The epoch in which it was last decided who writes its keys: where a prefix was moved to before is of no account. */
+  readonly fence: number;
+  /** It takes no writes: who writes its keys, or how they are kept, is being changed. */
+  readonly frozen: boolean;
+}
+
+const NOT_AGREED: Agreement = { since: 0, fence: 0, frozen: false };
+
+export interface Keyspace extends Required<More>, Agreement {
   readonly prefix: Buffer;
   readonly name: string;
   readonly conflict: Policy;
@@ -137,6 +149,9 @@ export class Policies {
 
   /** Whether the keys of any keyspace are strong. */
   haveStrong = false;
+
+  /** Whether any keyspace takes no writes. */
+  haveFrozen = false;
 
   /** Whether a key is strong: most regions agree on each of its changes. */
   isStrong(bytes: Uint8Array, start: number, end: number): boolean {
@@ -201,14 +216,27 @@ export class Policies {
   }
 
   /** Every prefix, the longest first. */
-  list(): Required<KeyspacePolicy>[] {
+  list(): (Required<KeyspacePolicy> & Agreement)[] {
     return this.#keyspaces.map(({ name, ...rest }) => ({ ...rest, prefix: name }));
   }
 
-  set(name: string, conflict: Policy, format: Format | null = null, more: More = {}): void {
+  /** Only these keyspaces are there from now on; prefixes of one byte a character. */
+  become(keyspaces: readonly (KeyspacePolicy & Agreement)[]): void {
+    this.#keyspaces = [];
+    for (const { prefix, conflict, format, ...more } of keyspaces)
+      this.set(prefix, conflict, format, more);
+    this.#lookForMore();
+  }
+
+  set(
+    name: string,
+    conflict: Policy,
+    format: Format | null = null,
+    more: More & Partial<Agreement> = {},
+  ): void {
     this.delete(name);
     const prefix = Buffer.from(name, "latin1");
-    this.#keyspaces.push({ prefix, name, conflict, format, ...PLAIN, ...more });
+    this.#keyspaces.push({ prefix, name, conflict, format, ...PLAIN, ...NOT_AGREED, ...more });
     this.#keyspaces.sort((a, b) => b.prefix.length - a.prefix.length);
     this.#lookForMore();
   }
@@ -221,6 +249,7 @@ export class Policies {
       ({ writes, pop }) => writes === "home" || pop === "owner",
     );
     this.haveStrong = this.#keyspaces.some(({ writes }) => writes === "global");
+    this.haveFrozen = this.#keyspaces.some(({ frozen }) => frozen);
   }
 
   /** Whether the prefix was there. */

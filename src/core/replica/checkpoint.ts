@@ -364,7 +364,7 @@ export class CheckpointLoader {
     }
     if (parts === MEMBER_FLOORS) return this.#memberFloors(source);
     if (parts === LEARNED) {
-      this.#replica.strong.learned.take(db, name, readValue(source));
+      this.#replica.strong.learn(db, name, readValue(source));
       return;
     }
     if (parts === ACCEPTOR) return this.#replica.strong.acceptor.replay(source.view(), 0);

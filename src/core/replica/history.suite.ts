@@ -295,7 +295,10 @@ export class History {
       promiseTick: 0xffff,
       life: 1,
     };
-    members.report({ ...numbered, asked: 0, awaited: new Vector(0), heard: [] }, 0);
+    members.report(
+      { ...numbered, asked: 0, awaited: new Vector(0), heard: [], settledEpoch: 0 },
+      0,
+    );
     members.promote();
   }
 

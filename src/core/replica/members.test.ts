@@ -30,6 +30,7 @@ function report(member: string, version: number, applied: Vector, durable = appl
     asked: 0,
     awaited: new Vector(0),
     heard: [],
+    settledEpoch: 0,
   };
   return { member, version, applied, durable, ...says };
 }

@@ -38,6 +38,8 @@ export interface Report {
    * while it hears of one, the life of another process that reports under it: rivals.ts.
    */
   readonly heard: readonly Heard[];
+  /** The newest epoch of the configuration that it keeps to, whatever crashes: nothing that forbids is under way there. */
+  readonly settledEpoch: number;
 }
 
 export interface Heard {

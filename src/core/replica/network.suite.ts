@@ -175,6 +175,16 @@ export class Member {
     this.replica = replica;
   }
 
+  /** The process ends and comes back on the same disk. */
+  restart(): void {
+    for (const id of [...this.wires.keys()]) this.network.close(this, id);
+    const replica = replicaOf(this.name, 1, { ...this.more, life: (this.more.life ?? 1) + 10 });
+    for (const { block, to } of this.log) replica.replay(block, to);
+    replica.replayed();
+    replica.stored(this.log.at(-1)?.to ?? 0);
+    this.replica = replica;
+  }
+
   /** Everything on this disk is gone; the replica keeps its name and incarnation. */
   wipe(more: Partial<ReplicaOptions> = {}): void {
     for (const id of [...this.wires.keys()]) this.network.close(this, id);

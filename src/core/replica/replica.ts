@@ -200,13 +200,14 @@ export class Replica {
     this.run.homes.isUp = (member) => this.members.isUp(member, this.monoMs);
     this.run.pushes.abroad = (channel, message) => messages.publish(channel, message);
     const life = options.life ?? 1;
-    this.strong = new Strong(this, life, (link, type, body) =>
+    this.strong = new Strong(this, life, options.keyspaces, (link, type, body) =>
       this.exchange.send(link, type, body),
     );
     applier.onLearned = (place, value) => {
       const key = place.bytes.subarray(place.start, place.end);
-      if (this.strong.learned.take(place.db, key, value)) this.keyspace.touch(place);
+      if (this.strong.learn(place.db, key, value)) this.keyspace.touch(place);
     };
+    this.run.register = this.strong.register;
     this.run.strong = new StrongCalls(this.run, this.strong);
     this.rivals = new Rivals(life);
     this.index.begin(0, this.applied);
@@ -616,6 +617,7 @@ export class Replica {
         ...(this.exchange.joining.whole ? this.members.questions() : []),
         ...this.rivals.said(this.member, this.monoMs),
       ],
+      settledEpoch: this.strong.register.settledEpoch,
     };
   }
 

@@ -86,6 +86,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
         asked: i * 2 ** 41,
         awaited: vectorOf(durable),
         heard: vectors.slice(0, i).map((_, of) => ({ member: `m${of}`, asked: of * 2 ** 42 })),
+        settledEpoch: i * 2 ** 33,
       }));
       const said = { wallMs: 2 ** 47, sentMs: 1.25, echoMs: 0.5, heldMs: 3, reports };
       const lengths: number[] = [];
@@ -115,6 +116,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
           );
           assert.deepEqual(named(there, report.awaited), named(here, durable));
           assert.deepEqual([report.asked, report.heard], [reports[i]?.asked, reports[i]?.heard]);
+          assert.equal(report.settledEpoch, reports[i]?.settledEpoch);
         });
       }
       assert.ok((lengths[1] as number) < (lengths[0] as number));
@@ -162,6 +164,7 @@ test("mutated words are malformed or make sense; nothing else can come of them",
     asked: 7,
     awaited: applied,
     heard: [{ member: "c/1", asked: 3 }],
+    settledEpoch: 0,
   };
   words.writeAck(ack, new words.Numbering(sides().here), {
     wallMs: 1,

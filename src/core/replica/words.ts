@@ -162,6 +162,7 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
       sink.varint(asked);
     }
   }
+  for (const { settledEpoch } of ack.reports) sink.varint(settledEpoch);
 }
 
 export function readAck(source: Source, numbering: Numbering): Ack {
@@ -184,8 +185,17 @@ export function readAck(source: Source, numbering: Numbering): Ack {
       asked: source.varint(),
       awaited: numbering.readVector(source),
       heard: readHeard(source),
+      settledEpoch: 0,
     });
-  return { wallMs, sentMs, echoMs, heldMs, reports };
+  // Those who know of no epochs end here.
+  const settled = source.left > 0 ? reports.map(() => source.varint()) : [];
+  return {
+    wallMs,
+    sentMs,
+    echoMs,
+    heldMs,
+    reports: reports.map((report, i) => ({ ...report, settledEpoch: settled[i] ?? 0 })),
+  };
 }
 
 function readMet(source: Source, numbering: Numbering): number[] {

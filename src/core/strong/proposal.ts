@@ -114,6 +114,12 @@ export class Proposal {
     return this.#phase === "idle";
   }
 
+  /** Whether it may change the key: a command that does not only read is under way, or waits. */
+  get changes(): boolean {
+    const changes = (request: Request | null): boolean => request?.reads === false;
+    return this.#attempted || this.#queue.some(changes) || this.#batch.some(changes);
+  }
+
   /** The question under way, or the last one. */
   get question(): number {
     return this.#id;

@@ -8,6 +8,7 @@
  */
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
+import type { KeyspacePolicy } from "../crdt/policy.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
@@ -16,7 +17,9 @@ import { Acceptor, type Kept, type Verdict } from "./acceptor.ts";
 import type { Ballot } from "./ballot.ts";
 import { Electorate } from "./electorate.ts";
 import { Learned } from "./learned.ts";
+import { REGISTER_DB } from "./configuration.ts";
 import { Proposal, type ProposalHost, type Request } from "./proposal.ts";
+import { Register } from "./register.ts";
 import type { StrongState, StrongValue } from "./strong-state.ts";
 import { decodeState } from "./strong-state.ts";
 import * as words from "./strong-words.ts";
@@ -49,6 +52,7 @@ export class Strong implements ProposalHost {
   electorate: Electorate;
   readonly acceptor = new Acceptor();
   readonly learned = new Learned();
+  readonly register: Register;
   readonly life: number;
   readonly member: string;
   readonly #replica: Replica;
@@ -80,12 +84,14 @@ export class Strong implements ProposalHost {
   constructor(
     replica: Replica,
     life: number,
+    keyspaces: readonly KeyspacePolicy[],
     send: (link: Link, type: number, body: Buffer) => void,
   ) {
     this.#replica = replica;
     this.#send = send;
     this.life = life;
     this.member = replica.member;
+    this.register = new Register(replica, this, keyspaces);
     // Who joins or leaves meanwhile changes no quorum: one of the new list might miss what one of the old list has decided.
     this.electorate = new Electorate(replica.member, replica.roster.configured);
     this.#beginning = new Beginning(
@@ -166,6 +172,26 @@ export class Strong implements ProposalHost {
     this.counts.decided++;
     if (version > (this.learned.find(db, key)?.version ?? 0))
       this.#decided.push({ db, key, value: { version, value, deadline } });
+  }
+
+  /** What was decided is heard of; whether a key of clients has changed by that. Throws `Malformed` when it makes no sense. */
+  learn(db: number, key: Buffer, value: StrongValue): boolean {
+    if (!this.learned.take(db, key, value)) return false;
+    if (db !== REGISTER_DB) return true;
+    this.register.follow(value);
+    return false;
+  }
+
+  /** Whether nothing is under way any more that could change keys of these, and all that was accepted of them was heard to be decided. */
+  isSettled(isMeant: (key: Buffer) => boolean): boolean {
+    for (const { changes, key } of this.#active) if (changes && isMeant(key)) return false;
+    for (const name of this.#unlearned.keys()) {
+      const kept = this.acceptor.find(name);
+      if (kept?.state == null || !isMeant(kept.key)) continue;
+      const learned = this.learned.find(kept.db, kept.key);
+      if (decodeState(kept.state).version > (learned?.version ?? 0)) return false;
+    }
+    return true;
   }
 
   // ── commands ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -386,6 +412,7 @@ export class Strong implements ProposalHost {
       this.#beginning.tick(this.nowMs, monoMs);
     }
     for (const proposal of this.#active) proposal.tick();
+    this.register.tick();
     if (monoMs - this.#caredMs < CARE_EVERY_MS) return;
     this.#caredMs = monoMs;
     this.#collect();
