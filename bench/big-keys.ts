@@ -1,7 +1,8 @@
 /**
  * BigKeys: how long the longest turn is while keys of a million elements are written, read, removed and replicated.
  *
- *   two regions, a key of each type; each command is repeated; the longest turn of own processor time, here and at the peer
+ *   two regions, a key of each type; it is filled by pipelines of commands of 1, 100 and 1,000 elements; each command is repeated;
+ *   the longest turn of own processor time, here and at the peer
  *
  * Invariant: figures are processor time of the node's own thread, so company on the machine does not change them; what is slow in O(N)
  * by its nature (reading all of a million) is not asked.
@@ -21,6 +22,13 @@ const LIMIT_MS = 5;
 const ELEMENTS = 1_000_000;
 const REPEATS = 40;
 
+/** How a key is filled: so many commands are sent at once, of so many elements each, for a share of the whole. */
+const FILLS = [
+  { commands: 2_000, elements: 1, share: 0.2 },
+  { commands: 20, elements: 100, share: 0.4 },
+  { commands: 4, elements: 1_000, share: 0.4 },
+] as const;
+
 interface Cell {
   type: string;
   command: string;
@@ -31,19 +39,22 @@ interface Cell {
 
 interface Type {
   name: string;
-  /** Adds elements `from … from + 100`. */
-  fill: (from: number) => (string | number)[];
+  /** Adds elements `from … from + count`. */
+  fill: (from: number, count: number) => (string | number)[];
   commands: (i: number) => (string | number)[][];
 }
 
-const upTo = (from: number, each: (i: number) => (string | number)[]): (string | number)[] =>
-  Array.from({ length: 100 }, (_, i) => each(from + i)).flat();
+const upTo = (
+  from: number,
+  count: number,
+  each: (i: number) => (string | number)[],
+): (string | number)[] => Array.from({ length: count }, (_, i) => each(from + i)).flat();
 const some = (i: number): number => (i * 7919) % ELEMENTS;
 
 const types: readonly Type[] = [
   {
     name: "set",
-    fill: (from) => ["SADD", "set", ...upTo(from, (i) => [`member:${i}`])],
+    fill: (from, count) => ["SADD", "set", ...upTo(from, count, (i) => [`member:${i}`])],
     commands: (i) => [
       ["SADD", "set", `new:${i}`],
       ["SREM", "set", `member:${some(i)}`],
@@ -59,7 +70,11 @@ const types: readonly Type[] = [
   },
   {
     name: "hash",
-    fill: (from) => ["HSET", "hash", ...upTo(from, (i) => [`field:${i}`, `value:${i}`])],
+    fill: (from, count) => [
+      "HSET",
+      "hash",
+      ...upTo(from, count, (i) => [`field:${i}`, `value:${i}`]),
+    ],
     commands: (i) => [
       ["HSET", "hash", `new:${i}`, i],
       ["HDEL", "hash", `field:${some(i)}`],
@@ -73,7 +88,7 @@ const types: readonly Type[] = [
   },
   {
     name: "list",
-    fill: (from) => ["RPUSH", "list", ...upTo(from, (i) => [`element:${i}`])],
+    fill: (from, count) => ["RPUSH", "list", ...upTo(from, count, (i) => [`element:${i}`])],
     commands: (i) => [
       ["RPUSH", "list", `new:${i}`],
       ["LPUSH", "list", `new:${i}`],
@@ -89,7 +104,11 @@ const types: readonly Type[] = [
   },
   {
     name: "sorted set",
-    fill: (from) => ["ZADD", "zset", ...upTo(from, (i) => [(i * 31) % 1_000, `member:${i}`])],
+    fill: (from, count) => [
+      "ZADD",
+      "zset",
+      ...upTo(from, count, (i) => [(i * 31) % 1_000, `member:${i}`]),
+    ],
     commands: (i) => [
       ["ZADD", "zset", i, `new:${i}`],
       ["ZINCRBY", "zset", 5, `member:${some(i)}`],
@@ -162,9 +181,17 @@ export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cel
         note(`${type.name} ${command}: ${ownMs.toFixed(1)} ms, peer ${peerMs.toFixed(1)} ms`);
       };
       await measure();
-      for (let from = 0; from < elements; from += 2_000)
-        await here.pipeline(Array.from({ length: 20 }, (_, i) => type.fill(from + i * 100)));
-      await add(`filling, 100 a command`);
+      let filled = 0;
+      for (const fill of FILLS) {
+        const until = filled + fill.share * elements;
+        while (filled < until) {
+          const pipeline: (string | number)[][] = [];
+          for (let i = 0; i < fill.commands; i++, filled += fill.elements)
+            pipeline.push(type.fill(filled, fill.elements));
+          await here.pipeline(pipeline);
+        }
+        await add(`filling, ${fill.commands} commands of ${fill.elements} at once`);
+      }
       const commands = type.commands(0).length;
       for (let n = 0; n < commands; n++) {
         let name = "";
@@ -176,11 +203,10 @@ export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cel
         }
         await add(name);
       }
-      const key = type.fill(0)[1] as string;
+      const key = type.fill(0, 1)[1] as string;
       // The peer adds meanwhile: what the removal had not seen must survive it.
       const adding = (async () => {
-        for (let i = 0; i < 200; i++)
-          await there.call(...type.fill(elements + i * 100).slice(0, 4));
+        for (let i = 0; i < 200; i++) await there.call(...type.fill(elements + i, 1));
       })();
       await here.call("DEL", key);
       await adding;

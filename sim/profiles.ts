@@ -26,6 +26,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["crash", "slow-disk"],
     fixed: { durability: "local", depth: 4 },
   },
+  /** Turns that hold next to nothing, so that clients and peers go on in the next one all the time. */
+  turns: {
+    kinds: ["set", "get", "sadd", "total", "echo", "del"],
+    faults: ["cut", "crash"],
+    fixed: { durability: "local", depth: 4, turnSteps: 10 },
+  },
   /** Counters that are removed while disks store slowly and machines crash. */
   "counters, crashes": {
     kinds: ["incr", "del"],

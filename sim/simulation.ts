@@ -124,6 +124,7 @@ export class Simulation {
       const skew = new Chance(plan.seed, `skew ${member}`);
       machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
       machine.clock.offsetMs = machine.clock.skewMs;
+      machine.turnSteps = plan.turnSteps;
       machine.diskModel.syncUs = plan.syncUs;
       machine.diskModel.jitterUs = plan.syncUs;
       machine.diskModel.segmentBytes = plan.segmentBytes;

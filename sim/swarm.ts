@@ -6,6 +6,7 @@
  *
  * Invariant: a plan is plain data and a function of the seed; whoever shrinks it leaves entries out.
  */
+import { TURN_STEPS } from "../src/host/turn.ts";
 import { STRONG_KINDS } from "./judge/strong-keys.ts";
 import { Chance } from "./world/chance.ts";
 import { type FaultKind, FAULTS } from "./world/faults.ts";
@@ -42,6 +43,8 @@ export interface Plan {
   readonly rate: number;
   readonly windowBytes: number;
   readonly syncUs: number;
+  /** How much a turn of a node holds: mostly what is usual, which hardly any turn here comes to. */
+  readonly turnSteps: number;
   readonly segmentBytes: number;
   readonly checkpointBytes: number;
   readonly minRetainMs: number;
@@ -99,6 +102,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     rate: chance.is(0.8) ? 0 : chance.magnitude(200, 5_000),
     windowBytes: chance.pick([8 << 20, 8 << 20, 1 << 14]),
     syncUs: chance.magnitude(100, 10_000),
+    turnSteps: new Chance(seed, "turns").pick([TURN_STEPS, TURN_STEPS, TURN_STEPS, 60, 10, 1]),
     segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),

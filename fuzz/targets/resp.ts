@@ -14,6 +14,7 @@ import { Replica } from "../../src/core/replica/replica.ts";
 import type { Args } from "../../src/core/wire/args.ts";
 import type { Reply } from "../../src/core/wire/reply.ts";
 import { Clients } from "../../src/host/clients.ts";
+import { Turn } from "../../src/host/turn.ts";
 import type { Client, ClientOutput } from "../../src/host/ports/clients.ts";
 import type { Chance } from "../../sim/world/chance.ts";
 import { frameEnd } from "../../test/support/resp.ts";
@@ -182,6 +183,7 @@ class World {
       settings: this.settings,
       beginTurn: () => this.replica.begin(this.nowMs, this.nowMs, this.nowMs),
       turnEnded: () => {},
+      turn: new Turn(() => 0, 1),
       congested: () => false,
       clientCutOff: () => {},
     });

@@ -43,6 +43,20 @@ export const MUTANTS: readonly Mutant[] = [
     put: "return this.index.end;",
   },
   {
+    name: "what comes when a turn is full is dropped",
+    profile: "turns",
+    file: "host/clients.ts",
+    find: "this.#waitForTurn();\n      return start;",
+    put: "this.#waitForTurn();\n      return end;",
+  },
+  {
+    name: "who waits for the next turn is forgotten",
+    profile: "turns",
+    file: "host/turn.ts",
+    find: "next.goOn();",
+    put: "",
+  },
+  {
     name: "records are applied in the order of their origin, whatever they depend on",
     profile: "links",
     file: "core/replica/record.ts",
@@ -277,8 +291,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a gap is passed over",
     profile: "disks",
     file: "core/replica/delivery.ts",
-    find: "else if (this.waiting.has(origin) || seq > expected) {",
-    put: "else if (this.waiting.has(origin)) {",
+    find: "seq > expected || this.#isFull()",
+    put: "this.#isFull()",
   },
   {
     name: "a cursor moves before what it points at is applied",

@@ -81,6 +81,8 @@ export class Machine implements Owner {
     frozenMs: null,
   };
   readonly diskModel: DiskModel = { syncUs: 500, jitterUs: 500, segmentBytes: 64 << 10 };
+  /** How much a turn of its process holds. */
+  turnSteps = 0;
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
   readonly #trace: Trace;
@@ -375,6 +377,7 @@ export class Machine implements Owner {
       },
       version: "0.0.0",
       pid: 1,
+      turnSteps: this.turnSteps,
       wallMs: () => this.#readWallMs(),
       monoMs: () => this.monoMs(),
       random: () => chance.u32(),

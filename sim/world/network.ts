@@ -285,6 +285,8 @@ export class End implements Connection {
   flips: Harm | null = null;
   /** Reads bytes once one of them was not what was sent. */
   #decoder: FrameDecoder | null = null;
+  /** Frames that have come while its node wants none; null while it wants them. */
+  #unwanted: (() => void)[] | null = null;
 
   constructor(network: Network, link: Link, side: 0 | 1, dialled: string | null) {
     this.#network = network;
@@ -411,13 +413,27 @@ export class End implements Connection {
   #receive(from: End, frame: Held): void {
     const { machine } = this;
     if (!this.open || machine.state !== "up") return;
+    if (this.#unwanted !== null) {
+      this.#unwanted.push(() => this.#receive(from, frame));
+      return;
+    }
     this.#network.timeline.events++;
     const deliver = (type: number, body: Buffer): void =>
-      machine.act(() => machine.node?.peers.onFrame(this, type, body));
+      machine.act(() => {
+        if (machine.node?.peers.onFrame(this, type, body) === false) this.#unwanted ??= [];
+      });
     if (from.flips === null && this.#decoder === null) deliver(frame.type, frame.body);
     else this.#decode(from, frame, deliver);
     // Whoever kept a view of it finds out.
     frame.body.fill(0xdb);
+  }
+
+  resume(): void {
+    this.#network.timeline.after(0, "frames go on", this.machine, () => {
+      const frames = this.#unwanted ?? [];
+      this.#unwanted = null;
+      for (const arrive of frames) arrive();
+    });
   }
 
   /** The connection's bytes are not what was sent: read them as the transport does. */

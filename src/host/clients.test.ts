@@ -6,6 +6,7 @@ import { Vector } from "../core/clock/vector.ts";
 import { Replica } from "../core/replica/replica.ts";
 import { Clients } from "./clients.ts";
 import type { ClientOutput } from "./ports/clients.ts";
+import { Turn } from "./turn.ts";
 
 /** A client's connection that remembers what was done to it. */
 class FakeOutput implements ClientOutput {
@@ -48,7 +49,11 @@ class FakeOutput implements ClientOutput {
   }
 }
 
-function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/1"]) {
+function setup(
+  settings: Partial<typeof defaultSettings> = {},
+  members = ["here/1"],
+  turnSteps = Infinity,
+) {
   const all = { ...defaultSettings, ...settings };
   const replica = new Replica({
     origin: { member: "here/1", incarnation: "\0\0\0\0\0\0\0\x01" },
@@ -83,6 +88,7 @@ function setup(settings: Partial<typeof defaultSettings> = {}, members = ["here/
     behind: false,
     beginTurn: () => replica.begin(nowMs, nowMs, nowMs),
     turnEnded: () => {},
+    turn: new Turn(() => replica.keyspace.heap.steps, turnSteps),
     congested: () => host.behind,
     cutOff: [] as string[],
     clientCutOff: (client: string, reason: string) =>
@@ -605,4 +611,45 @@ test("a client that goes while it waits is forgotten", () => {
   client?.closed();
   assert.equal(host.replica.waits.count, 0);
   hears("there/1", 1);
+});
+
+test("what a turn does not hold goes on in the next one, whoever waited longest first, and replies stay in order", () => {
+  const { host, connect } = setup({ protectedMode: false }, ["here/1"], 40);
+  const pipeline = Array.from({ length: 10 }, (_, i) => `ECHO ${i}\r\n`).join("");
+  const [many, other] = [connect(), connect()];
+  const used = many.send(pipeline);
+  // A command of two words takes four steps.
+  assert.equal(many.output.take(), Array.from({ length: 10 }, (_, i) => `$1\r\n${i}\r\n`).join(""));
+  assert.equal(used, pipeline.length, "that was all of it, so it does not wait");
+  assert.equal(many.output.paused, false);
+  assert.equal(other.send("PING\r\n"), 0, "nothing more is taken");
+  assert.equal(other.output.paused, true);
+  assert.equal(many.send(pipeline), 0);
+  host.turn.end();
+  host.turn.goOn();
+  assert.deepEqual([other.output.paused, many.output.paused], [false, false]);
+  assert.equal(other.send("PING\r\nPING\r\n"), 12);
+  const part = many.send(pipeline);
+  assert.ok(part > 0 && part < pipeline.length, "the turn has room for a part");
+  assert.equal(many.output.paused, true);
+  assert.equal(connect().send("PING\r\n"), 0);
+  host.turn.end();
+  host.turn.goOn();
+  assert.equal(many.send(pipeline.slice(part)), pipeline.length - part);
+  assert.equal(many.output.take(), Array.from({ length: 10 }, (_, i) => `$1\r\n${i}\r\n`).join(""));
+  assert.equal(host.turn.longest, 42, "the command that fills it is done");
+});
+
+test("who waits for the disk does not go on with the next turn", () => {
+  const { host, clients, connect } = setup({}, ["here/1"], 4);
+  const { output, send } = connect();
+  host.behind = true;
+  send("PING\r\nPING\r\nPING\r\nPING\r\n");
+  assert.equal(output.paused, true);
+  host.turn.end();
+  host.turn.goOn();
+  assert.equal(output.paused, true);
+  host.behind = false;
+  clients.wake();
+  assert.equal(output.paused, false);
 });

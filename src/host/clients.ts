@@ -21,6 +21,7 @@ import { Reply } from "../core/wire/reply.ts";
 import { INCOMPLETE, PROTOCOL_ERROR, RESP_LIMITS, RespParser } from "../core/wire/resp.ts";
 import { ClientMemory } from "./client-memory.ts";
 import type { Client, ClientOutput, ClientService } from "./ports/clients.ts";
+import type { Turn, Waiting } from "./turn.ts";
 
 /** What clients need of the node. */
 export interface ClientsHost {
@@ -30,6 +31,8 @@ export interface ClientsHost {
   beginTurn(): void;
   /** Something may have been written: it goes to the log soon. */
   turnEnded(): void;
+  /** Who has more to do than it holds goes on in the next one. */
+  readonly turn: Turn;
   /** More waits for the disk than may: no client is read from until it has caught up. */
   congested(): boolean;
   /** A client, as CLIENT LIST shows it, was cut off, and why. */
@@ -171,6 +174,7 @@ export class Clients implements ClientService {
     const { run } = this.#host.replica;
     this.#waiting.delete(client);
     this.#congested.delete(client);
+    this.#host.turn.leave(client);
     run.blocking.leave(client.session);
     run.waits.leave(client.session.id);
     leaveTransaction(run, client.session);
@@ -226,6 +230,11 @@ export class Clients implements ClientService {
   wait(client: NodeClient, untilMs: number): void {
     this.#waiting.set(client, untilMs);
     client.output.pause();
+  }
+
+  /** Whether a client waits for the disk or for a time: it is resumed then. */
+  isHeldUp(client: NodeClient): boolean {
+    return this.#congested.has(client) || this.#waiting.has(client);
   }
 
   /** Lets clients go on whose time has come, or whose pause was ended; the node calls it every tick. */
@@ -436,7 +445,7 @@ export class Clients implements ClientService {
   }
 }
 
-class NodeClient implements ServedClient {
+class NodeClient implements ServedClient, Waiting {
   readonly session: Session;
   readonly output: ClientOutput;
   readonly #clients: Clients;
@@ -497,6 +506,10 @@ class NodeClient implements ServedClient {
       this.output.pause();
       return start;
     }
+    if (this.#host.turn.isFull) {
+      this.#waitForTurn();
+      return start;
+    }
     this.unread(end - start);
     if (this.ending) return end;
     this.#host.beginTurn();
@@ -553,6 +566,10 @@ class NodeClient implements ServedClient {
         if (this.ending || this.output.queuedBytes > REPLY_FLUSH_BYTES) break;
         if (this.#clients.congested) break;
       }
+      if (at < end && this.#host.turn.isFull) {
+        this.#waitForTurn();
+        break;
+      }
     }
     if (reply.sink.length > 0) this.#clients.deliver(this, reply.sink.view(), hold);
     this.unread(end - at);
@@ -560,6 +577,16 @@ class NodeClient implements ServedClient {
     else this.#clients.slow(this);
     this.#host.turnEnded();
     return at;
+  }
+
+  /** The turn is full: it goes on in the next one. */
+  #waitForTurn(): void {
+    this.output.pause();
+    this.#host.turn.later(this);
+  }
+
+  goOn(): void {
+    if (!this.gone && !this.#clients.isHeldUp(this)) this.output.resume();
   }
 
   /** Delivers what was answered so far, and the reply from `mark` on, which waits for other members. Nothing is left to hold. */

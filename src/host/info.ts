@@ -79,6 +79,7 @@ const sections: Record<string, Section> = {
     ["total_connections_received", s.clients.received],
     ["total_commands_processed", s.commands.reduce((sum, c) => sum + c.calls, 0)],
     ["instantaneous_ops_per_sec", s.operationsPerSecond],
+    ["turn_steps_max", s.turnStepsMax],
     ["rejected_connections", s.clients.refused],
     ["expired_keys", s.expired],
     ["evicted_keys", s.evicted],

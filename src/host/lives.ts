@@ -82,8 +82,8 @@ export class Lives implements ClientService, TransportEvents, AsyncDisposable {
     else this.#node.peers.onOpen(connection);
   }
 
-  onFrame(connection: Connection, type: number, body: Buffer): void {
-    if (!this.#between) this.#node.peers.onFrame(connection, type, body);
+  onFrame(connection: Connection, type: number, body: Buffer): boolean {
+    return this.#between || this.#node.peers.onFrame(connection, type, body);
   }
 
   onWritable(connection: Connection): void {

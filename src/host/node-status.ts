@@ -40,6 +40,7 @@ export interface StatusSources {
   readonly verify: NodeStatus["verify"];
   readonly reason: string | null;
   readonly operationsPerSecond: number;
+  readonly turnStepsMax: number;
   readonly startedMs: number;
   /** The monotonic clock now. */
   readonly monoMs: number;
@@ -110,6 +111,7 @@ export function statusOf(sources: StatusSources): NodeStatus {
     expired: replica.expiry.expired,
     evicted: run.eviction.evicted,
     operationsPerSecond: sources.operationsPerSecond,
+    turnStepsMax: sources.turnStepsMax,
     memory: {
       ...sources.memory,
       arenaBytes: keyspace.heap.capacityBytes,

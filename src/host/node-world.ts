@@ -35,6 +35,8 @@ export interface NodeWorld {
   readonly engines: readonly GenerationKind[];
   /** An engine of its own for each node; null where scripts do not run. */
   readonly scripting: () => ScriptEngine | null;
+  /** How many steps a turn holds; what is usual when absent. */
+  readonly turnSteps?: number;
   /** Calls back once what was ready to be read has been read. */
   readonly soon: (callback: () => void) => void;
   /** Calls back every so many milliseconds until the returned function is called. */

@@ -7,11 +7,13 @@
 import { Malformed } from "../core/bytes/source.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import type { Connection, TransportEvents } from "./ports/transport.ts";
+import type { Turn } from "./turn.ts";
 
 export interface PeersHost {
   readonly replica: Replica;
   beginTurn(): void;
   turnEnded(): void;
+  readonly turn: Turn;
   /** A link has closed; not said while the node stops. */
   linkClosed(peer: string, reason: string): void;
 }
@@ -62,10 +64,10 @@ export class Peers implements TransportEvents {
     this.#host.turnEnded();
   }
 
-  onFrame(connection: Connection, type: number, body: Buffer): void {
+  onFrame(connection: Connection, type: number, body: Buffer): boolean {
     const { replica } = this.#host;
     const id = this.#links.get(connection);
-    if (id === undefined) return;
+    if (id === undefined) return true;
     const wasUp = replica.exchange.links.get(id)?.up ?? false;
     this.#host.beginTurn();
     try {
@@ -77,6 +79,19 @@ export class Peers implements TransportEvents {
     const member = replica.exchange.links.get(id)?.member ?? null;
     if (!wasUp && member !== null) this.#opened.set(member, this.openedTo(member) + 1);
     this.#host.turnEnded();
+    if (!this.#host.turn.isFull && !replica.delivery.unfinished) return true;
+    this.#goOnLater(connection);
+    return false;
+  }
+
+  /** No more is taken from a connection before what it has sent is applied. */
+  #goOnLater(connection: Connection): void {
+    this.#host.turn.later({
+      goOn: () => {
+        if (this.#host.replica.delivery.unfinished) this.#goOnLater(connection);
+        else connection.resume();
+      },
+    });
   }
 
   onWritable(connection: Connection): void {

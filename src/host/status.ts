@@ -108,6 +108,8 @@ export interface NodeStatus {
   evicted: number;
   /** Commands a second, over the last few seconds. */
   operationsPerSecond: number;
+  /** Steps of the longest turn since the start: `turn.ts`. */
+  turnStepsMax: number;
   memory: {
     rssBytes: number;
     heapBytes: number;

@@ -40,7 +40,8 @@ import {
 /** What the owner of a connection is told. */
 export interface ConnectionOwner {
   opened(connection: TcpConnection): void;
-  frame(connection: TcpConnection, type: number, body: Buffer): void;
+  /** Returns whether more is wanted before `resume`. */
+  frame(connection: TcpConnection, type: number, body: Buffer): boolean;
   writable(connection: TcpConnection): void;
   /** `authenticated`: whether `opened` came before. */
   closed(connection: TcpConnection, reason: string, authenticated: boolean): void;
@@ -64,8 +65,6 @@ const packing = canCompress
 /** How long a closing connection may take to send what it still holds. */
 const LINGER_MS = 1_000;
 const REASON_BYTES_MAX = 1_000;
-/** So many bytes of messages are handed over in one turn, and the one that reaches them: a few milliseconds of work. */
-const TURN_BYTES = 32 * 1024;
 
 export class TcpConnection implements Connection {
   readonly address: string;
@@ -82,8 +81,9 @@ export class TcpConnection implements Connection {
   #deadline: NodeJS.Timeout | null;
   #compress = false;
   #full = false;
-  /** Bytes of messages handed over in this turn. */
-  #turnBytes = 0;
+  #wantsNone = false;
+  /** What the owner did not want yet, while it wants none. */
+  #rest: Buffer | null = null;
   /** The owner has closed it: nothing more is sent, nothing more is handed over. */
   #closing = false;
   #error: Error | null = null;
@@ -214,18 +214,28 @@ export class TcpConnection implements Connection {
     }
   }
 
-  /**
-   * Hands over the messages in a chunk, some thousands of records in a turn: what was compressed well would fill one that clients
-   * feel.
-   */
+  /** Hands over the messages in a chunk, as long as they are wanted. */
   #read(chunk: Buffer): void {
-    this.#turnBytes = 0;
+    if (this.#rest !== null) {
+      // The socket had read on before it heard that nothing is wanted.
+      this.#rest = Buffer.concat([this.#rest, chunk]);
+      return;
+    }
     const taken = this.#decoder.push(chunk, this.#onMessage);
-    if (this.#state !== "open" || this.#closing) return;
-    if (taken < chunk.length) {
-      this.#socket.pause();
-      setImmediate(() => this.#received(chunk.subarray(taken)));
-    } else if (this.#socket.isPaused()) this.#socket.resume();
+    // Not a view: the owner may want nothing for long, and a chunk is large.
+    if (this.#wantsNone) this.#rest = Buffer.from(chunk.subarray(taken));
+  }
+
+  resume(): void {
+    if (!this.#wantsNone) return;
+    // The owner is still within its own turn.
+    process.nextTick(() => {
+      const rest = this.#rest;
+      this.#wantsNone = false;
+      this.#rest = null;
+      if (rest !== null && rest.length > 0) this.#received(rest);
+      if (!this.#wantsNone) this.#socket.resume();
+    });
   }
 
   readonly #onMessage = (type: number, _group: number, body: Buffer): void => {
@@ -233,9 +243,10 @@ export class TcpConnection implements Connection {
     if (this.#state !== "open" || this.#closing) return;
     if (type === FRAME.ERROR) this.#end(`the peer closed the connection: ${printable(body)}`);
     else {
-      this.#owner.frame(this, type, body);
-      this.#turnBytes += body.length;
-      if (this.#turnBytes >= TURN_BYTES) this.#decoder.stop();
+      if (this.#owner.frame(this, type, body)) return;
+      this.#wantsNone = true;
+      this.#decoder.stop();
+      this.#socket.pause();
     }
   };
 

@@ -18,6 +18,7 @@ class Peer {
   readonly failures: string[] = [];
   readonly writable: Connection[] = [];
   onFrame: (connection: Connection, frame: Frame) => void = () => {};
+  wants = true;
   /** Whether its node has a connection to the peer anyway, and how often it was asked. */
   isConnected = false;
   asked = 0;
@@ -41,6 +42,7 @@ class Peer {
           this.frames.push(frame);
           this.onFrame(connection, frame);
           changed();
+          return this.wants;
         },
         onWritable: (connection) => {
           this.writable.push(connection);
@@ -302,6 +304,21 @@ test("a slow peer fills only its own window, and is fed on when it reads again",
   near.pipe(far);
   await a.until(() => a.writable.includes(toSlow));
   await slow.until(() => slow.frames.length === sent);
+});
+
+test("what a node does not want yet is kept, and handed over in order when it does", async (t) => {
+  const { b, toB } = await linked(t);
+  b.wants = false;
+  for (let i = 0; i < 100; i++) toB.send(FRAME.BATCH, Buffer.alloc(1 + 300 * i, i));
+  for (let i = 0; i < 50; i++) {
+    await b.until(() => b.frames.length > i);
+    assert.equal(b.frames.length, i + 1, "one at a time");
+    b.opened[0]?.resume();
+    assert.equal(b.frames.length, i + 1, "and none from inside of the call");
+  }
+  b.wants = true;
+  await b.until(() => b.frames.length === 100);
+  b.frames.forEach(({ body }, i) => assert.deepEqual(body, Buffer.alloc(1 + 300 * i, i)));
 });
 
 test("a link that is lost is dialled again, for as long as it takes", async (t) => {

@@ -183,8 +183,8 @@ class TcpTransport implements Transport, ConnectionOwner {
     this.#options.events.onOpen(connection);
   }
 
-  frame(connection: Connection, type: number, body: Buffer): void {
-    this.#options.events.onFrame(connection, type, body);
+  frame(connection: Connection, type: number, body: Buffer): boolean {
+    return this.#options.events.onFrame(connection, type, body);
   }
 
   writable(connection: Connection): void {

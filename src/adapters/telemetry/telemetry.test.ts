@@ -70,6 +70,7 @@ const STATUS: NodeStatus = {
   expired: 4,
   evicted: 6,
   operationsPerSecond: 12,
+  turnStepsMax: 8_100,
   memory: {
     rssBytes: 1000,
     heapBytes: 500,

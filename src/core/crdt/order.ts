@@ -12,6 +12,7 @@
  */
 import { assert } from "../assert.ts";
 import type { Heap, Ref } from "../keyspace/heap.ts";
+import { STEPS_ORDER } from "../keyspace/steps.ts";
 import { Entry } from "../keyspace/table.ts";
 
 /** Entries in a leaf and children of a branch, at most. */
@@ -75,6 +76,7 @@ export class Order {
   }
 
   insert(ref: Ref): void {
+    this.heap.steps += STEPS_ORDER;
     this.#seek(ref);
     const split = this.#insertInto(this.#root, ref);
     if (split === null) return;
@@ -82,6 +84,7 @@ export class Order {
   }
 
   remove(ref: Ref): void {
+    this.heap.steps += STEPS_ORDER;
     this.#seek(ref);
     this.#removeFrom(this.#root, ref);
     while (this.#root.children !== null && this.#root.children.length === 1)
@@ -128,6 +131,7 @@ export class Order {
   /** Visits `count` entries from a rank on, upwards or downwards; the visitor must not change the cells. */
   each(from: number, count: number, down: boolean, visit: Visit): void {
     if (count <= 0) return;
+    this.heap.steps += count;
     const first = down ? from - count + 1 : from;
     assert(first >= 0 && first + count <= this.size, "the ranks lie within the order");
     eachOf(this.#root, first, first + count, down, visit);

@@ -77,6 +77,8 @@ export class Heap {
   newAccess = 0;
   /** Bytes taken from the system. */
   capacityBytes = 0;
+  /** What was done so far with what lies here: see `steps.ts`. */
+  steps = 0;
 
   /** A block of at least `bytes`. Its contents are whatever was there before. */
   allocate(bytes: number): Ref {

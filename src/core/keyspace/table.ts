@@ -607,6 +607,7 @@ export class Table<T extends object> {
       const buckets = Math.min(left, segment.capacity - first);
       const to = (Math.floor(next / width) + buckets) * width;
       walkSegment(segment, first, buckets, next, to, visit);
+      this.heap.steps += buckets;
       left -= buckets;
       next = to;
     }
@@ -615,6 +616,7 @@ export class Table<T extends object> {
 
   /** Visits every entry; see `walk`. */
   each(visit: (at: number) => void): void {
+    this.heap.steps += this.size;
     if (this.#only !== null) return eachOf(this.#only, visit);
     for (const segment of this.#segments()) eachOf(segment, visit);
   }

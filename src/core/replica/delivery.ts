@@ -2,7 +2,7 @@
  * Delivery: takes records from links and from the log, and applies each once, in causal order.
  *
  *   run ─► seen already? drop ─► gap? ask for what is missing ─► dependencies applied? ─► apply, append to our log
- *                                                               └─ no, or from the future: wait
+ *                                                               └─ no, or from the future, or the turn is full: wait
  *
  * Invariant: a record is applied when its seq is the next of its origin and everything it depends on is applied, or lies beyond the
  * seal of a removed member, as then it never will be. What lies beyond a seal itself is dropped. It is appended
@@ -15,6 +15,7 @@ import { AHEAD_MAX_MS, type HybridClock } from "../clock/stamp.ts";
 import type { Vector } from "../clock/vector.ts";
 import { Context } from "../crdt/context.ts";
 import { Place } from "../keyspace/place.ts";
+import { STEP_BITS, STEPS_CALL } from "../keyspace/steps.ts";
 import type { Applier } from "./apply.ts";
 import { EffectReader } from "./effect.ts";
 import { checkEffects } from "./effect-check.ts";
@@ -66,6 +67,10 @@ export class Delivery {
   voidCount = 0;
   /** Origins of which something is missing before what was received: origin → first missing seq. */
   readonly gaps = new Map<number, number>();
+  /** Whether this turn has had its share of work; told by the host. */
+  isTurnFull: () => boolean = () => false;
+  /** What waits may be only waiting for the next turn: `retry` then. */
+  unfinished = false;
   /** Links whose records, once their turn came, made no sense: link → why. The replica closes them. */
   readonly broken = new Map<number, string>();
 
@@ -137,7 +142,7 @@ export class Delivery {
       const next = source.at;
       const expected = this.#applied.get(origin) + 1;
       if (seq < expected) this.duplicateCount++;
-      else if (this.waiting.has(origin) || seq > expected) {
+      else if (this.waiting.has(origin) || seq > expected || this.#isFull()) {
         if (!this.#wait(link, origin, seq, bytes, at, next, false)) return;
       } else if (!this.#apply(origin, seq, bytes, at, body, next)) {
         this.#wait(link, origin, seq, bytes, at, next, this.#isAhead());
@@ -170,6 +175,13 @@ export class Delivery {
     return true;
   }
 
+  /** Whether the turn holds no more: then the rest waits for the next one. */
+  #isFull(): boolean {
+    if (!this.isTurnFull()) return false;
+    this.unfinished = true;
+    return true;
+  }
+
   #isAhead(): boolean {
     return this.#record.ms > this.nowMs + AHEAD_MAX_MS;
   }
@@ -177,6 +189,7 @@ export class Delivery {
   /** Applies the effects that `source` stands at, of the record whose header was just read. */
   #commit(lineage: Lineage, seq: number, source: Source): void {
     const record = this.#record;
+    const start = source.at;
     record.advance(lineage, seq);
     this.#clock.observe(record.ms, record.tick);
     const context = this.#context;
@@ -190,6 +203,7 @@ export class Delivery {
     this.#effects.apply(source, lineage);
     this.#applier.conflicts.recordApplied(context);
     this.#applier.context = own;
+    this.#applier.keyspace.heap.steps += STEPS_CALL + ((source.end - start) >>> STEP_BITS);
     this.#applied.raise(lineage.number, seq);
     this.appliedCount++;
   }
@@ -232,8 +246,9 @@ export class Delivery {
     return true;
   }
 
-  /** Applies what has become deliverable, as long as there is progress. */
+  /** Applies what has become deliverable, as long as there is progress and the turn is not full. */
   retry(): void {
+    this.unfinished = false;
     let progress = true;
     while (progress) {
       progress = false;
@@ -265,6 +280,7 @@ export class Delivery {
     let count = 0;
     for (const bytes of waiting.records) {
       const seq = waiting.firstSeq + count;
+      if (this.#isFull()) break;
       if (seq > this.#applied.get(waiting.origin)) {
         const source = this.#source;
         source.reset(bytes, 0, bytes.length);

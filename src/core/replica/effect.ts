@@ -25,6 +25,7 @@ import {
   STRING,
 } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
+import { STEPS_EFFECT } from "../keyspace/steps.ts";
 import { readValue } from "../strong/strong-state.ts";
 import type { Applier } from "./apply.ts";
 import type { Lineage } from "./lineage.ts";
@@ -201,6 +202,7 @@ export class EffectReader {
     while (source.at < source.end) {
       const head = source.u8();
       const op = head & 0x3f;
+      this.#applier.keyspace.heap.steps += STEPS_EFFECT;
       if (op === OP_FLUSH) {
         this.#applier.flush(this.#place, source.varint() - 1);
         located = false;

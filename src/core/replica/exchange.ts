@@ -183,6 +183,15 @@ export class Exchange {
 
   #ackSoon = false;
 
+  /** Applies what waits: for the next turn, or for what may have come meanwhile. */
+  applyWaiting(): void {
+    const { delivery } = this.#replica;
+    const before = delivery.appliedCount;
+    if (delivery.waiting.size > 0) delivery.retry();
+    if (delivery.appliedCount > before) this.#ackSoon = true;
+    this.#closeBroken();
+  }
+
   #onVerifyAsk(link: Link, body: Buffer): void {
     const { id, ask } = readAsk(new Source(body), link.numbering);
     if (ask?.type === "heal")
@@ -567,12 +576,11 @@ export class Exchange {
 
   /** Time has passed: silence, acks, pulls. */
   tick(): void {
-    const { applied, me, nowMs, monoMs, delivery } = this.#replica;
+    const { applied, me, nowMs, monoMs } = this.#replica;
     this.#lag.sample(applied.get(me), nowMs);
     for (const link of this.links.values()) this.#tickLink(link);
     this.#ackSoon = false;
-    if (delivery.waiting.size > 0) delivery.retry();
-    this.#closeBroken();
+    this.applyWaiting();
     this.joining.tick();
     this.snapshots.tick();
     this.forwards.tick();

@@ -27,6 +27,7 @@ import { type KeyspacePolicy, Policies } from "../crdt/policy.ts";
 import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
+import { STEP_BITS, STEPS_CALL } from "../keyspace/steps.ts";
 import { Verifier } from "../verify/verifier.ts";
 import { Witness } from "../verify/witness.ts";
 import { Strong } from "../strong/strong.ts";
@@ -257,7 +258,12 @@ export class Replica {
     const before = this.applied.get(this.me);
     this.run.holdSeq = this.writer.everywhereSeq;
     this.run.replyWait = null;
+    const { count } = args;
+    const asked = count === 0 ? 0 : (args.end[count - 1] as number) - (args.start[0] as number);
+    const { length } = reply.sink;
     execute(this.run, session, args, reply);
+    const answered = Math.max(0, reply.sink.length - length);
+    this.keyspace.heap.steps += STEPS_CALL + count + ((asked + answered) >>> STEP_BITS);
     const made = this.applied.get(this.me);
     if (made > before) this.run.replyWait = this.wrote(session, made);
     // What it wrote, or else the newest of our records that may show in what it read.

@@ -35,6 +35,7 @@ import {
   type Tag,
 } from "../crdt/key.ts";
 import { SLOTS } from "../keyspace/slot.ts";
+import { STEPS_EFFECT } from "../keyspace/steps.ts";
 import type { Place } from "../keyspace/place.ts";
 import { COUNTER } from "../keyspace/table.ts";
 import { Undo } from "../keyspace/undo.ts";
@@ -678,7 +679,9 @@ export class Writer {
 
   #head(op: number, place: Place): void {
     this.slotSeqs[place.slot] = this.#seq;
-    this.#applier.keyspace.noteWrite(place);
+    const { keyspace } = this.#applier;
+    keyspace.noteWrite(place);
+    keyspace.heap.steps += STEPS_EFFECT;
     this.#heads.write(this.#effects, op, place);
   }
 }

@@ -18,14 +18,19 @@ export interface Connection {
   readonly writable: boolean;
   /** Bytes given to `send` and not yet taken by the network. */
   readonly queuedBytes: number;
+  /** Hands over frames again, from outside of this call. Also when it is closed already. */
+  resume(): void;
   close(reason: string): void;
 }
 
 export interface TransportEvents {
   /** A peer has proven itself, on a connection that either side dialled. */
   onOpen(connection: Connection): void;
-  /** `body` is valid only inside the call. */
-  onFrame(connection: Connection, type: number, body: Buffer): void;
+  /**
+   * `body` is valid only inside the call. Returns whether more is wanted: if not, no frame of this connection is handed over until
+   * its `resume`.
+   */
+  onFrame(connection: Connection, type: number, body: Buffer): boolean;
   onWritable(connection: Connection): void;
   onClose(connection: Connection, reason: string): void;
   /** Whether the member that a link leads to is connected anyway, as by its own dialling: then the link is not dialled. */

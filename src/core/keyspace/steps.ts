@@ -1,0 +1,16 @@
+/**
+ * Steps: what work costs, counted and not measured, so that it is the same wherever it is done: the host ends a turn by it.
+ *
+ * A step is about half a microsecond. Kept by the heap (`heap.steps`), which all that works on its entries knows.
+ *
+ * Invariant: whatever grows with the number of commands, records, effects, elements or bytes is counted.
+ */
+
+/** A command, or a record of a peer, beside its arguments and effects. */
+export const STEPS_CALL = 2;
+/** What a record does to one key or element. */
+export const STEPS_EFFECT = 3;
+/** An element that enters or leaves an order. */
+export const STEPS_ORDER = 4;
+/** `1 << STEP_BITS` bytes that are received, written or answered are a step. */
+export const STEP_BITS = 10;
