@@ -774,8 +774,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "every region takes what an owner is to give away",
     profile: "owners",
     file: "core/commands/homes.ts",
-    find: '(isTaken && keyspace.pop === "owner");',
-    put: "(isTaken && keyspace.pop !== keyspace.pop);",
+    find: '(isTaken && keyspace?.pop === "owner");',
+    put: "(isTaken && keyspace?.pop !== keyspace?.pop);",
   },
   {
     name: "transactions run where they are sent",
