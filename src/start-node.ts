@@ -112,6 +112,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       },
       ...(traffic === null ? {} : { traffic }),
       backup: (since, asking) => lives.node.backup(since, asking),
+      changes: (query, asking) => lives.node.changesFor(query, asking),
     }),
   );
   const resp = stack.use(

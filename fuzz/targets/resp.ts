@@ -171,6 +171,13 @@ class World {
         micros: () => 0,
         secret: (bytes) => Buffer.alloc(bytes),
         aclFile: null,
+        changes: (session) =>
+          this.replica.run.blocking.answers.push({
+            session,
+            bytes: session.replies === "on" ? Buffer.from("*0\r\n") : Buffer.alloc(0),
+            seq: 0,
+            wrote: false,
+          }),
         push: (id, bytes, seq) => {
           this.replica.replies++;
           this.clients.push(id, bytes, seq);

@@ -74,6 +74,7 @@ function setup(
       log: () => {},
       micros: () => 0,
       push: () => {},
+      changes: () => {},
       secret: (bytes) => Buffer.alloc(bytes),
       aclFile: null,
     },

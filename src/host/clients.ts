@@ -136,13 +136,19 @@ export class Clients implements ClientService {
 
   /** Why somebody at that address may not have a copy of everything; null if they may. */
   deniesEverything(address: string, name: string, password: string): string | null {
-    if (this.#isProtectedFrom(address)) return PROTECTED;
-    const { users } = this.#host.replica.run;
-    const user = users.named(name);
-    if (user?.admits(Buffer.from(password)) !== true)
-      return "the name or the password is wrong: write them into the URL, http://name:password@host";
-    if (user.isLimited) return `${name} may not do everything, and a backup holds everything`;
+    const denied = this.deniesUser(address, name, password);
+    if (denied !== null) return denied;
+    if (this.#host.replica.run.users.named(name)?.isLimited === true)
+      return `${name} may not do everything, and a backup holds everything`;
     return null;
+  }
+
+  /** Why somebody at that address is not taken for the user; null if they are. */
+  deniesUser(address: string, name: string, password: string): string | null {
+    if (this.#isProtectedFrom(address)) return PROTECTED;
+    if (this.#host.replica.run.users.named(name)?.admits(Buffer.from(password)) === true)
+      return null;
+    return "the name or the password is wrong: write them into the URL, http://name:password@host";
   }
 
   #isProtectedFrom(address: string): boolean {

@@ -4,7 +4,9 @@
  * Invariant: it stands before the node does, since a replica replays its log first; what is asked until then is answered as by a node
  * that has nothing.
  */
+import type { ChangesRequest } from "../core/commands/changes.ts";
 import type { NodePort } from "../core/commands/run.ts";
+import type { Session } from "../core/commands/session.ts";
 import { infoText } from "./info.ts";
 import type { NodeWorld } from "./node-world.ts";
 import type { NodeStatus } from "./status.ts";
@@ -15,6 +17,7 @@ export interface CommandedNode {
     close(id: number): void;
     push(id: number, bytes: Buffer, seq: number): void;
   };
+  readonly changes: { ask(session: Session, request: ChangesRequest): void };
   status(): NodeStatus;
   checkpoint(): void;
   checkpointMs(): number;
@@ -41,6 +44,7 @@ export function nodePort(world: NodeWorld, node: () => CommandedNode | null): No
       return Buffer.from(Uint32Array.from(words).buffer).subarray(0, bytes);
     },
     aclFile: world.aclFile ?? null,
+    changes: (session, request) => node()?.changes.ask(session, request),
     push: (id, bytes, seq) => node()?.clients.push(id, bytes, seq),
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import type { KeyspaceApi } from "./keyspace-routes.ts";
 import type { Membership } from "../../host/membership.ts";
@@ -23,6 +24,7 @@ function start(options: Partial<HttpApiOptions> = {}): Promise<HttpApi> {
     verify: () => true,
     verifyState: () => IDLE,
     backup: () => ({ refused: "there is none", status: 503 }),
+    changes: () => ({ refused: "there are none", status: 503 }),
     membership: () => MEMBERS,
     removeMember: () => null,
     addMember: () => null,
@@ -110,7 +112,7 @@ test("the root lists every endpoint, and each of them answers", async () => {
   const paths = index.split("\n").flatMap((line) => /^\S+/.exec(line) ?? []);
   const health = ["/health/live", "/health/ready"];
   const asked = [...health, "/metrics", "/status", "/members", "/keyspaces", "/verify"];
-  assert.deepEqual(paths, [...asked, "/backup"]);
+  assert.deepEqual(paths, [...asked, "/changes", "/backup"]);
   for (const path of asked) assert.equal((await fetch(at(api, path))).status, 200, path);
 });
 
@@ -348,4 +350,30 @@ test("keyspaces are told, explained and changed, and a refusal says why", async 
   ]);
   for (const query of ["", "?set=p", "?set=p&remove=q", "?set=p&conflict=max&timeout=x"])
     assert.equal((await asked(`/keyspaces${query}`, "POST"))[0], 400);
+});
+
+test("changes are streamed from the last id that the reader had, to the user it is", async () => {
+  const asked: unknown[] = [];
+  await using api = await start({
+    changes: (query, { name, password }) => {
+      asked.push({ ...query, name, password });
+      return Readable.from([Buffer.from("id: 7\n\n"), Buffer.from("event: end\n\n")]);
+    },
+  });
+  const headers = {
+    "last-event-id": "abc",
+    authorization: `Basic ${Buffer.from("ann:pw").toString("base64")}`,
+  };
+  const answer = await fetch(at(api, "/changes?prefix=cart%3A&from=start&db=2"), { headers });
+  assert.equal(answer.headers.get("content-type"), "text/event-stream");
+  assert.equal(await answer.text(), "id: 7\n\nevent: end\n\n");
+  assert.deepEqual(asked, [{ prefix: "cart:", from: "abc", db: 2, name: "ann", password: "pw" }]);
+});
+
+test("changes are not told to a web page, nor where the node refuses", async () => {
+  await using api = await start();
+  const page = await fetch(at(api, "/changes"), { headers: { origin: "http://example.org" } });
+  assert.equal(page.status, 403);
+  assert.equal((await fetch(at(api, "/changes"))).status, 503);
+  assert.equal((await fetch(at(api, "/changes?db=x"))).status, 400);
 });

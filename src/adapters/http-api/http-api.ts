@@ -10,9 +10,10 @@
  *   /keyspaces    what holds for keys with a prefix: see keyspace-routes.ts
  *   /verify       POST begins a comparison with all other members, GET tells how far it is and what it found
  *   /traffic …    where routing is configured: see traffic-routes.ts
+ *   /changes      what changes, as server-sent events (?prefix=cart:&from=start), to who may read it
  *   /backup       POST streams a copy of everything, to who may do everything (`atoll backup`)
  *
- * Invariant: every answer but `/`, `/metrics` and a backup is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
+ * Invariant: every answer but `/`, `/metrics`, changes and a backup is JSON, refusals too: `{"error": …}` says what is wrong and what to do. A request
  * that names an unknown host is answered nothing, so that a page which a browser shows cannot read the node under a name of its
  * own (DNS rebinding).
  */
@@ -22,6 +23,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { Since } from "../../host/backup/backup-job.ts";
 import { lastBlockSchema } from "../../host/backup/frames.ts";
+import type { StreamQuery } from "../../host/change-feed.ts";
 import type { Membership } from "../../host/membership.ts";
 import type { NodeStatus } from "../../host/status.ts";
 import type { Mending, VerifyState } from "../../host/verification.ts";
@@ -54,6 +56,11 @@ export type HttpApiOptions = {
     since: Since | null,
     asking: { address: string; name: string; password: string },
   ) => AsyncIterable<Buffer> | { refused: string; status: 401 | 409 | 503 };
+  /** Events of what changes, or why there are none. */
+  changes: (
+    query: StreamQuery,
+    asking: { address: string; name: string; password: string },
+  ) => AsyncIterable<Buffer> | { refused: string; status: number };
 };
 
 export interface HttpApi extends AsyncDisposable {
@@ -73,7 +80,7 @@ type Route = {
   path: string;
   means: string;
   /** Absent where only POST is taken. */
-  answer?: (query: URLSearchParams) => Answer | Promise<Answer>;
+  answer?: (query: URLSearchParams, request: IncomingMessage) => Answer | Promise<Answer>;
   /** What POST does, where it is taken. */
   post?: (query: URLSearchParams, request: IncomingMessage) => Answer | Promise<Answer>;
 };
@@ -157,6 +164,12 @@ function routesOf(options: HttpApiOptions): Map<string, Route> {
       means: "how far the comparison with all other members is; POST begins one (?mend=few or all)",
       answer: () => json(200, options.verifyState()),
       post: (query) => beginVerify(options, query.get("mend") ?? "no"),
+    },
+    {
+      path: "/changes",
+      means:
+        "what changes, as server-sent events (?prefix=cart:&from=start or now or an id, &db=0)",
+      answer: (query, request) => streamChanges(options, query, request),
     },
     {
       path: "/backup",
@@ -249,6 +262,31 @@ function streamBackup(
   return { status: 200, contentType: "application/octet-stream", body: begun };
 }
 
+function streamChanges(
+  { changes }: HttpApiOptions,
+  query: URLSearchParams,
+  request: IncomingMessage,
+): Answer {
+  // A page of another site must not read it with what the browser knows of this one.
+  if (request.headers.origin !== undefined) return problem(403, "a web page may not ask for this");
+  if (request.method === "HEAD") return { status: 200, contentType: EVENTS, body: "" };
+  const db = Number(query.get("db") ?? "0");
+  if (!Number.isInteger(db) || db < 0) return problem(400, "db is the number of a database");
+  const last = request.headers["last-event-id"];
+  const begun = changes(
+    {
+      prefix: query.get("prefix") ?? "",
+      from: typeof last === "string" && last !== "" ? last : (query.get("from") ?? "now"),
+      db,
+    },
+    { address: request.socket.remoteAddress ?? "", ...credentialsOf(request) },
+  );
+  if ("refused" in begun) return problem(begun.status, begun.refused);
+  return { status: 200, contentType: EVENTS, body: begun };
+}
+
+const EVENTS = "text/event-stream";
+
 /** By `Authorization: Basic`; without it, the user whom every client is at first. */
 function credentialsOf({ headers }: IncomingMessage): { name: string; password: string } {
   const [, encoded] = /^basic (\S+)$/i.exec(headers.authorization ?? "") ?? [];
@@ -277,7 +315,7 @@ async function answer(
     found =
       request.method === "POST" && route.post !== undefined
         ? await route.post(query, request)
-        : await (route.answer as NonNullable<Route["answer"]>)(query);
+        : await (route.answer as NonNullable<Route["answer"]>)(query, request);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     found = problem(500, `${pathOf(request)} could not be answered: ${why}`);

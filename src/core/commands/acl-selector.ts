@@ -241,6 +241,14 @@ export class AclSelector {
     return null;
   }
 
+  /** Whether a key may be read. */
+  mayRead(key: Buffer): boolean {
+    return (
+      this.#everyKey ||
+      this.#keys.some(({ glob, reads }) => reads && globMatches(glob, key, 0, key.length))
+    );
+  }
+
   /** Whether every key there is may be read. */
   get readsEverything(): boolean {
     return this.#everyKey || this.#keys.some(({ text, reads }) => text === "*" && reads);

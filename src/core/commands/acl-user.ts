@@ -35,6 +35,14 @@ export class AclUser {
     return this.selectors[0] as AclSelector;
   }
 
+  /** Whether a command may run, and if so what it may be told of: null where it may not, else a key at a time. */
+  reader(entry: CommandEntry, args: Args): ((key: Buffer | null) => boolean) | null {
+    const admitting = this.selectors.filter((selector) => selector.denies(entry, args) === null);
+    if (admitting.length === 0) return null;
+    return (key) =>
+      admitting.some((one) => (key === null ? one.readsEverything : one.mayRead(key)));
+  }
+
   copy(): AclUser {
     const copy = new AclUser(this.name, false);
     copy.become(this);

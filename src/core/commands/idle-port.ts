@@ -17,6 +17,7 @@ export function idlePort(secret: NodePort["secret"]): NodePort {
     log: () => {},
     micros: () => 0,
     push: () => {},
+    changes: () => {},
     secret,
     aclFile: null,
   };

@@ -19,6 +19,7 @@ import type { Writer } from "../replica/writer.ts";
 import type { Args } from "../wire/args.ts";
 import { AclUsers } from "./acl-users.ts";
 import { Blocking } from "./blocking.ts";
+import type { ChangesRequest } from "./changes.ts";
 import { CommandStats } from "./command-stats.ts";
 import { Homes } from "./homes.ts";
 import { Ids } from "./ids.ts";
@@ -76,6 +77,8 @@ export interface NodePort {
    * (Infinity: all there are). The bytes never change again, so they may be kept.
    */
   push(clientId: number, bytes: Buffer, seq: number): void;
+  /** Reads changes from the log; the session, which waits (`deciding`), is answered then. */
+  changes(session: Session, request: ChangesRequest): void;
 }
 
 const MISSES = eventClass("m");

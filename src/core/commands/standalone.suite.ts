@@ -50,6 +50,7 @@ export class Standalone {
       log: () => {},
       micros: () => 0,
       push: () => {},
+      changes: () => {},
       secret: (bytes) => Buffer.alloc(bytes, 0x5a),
       aclFile: null,
       ...node,

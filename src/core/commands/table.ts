@@ -7,6 +7,7 @@ import { aclCommands } from "./acl.ts";
 import { bitFieldCommands } from "./bitmaps-fields.ts";
 import { bitmapCommands } from "./bitmaps.ts";
 import { boundedCommands } from "./bounded.ts";
+import { changeCommands } from "./changes.ts";
 import { clientCommands } from "./client.ts";
 import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
@@ -79,6 +80,7 @@ export const commandTable: CommandTable = new CommandTable([
   scanCommands,
   dumpCommands,
   conflictCommands,
+  changeCommands,
   siblingCommands,
   keyspaceCommands,
   levelCommands,

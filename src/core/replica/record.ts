@@ -228,6 +228,20 @@ export class RunReader {
   }
 }
 
+/** Skips a record's header, of which what is relative to the record before makes no sense by itself. */
+export function skipHeader(source: Source): void {
+  const flags = source.u8();
+  source.varint();
+  source.varint();
+  if ((flags & HAS_INTRODUCTIONS) !== 0)
+    for (let left = source.varint(); left > 0; left--) readOrigin(source);
+  if ((flags & HAS_DEPENDENCIES) === 0) return;
+  for (let left = source.varint(); left > 0; left--) {
+    source.varint();
+    source.varint();
+  }
+}
+
 const never = (): boolean => false;
 
 /** Reads a record's header, and holds it until the record may be applied. */
