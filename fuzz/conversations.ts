@@ -101,7 +101,12 @@ function compare(network: Network, asker: Member): void {
   const [shard] = b.replica.keyspace.shards.filter(({ size }) => size > 0);
   if (shard !== undefined) shard.removeAt(shard.some(0));
   asker.begin();
-  const progress = asker.replica.verifier.start({ chance: KEY, mends: true, slots: null });
+  const progress = asker.replica.verifier.start({
+    chance: KEY,
+    mends: true,
+    votes: true,
+    slots: null,
+  });
   for (let rounds = 0; rounds < 50 && progress?.done === false; rounds++) {
     for (const member of network.members) {
       while (member.replica.compares) member.replica.compare();

@@ -118,7 +118,8 @@ export class PeerTarget implements Target {
     replica.begin(this.#ms, this.#ms, this.#ms);
     replica.exchange.opened(LINK, way % 2 === 0 ? null : "b/1", "b/1");
     // Now and then it compares itself, so that what comes may be an answer.
-    if (how % 32 === 0) replica.verifier.start({ chance: KEY, mends: true, slots: null });
+    if (how % 32 === 0)
+      replica.verifier.start({ chance: KEY, mends: true, votes: true, slots: null });
     const decoder = new FrameDecoder(TOOLS);
     try {
       for (const piece of pieces(stream, 0, how))

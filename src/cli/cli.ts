@@ -16,6 +16,7 @@ import { keyspaceCommand } from "./keyspace.ts";
 import { memberCommand, regionCommand } from "./member.ts";
 import { routeCommand } from "./route.ts";
 import { type ServeDeps, serveCommand } from "./serve.ts";
+import { tailsCommand } from "./tails.ts";
 import { diffCommand, repairCommand, verifyCommand } from "./verify.ts";
 import { versionCommand } from "./version.ts";
 
@@ -44,6 +45,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     memberCommand(),
     regionCommand(),
     keyspaceCommand(),
+    tailsCommand(),
     routeCommand(),
     importCommand(),
     backupCommand(),

@@ -105,6 +105,14 @@ export async function saveRestored(identity: Identity, origin: Origin): Promise<
   await identity.save(NAME, Buffer.from(JSON.stringify(saved)));
 }
 
+/** The origin under which a directory was last written to; null when it is none of a node's. */
+export async function savedOrigin(identity: Identity): Promise<Origin | null> {
+  const saved = await load(identity);
+  if (saved === null) return null;
+  const incarnation = Buffer.from(saved.incarnation, "hex").latin1Slice();
+  return { member: saved.member, incarnation };
+}
+
 async function load(identity: Identity): Promise<Saved | null> {
   const bytes = await identity.load(NAME);
   if (bytes === null) return null;

@@ -122,7 +122,7 @@ export class Verification {
       phase: this.#phase,
       shards: this.#progress?.shards ?? 0,
       shardsDone: this.#progress?.shardsDone ?? 0,
-      differences: this.#progress?.findings.size ?? 0,
+      differences: (this.#progress?.findings.size ?? 0) + (this.#progress?.verdicts.size ?? 0),
       report: this.report,
     };
   }
@@ -147,10 +147,9 @@ export class Verification {
   };
 
   /** Compares; resolves to what was found, or to null while another comparison is under way. */
-  #compare(order: Omit<Order, "chance">): Promise<Progress | null> {
+  #compare(order: Order): Promise<Progress | null> {
     const { replica } = this.#host;
-    const chance = Int32Array.from({ length: 4 }, () => this.#host.random());
-    const progress = replica.verifier.start({ chance, ...order });
+    const progress = replica.verifier.start(order);
     if (progress === null) return Promise.resolve(null);
     this.#progress = progress;
     return new Promise((resolve) => {
@@ -170,10 +169,20 @@ export class Verification {
     this.#phase = "comparing";
     this.report = null;
     try {
-      const first = await this.#compare({ mends: false, slots: null });
+      const chance = this.#draw();
+      const votes = mending !== "no";
+      const first = await this.#compare({ chance, mends: false, votes, slots: null });
       if (first === null) return null;
       const report = this.#describe(first, startedMs);
-      if (mending !== "no" && first.findings.size > 0) await this.#mend(first, mending, report);
+      const slots = new Set(first.verdicts.keys());
+      for (const finding of first.findings.values())
+        for (const slot of finding.slots) slots.add(slot);
+      if (mending === "few" && slots.size > FEW_SLOTS_MAX) {
+        // Nothing is mended: then the keys are to be named.
+        const each = await this.#compare({ chance, mends: false, votes: false, slots: [...slots] });
+        if (each !== null) this.#restate(report, each);
+        report.reason = `${slots.size} slots differ, which is more than single damaged keys: look at what happened, then mend with --all, or empty the member that is wrong`;
+      } else if (votes && slots.size > 0) await this.#mend(first, chance, [...slots], report);
       report.tookMs = Math.round(replica.monoMs - startedMs);
       this.report = report;
       this.#endedMs = replica.monoMs;
@@ -183,47 +192,56 @@ export class Verification {
     }
   }
 
-  async #mend(first: Progress, mending: Mending, report: VerifyReport): Promise<void> {
+  #draw(): Int32Array {
+    return Int32Array.from({ length: 4 }, () => this.#host.random());
+  }
+
+  async #mend(
+    first: Progress,
+    chance: Int32Array,
+    slots: readonly number[],
+    report: VerifyReport,
+  ): Promise<void> {
     const { replica } = this.#host;
     const wrong = astray(first, replica.member, replica.members.names.length);
-    const slots = new Set([...first.findings.values()].flatMap((finding) => finding.slots));
-    if (mending === "few" && slots.size > FEW_SLOTS_MAX) {
-      report.reason = `${slots.size} slots differ, which is more than single damaged keys: look at what happened, then mend with --all, or empty the member that is wrong`;
-      return;
-    }
     this.#phase = "mending";
     const outcomes = [...wrong].map(async ([member, where]) => {
       const healed =
         member === replica.member
-          ? await this.#mendHere(where)
-          : await this.#mendThere(first, member, where);
+          ? await this.#mendHere(where, chance)
+          : await this.#mendThere(first, member, { slots: where, chance });
       if (healed === null) this.#host.warn({ member }, "a member that differs could not be mended");
       else report.healed[member] = healed;
     });
     await Promise.all(outcomes);
     this.#phase = "comparing again";
-    const again = await this.#compare({ mends: false, slots: [...slots] });
+    const again = await this.#compare({ chance, mends: false, votes: false, slots });
     if (again === null) return;
-    const after = this.#describe(again, first.startedMs);
-    report.differences = after.differences;
-    report.keys = after.keys;
-    report.undecided = after.undecided;
-    report.bytes += after.bytes;
+    this.#restate(report, again);
     // What was equal the first time was not looked at again.
     const whole = [...again.partners].every(
-      ({ silent, verified }) => silent === null && verified === slots.size,
+      ({ silent, verified }) => silent === null && verified === slots.length,
     );
     const others = report.coverage.members.filter(({ reason }) => reason !== null);
-    report.equal = after.differences > 0 ? false : whole && others.length === 0 ? true : null;
+    report.equal = report.differences > 0 ? false : whole && others.length === 0 ? true : null;
     report.reason =
       report.equal === null
         ? (others[0]?.reason ?? "what was mended could not be compared again")
         : null;
   }
 
+  /** What differs is what was found last, key by key. */
+  #restate(report: VerifyReport, progress: Progress): void {
+    const { differences, keys, undecided, bytes } = this.#describe(progress, progress.startedMs);
+    report.differences = differences;
+    report.keys = keys;
+    report.undecided = undecided;
+    report.bytes += bytes;
+  }
+
   /** Compares slots and adopts what the others agree about; returns how many keys were mended, null if it could not begin. */
-  async #mendHere(slots: readonly number[]): Promise<number | null> {
-    const progress = await this.#compare({ mends: true, slots });
+  async #mendHere(slots: readonly number[], chance: Int32Array): Promise<number | null> {
+    const progress = await this.#compare({ chance, mends: true, votes: true, slots });
     if (progress === null) return null;
     const healed = [...progress.findings.values()].filter((finding) => finding.healed).length;
     if (healed > 0) {
@@ -237,12 +255,16 @@ export class Verification {
     return healed;
   }
 
-  #mendThere({ partners }: Progress, member: string, slots: number[]): Promise<number | null> {
+  #mendThere(
+    { partners }: Progress,
+    member: string,
+    what: { slots: number[]; chance: Int32Array },
+  ): Promise<number | null> {
     const partner = partners.find((one) => one.member === member);
     if (partner === undefined) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.#host.beginTurn();
-      this.#host.replica.verifier.order(partner.link, slots, HEAL_MAX_MS, (outcome) =>
+      this.#host.replica.verifier.order(partner.link, what, HEAL_MAX_MS, (outcome) =>
         resolve(outcome === null ? null : Number(outcome)),
       );
       this.#host.turnEnded();
@@ -250,8 +272,19 @@ export class Verification {
   }
 
   /** A peer says that this replica is wrong about some slots: it sees for itself. */
-  async healed(link: number, id: number, slots: readonly number[]): Promise<void> {
-    const healed = this.#phase === "idle" ? await this.#healing(slots) : null;
+  async healed({
+    link,
+    id,
+    slots,
+    chance,
+  }: {
+    link: number;
+    id: number;
+    slots: readonly number[];
+    chance: Int32Array | null;
+  }): Promise<void> {
+    const healed =
+      this.#phase === "idle" ? await this.#healing(slots, chance ?? this.#draw()) : null;
     const { replica } = this.#host;
     const peer = replica.exchange.links.get(link);
     if (peer === undefined) return;
@@ -263,10 +296,10 @@ export class Verification {
     this.#host.turnEnded();
   }
 
-  async #healing(slots: readonly number[]): Promise<number | null> {
+  async #healing(slots: readonly number[], chance: Int32Array): Promise<number | null> {
     this.#phase = "mending";
     try {
-      return await this.#mendHere(slots);
+      return await this.#mendHere(slots, chance);
     } finally {
       this.#phase = "idle";
     }
@@ -290,7 +323,8 @@ export class Verification {
               : null;
       return { member, verified, of, unsettled, reason };
     });
-    const differences = progress.findings.size;
+    // A slot whose keys were not told apart has one that differs, at least.
+    const differences = progress.findings.size + progress.verdicts.size;
     const reason =
       others.length === 0
         ? "there is no other member"

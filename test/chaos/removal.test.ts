@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { atoll } from "../lab/lab-process.ts";
 import { RespConnection } from "../support/resp-connection.ts";
+import type { Membership } from "../../src/host/membership.ts";
 import { ChaosLab, drive, type Region } from "./chaos-lab.ts";
 
 const WRITES = 3_000;
@@ -38,9 +39,18 @@ test("a region that stands still is removed, and the zombie that comes back is r
   await lab.do("pause", "c");
   const removed = await run(lab, "region", "remove", "c");
   assert.equal(removed.code, 0, removed.stderr);
-  const state = JSON.parse(removed.stdout) as { members: string[]; removed: object[] };
+  const state = JSON.parse(removed.stdout) as Membership;
   assert.deepEqual(state.members, ["a/1", "b/1"]);
-  assert.deepEqual(state.removed, [{ member: "c/1", state: "retired", awaits: [] }]);
+  const [gone] = state.removed;
+  assert.deepEqual(
+    { ...gone, ends: {} },
+    { member: "c/1", state: "retired", awaits: [], ends: {} },
+  );
+  assert.equal(
+    Object.keys(gone?.ends ?? {}).length,
+    1,
+    "it ends at a record of its only incarnation",
+  );
   await write(a);
   await lab.do("start", "c");
   assert.match(await refusal(c), /c\/1 was removed from the cluster/);

@@ -115,7 +115,7 @@ const STATUS: NodeStatus = {
   stability: { waitingResets: 2, waitingFloors: 8, waitsFor: [] },
   membership: {
     members: ["eu-west/1"],
-    removed: [{ member: "us-east/1", state: "closing", awaits: ["ap-south/1"] }],
+    removed: [{ member: "us-east/1", state: "closing", awaits: ["ap-south/1"], ends: {} }],
     awaits: ["ap-south/1"],
   },
   applied: {},

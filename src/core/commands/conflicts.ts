@@ -32,6 +32,7 @@ import { roughlyAt } from "./numbers.ts";
 import { replyWritten } from "./replies.ts";
 import type { Run } from "./run.ts";
 import { setScore } from "./sorted-sets-scores.ts";
+import { missingHere, readEntry } from "./void-writes.ts";
 
 const COUNT_DEFAULT = 100;
 const COUNT_MAX = 10_000;
@@ -119,7 +120,8 @@ function replyConflict({ id, conflict, seenMs }: Listed, reply: Reply): void {
 }
 
 /** The name of what a key held. */
-function nameOf(tag: number): string {
+/** What a type is called, of its tag. */
+export function nameOf(tag: number): string {
   if (tag === BITMAP) return "bitmap";
   return tag === GENERATION ? "generation" : typeName(tag as Type);
 }
@@ -133,16 +135,30 @@ function replyWinner(winner: Written, tag: number, reply: Reply): void {
 }
 
 function restore(run: Run, args: Args, reply: Reply): void {
-  if (args.count !== 2 && !(args.count === 4 && args.is(2, "AS"))) return reply.error(SYNTAX);
+  const isEntry = args.count > 2 && args.is(1, "ENTRY");
+  const first = isEntry ? 2 : 1;
+  const named = args.count === first + 3 && args.is(first + 1, "AS");
+  if (args.count !== first + 1 && !named) return reply.error(SYNTAX);
   run.holdForEverything();
-  const conflict = run.conflicts.find(args.text(1));
-  if (conflict === null) return reply.error("ERR no such conflict: it is too old, or never was");
+  const conflict = isEntry
+    ? readEntry(args.copy(first), run)
+    : run.conflicts.find(args.text(first));
+  if (conflict === null)
+    return reply.error(
+      isEntry
+        ? "ERR this is no entry of a write that could be made here"
+        : "ERR no such conflict: it is too old, or never was",
+    );
   const { db, key, cut } = conflict;
   if (cut)
     return reply.error("ERR the value was too long to be kept whole, so it cannot be restored");
-  const name = args.count === 4 ? args.copy(3) : key;
-  const place = run.lookAt(args.count === 4 ? run.session.db : db, name, 0, name.length);
-  const refusal = writeAgain(run, place, conflict);
+  const name = named ? args.copy(first + 2) : key;
+  const place = run.lookAt(named ? run.session.db : db, name, 0, name.length);
+  const refusal = writeAgain(
+    run,
+    place,
+    isEntry && !named ? { ...conflict, value: missingHere(run, place, conflict) } : conflict,
+  );
   if (refusal === null) reply.ok();
   else reply.error(refusal);
 }
@@ -245,7 +261,7 @@ export const conflictCommands: readonly Command[] = [
     group: "atoll",
     since: "0.1.0",
     complexity: "O(1)",
-    usage: "<id> [AS <key>]",
+    usage: "<id> | ENTRY <entry> [AS <key>]",
     summary: "Writes a lost value again, so that it wins",
     run: restore,
   },

@@ -7,6 +7,7 @@ import { Vector } from "../clock/vector.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
+import type { Generation } from "../crdt/generation.ts";
 import { GENERATION, SET, STRING } from "../crdt/key.ts";
 import type { Place } from "../keyspace/place.ts";
 import { Entry, OBJECT } from "../keyspace/table.ts";
@@ -48,17 +49,20 @@ export function historyOf(run: Run, place: Place): HistoryItem[] {
   );
 }
 
-type Visit = (item: Omit<HistoryItem, "state">) => void;
+type Visit = (item: Omit<HistoryItem, "state">, generation: Generation | null) => void;
 
-function eachWrite(run: Run, place: Place, visit: Visit): void {
+/** Shows every write of which something is there, at a place that was located. */
+export function eachWrite(run: Run, place: Place, visit: Visit): void {
   if (place.at < 0) return;
   const key = run.keyspace.open(place);
   if (key.cell !== null) writesOf(run, key.cell, STRING, nothing, visit);
   for (const cells of key.bodies) writesIn(run, cells, cells.tag, visit);
-  for (const { kind, origin, seq, ms, tick } of key.generations) {
+  for (const generation of key.generations) {
+    const { kind, origin, seq, ms, tick } = generation;
     const write = { origin: run.keyspace.origins.get(origin), seq, ms, tick };
     const path = Buffer.from(kind.name);
-    visit({ write, tag: GENERATION, what: "generation", path, value: nothing });
+    const tag = GENERATION;
+    visit({ write, tag, what: "generation", path, value: nothing }, generation);
   }
 }
 
@@ -76,18 +80,13 @@ function writesOf(run: Run, cell: Cell, tag: number, path: Buffer, visit: Visit)
   const { origins } = run.keyspace;
   for (const { origin, seq, ms, tick, value } of cell.siblings) {
     const write = { origin: origins.get(origin), seq, ms, tick };
-    visit({
-      write,
-      tag,
-      what: tag === SET ? "member" : "value",
-      path: pathOf(tag, path),
-      value: textOf(tag, value),
-    });
+    const what = tag === SET ? "member" : "value";
+    visit({ write, tag, what, path: pathOf(tag, path), value: textOf(tag, value) }, null);
   }
   for (const { origin, seq, startMs, startTick, resetSeq, sum } of cell.eras) {
     if (seq <= resetSeq) continue;
     const dot = { seq: Math.floor(seq), ms: startMs, tick: startTick };
     const write = { origin: origins.get(origin), ...dot };
-    visit({ write, tag, what: "increments", path, value: Buffer.from(format(sum)) });
+    visit({ write, tag, what: "increments", path, value: Buffer.from(format(sum)) }, null);
   }
 }

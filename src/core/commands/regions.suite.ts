@@ -61,6 +61,11 @@ export class Region {
     this.#session = this.#connect();
   }
 
+  /** What its commands work on. */
+  get run(): Run {
+    return this.#run;
+  }
+
   #connect(): Session {
     return new Session(++this.#sessions, "", "", this.nowMs, true);
   }

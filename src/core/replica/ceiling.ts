@@ -3,15 +3,17 @@
  *
  *   wanted ─► block asked for ─► appended ─► durable: promises may reach up to it
  *
- * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It runs at most
- * `AHEAD_MS` ahead of the clock, so a restart begins at most so far ahead of where the last process was: of several in quick succession
- * each adds as much.
+ * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It is at most `AHEAD_MS`
+ * ahead of the time or, where the clock is further ahead than that, at the clock: so restarts in quick succession add up to no more
+ * than one of them does, and members that restart in turns do not drive one another on.
  */
 import { checkStampMs, type HybridClock } from "../clock/stamp.ts";
 import { Malformed } from "../bytes/source.ts";
 import { BLOCK_CEILING } from "./record.ts";
 
 const AHEAD_MS = 1_000;
+/** How often a clock that is ahead of the time by more than that is followed. */
+const FOLLOW_MS = 200;
 /** u8 kind, u48 milliseconds */
 const BLOCK_BYTES = 7;
 
@@ -20,6 +22,8 @@ export class Ceiling {
   /** The newest durable one, and the newest asked for. */
   #durableMs = 0;
   #askedMs = 0;
+  /** The time at which the last one was asked for. */
+  #raisedMs = -Infinity;
   /** Those that are appended but not durable. */
   readonly #appended: { readonly to: number; readonly ms: number }[] = [];
 
@@ -39,9 +43,12 @@ export class Ceiling {
 
   /** The block to append so that promises can go on; null while there is room. */
   raise(nowMs: number): Buffer | null {
-    const wantedMs = Math.max(nowMs, this.#clock.ms);
-    if (this.#askedMs - wantedMs > AHEAD_MS / 2) return null;
-    this.#askedMs = wantedMs + AHEAD_MS;
+    const clockMs = this.#clock.ms;
+    const isNear = this.newestMs < nowMs + AHEAD_MS / 2;
+    const isBehind = this.newestMs < clockMs && nowMs - this.#raisedMs >= FOLLOW_MS;
+    if (!isNear && !isBehind) return null;
+    this.#raisedMs = nowMs;
+    this.#askedMs = Math.max(nowMs + AHEAD_MS, clockMs);
     return blockOf(this.#askedMs);
   }
 

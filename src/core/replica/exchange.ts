@@ -195,7 +195,13 @@ export class Exchange {
   #onVerifyAsk(link: Link, body: Buffer): void {
     const { id, ask } = readAsk(new Source(body), link.numbering);
     if (ask?.type === "heal")
-      this.#replica.effects.push({ type: "heal", link: link.id, id, slots: ask.slots });
+      this.#replica.effects.push({
+        type: "heal",
+        link: link.id,
+        id,
+        slots: ask.slots,
+        chance: ask.key,
+      });
     else if (ask !== null) this.#replica.witness.ask(link, id, ask);
   }
 

@@ -28,6 +28,7 @@ import { Hasher } from "../keyspace/hasher.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { OwnerRegions } from "../keyspace/owner-regions.ts";
 import { STEP_BITS, STEPS_CALL } from "../keyspace/steps.ts";
+import { SlotSumsByKey } from "../verify/slot-sums.ts";
 import { Verifier } from "../verify/verifier.ts";
 import { Witness } from "../verify/witness.ts";
 import { Strong } from "../strong/strong.ts";
@@ -72,7 +73,14 @@ export type Effect =
   /** Whether it is whole, or what it needs to be, is another: to be kept, and told. */
   | { readonly type: "joining" }
   /** A peer has found these slots to differ, and this replica to be wrong about them. */
-  | { readonly type: "heal"; readonly link: number; readonly id: number; readonly slots: number[] }
+  | {
+      readonly type: "heal";
+      readonly link: number;
+      readonly id: number;
+      readonly slots: number[];
+      /** The chance under which whoever asks for it has compared, if it says so. */
+      readonly chance: Int32Array | null;
+    }
   /** Another process lives under our name, and it is for us to stop. */
   | { readonly type: "rival" }
   /** What is known of who belongs to the cluster: to be stored, and then `rosterStored` called. */
@@ -129,6 +137,8 @@ export class Replica {
   readonly waits: Waits;
   /** Our part in what is decided about strong keys. */
   readonly strong: Strong;
+  /** What comparisons have found the slots' sums to be. */
+  readonly slotSums = new SlotSumsByKey();
   readonly witness: Witness;
   readonly verifier: Verifier;
   readonly effects: Effect[] = [];

@@ -146,6 +146,11 @@ export class Roster {
     return this.#seals.has(member);
   }
 
+  /** Where a removed member ends: incarnation → its newest record that counts; null while that is not known. */
+  endsOf(member: string): ReadonlyMap<string, number> | null {
+    return this.#seals.get(member) ?? null;
+  }
+
   /** The newest record that will ever be of an origin; null while that is not known, or it belongs to a member that remains. */
   sealOf({ member, incarnation }: Origin): number | null {
     const seals = this.#seals.get(member);

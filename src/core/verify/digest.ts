@@ -130,3 +130,11 @@ export function sameSums(a: Int32Array, aAt: number, b: Int32Array, bAt: number)
 export function isNothing(sums: Int32Array, at: number): boolean {
   return sums[at] === 0 && sums[at + 1] === 0 && sums[at + 2] === 0 && sums[at + 3] === 0;
 }
+
+const sumBytes = Buffer.alloc(DIGEST_WORDS * 4);
+
+/** A sum as text. */
+export function hex(words: Int32Array, at: number): string {
+  for (let i = 0; i < DIGEST_WORDS; i++) sumBytes.writeInt32BE(words[at + i] as number, i * 4);
+  return sumBytes.toString("hex");
+}

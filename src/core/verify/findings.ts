@@ -38,7 +38,7 @@ export function statesOf(
 export function rightOf(
   states: ReadonlyMap<string, string>,
   members: number,
-): { digest: string; from: string } | null {
+): { digest: string; holders: readonly string[] } | null {
   const votes = new Map<string, string[]>();
   for (const [member, digest] of states) {
     const holders = votes.get(digest);
@@ -46,11 +46,10 @@ export function rightOf(
     else holders.push(member);
   }
   for (const [digest, holders] of votes)
-    if (holders.length * 2 > members) return { digest, from: holders[0] as string };
+    if (holders.length * 2 > members) return { digest, holders };
   // Two halves, of which one holds it and the other does not: what is there was once written, and a removal would be known.
   if (votes.size !== 2 || states.size < members || !votes.has(ABSENT)) return null;
   for (const [digest, holders] of votes)
-    if (digest !== ABSENT && holders.length * 2 === members)
-      return { digest, from: holders[0] as string };
+    if (digest !== ABSENT && holders.length * 2 === members) return { digest, holders };
   return null;
 }

@@ -7,10 +7,10 @@
  *     3 SYMBOLS   varint from │ varint count                        3 SYMBOLS  names changed │ symbols
  *     4 STATES    varint n, n × name                                4 STATES   varint n, n × (name │ u8 status │ …)
  *     5 END                                                         5 REFUSED  text why
- *     6 HEAL      varint n, n × varint slot                         6 HEALED   text outcome
+ *     6 HEAL      varint n, n × varint slot │ key                   6 HEALED   text outcome
  *
  * Invariant: everything after KEYS under the same id is about the same pass, and says again what has changed since it began.
- * `key` is 16 bytes of chance, `slots` 64 bits, one for each slot of the shard; `name` is 8 bytes, an item a name and 16 bytes.
+ * `key` is 16 bytes of chance (missing from the HEAL of an older build), `slots` 64 bits, one for each slot of the shard; `name` is 8 bytes, an item a name and 16 bytes.
  */
 import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
@@ -39,7 +39,8 @@ export type Ask =
   | { type: "symbols"; from: number; count: number }
   | { type: "states"; names: string[] }
   | { type: "end" }
-  | { type: "heal"; slots: number[] };
+  /** `key`, if any, is the one under which the asker has compared: what was summed up for it counts again. */
+  | { type: "heal"; slots: number[]; key: Int32Array | null };
 
 /** Of a key asked for: `changed` since the pass began, `absent`, too `large` to be told, not told `yet`, or its state in bytes. */
 export type StateStatus = "changed" | "absent" | "large" | "yet" | "told";
@@ -73,6 +74,7 @@ export function writeAsk(sink: Sink, numbering: Numbering, id: number, ask: Ask)
     case "heal":
       sink.varint(ask.slots.length);
       for (const slot of ask.slots) sink.varint(slot);
+      if (ask.key !== null) writeWords(sink, ask.key);
       return;
     case "end":
   }
@@ -109,7 +111,7 @@ function readQuestion(source: Source, numbering: Numbering): Ask | null {
     case "heal": {
       const slots: number[] = [];
       for (let left = source.varint(); left > 0; left--) slots.push(source.varint());
-      return { type, slots };
+      return { type, slots, key: source.left === 0 ? null : readWords(source, DIGEST_WORDS) };
     }
     case "end":
       return { type };

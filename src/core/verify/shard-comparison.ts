@@ -14,7 +14,7 @@ import type { Source } from "../bytes/source.ts";
 import { SHARD_SLOTS } from "../keyspace/changes.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
-import { DIGEST_WORDS, sameSums } from "./digest.ts";
+import { DIGEST_WORDS, hex, sameSums } from "./digest.ts";
 import { ABSENT, type Finding, rightOf, statesOf } from "./findings.ts";
 import { digestOf, install, waitingByKey } from "./install.ts";
 import { freeKey, readKeyState } from "./key-state.ts";
@@ -42,6 +42,8 @@ export interface Whole {
   readonly key: Int32Array;
   readonly mends: boolean;
   readonly findings: Map<string, Finding>;
+  /** Slot among all → what each member holds there, where that alone tells who is wrong. */
+  readonly verdicts: Map<number, ReadonlyMap<string, string>>;
   /** Members in all. */
   readonly members: number;
   /** How many symbols to begin with. */
@@ -87,7 +89,7 @@ interface Side {
 /** Symbols to begin with, until it is known what it takes. */
 export const SYMBOLS_FIRST = 16;
 /** Attempts with whole slots before keys are told apart. */
-const SLOT_ATTEMPTS = 4;
+export const SLOT_ATTEMPTS = 4;
 const ATTEMPTS_MAX = 24;
 /** Between attempts, times the number of those so far. */
 const REST_MS = 40;
@@ -108,18 +110,24 @@ export class ShardComparison implements Comparison {
   #attempt = 0;
   #restUntilMs = 0;
   #mending = false;
+  readonly #vouchers: readonly string[];
   done = false;
 
-  /** `slots`, among all, are compared; those that are `suspect` key by key at once. */
+  /**
+   * `slots`, among all, are compared; those that are `suspect` key by key at once. `vouchers` are members that hold in them what the
+   * only partner holds.
+   */
   constructor(
     whole: Whole,
     shard: number,
     partners: readonly Partner[],
     slots: readonly number[],
     suspect: boolean,
+    vouchers: readonly string[] = [],
   ) {
     this.#whole = whole;
     this.shard = shard;
+    this.#vouchers = vouchers;
     this.#sides = partners.map((partner) => ({
       partner,
       pending: new Set(slots),
@@ -185,7 +193,8 @@ export class ShardComparison implements Comparison {
     const { replica, key } = this.#whole;
     this.#watched = byKey ? [...new Set(open.flatMap(({ pending }) => [...pending]))] : [];
     replica.keyspace.changes.watch(this.#watched);
-    this.#pass = new ShardPass(replica, this.shard, 1, key, byKey ? this.#watched : null);
+    const chosen = byKey ? this.#watched : null;
+    this.#pass = new ShardPass(replica, this.shard, 1, key, chosen, replica.slotSums.of(key));
     const { vector } = this.#pass;
     const { shard } = this;
     for (const side of open) {
@@ -336,6 +345,7 @@ export class ShardComparison implements Comparison {
       findings.set(name, finding);
     }
     finding.theirs.set(member, digest);
+    for (const voucher of this.#vouchers) finding.theirs.set(voucher, digest);
     this.#fresh.add(name);
   }
 
@@ -345,15 +355,16 @@ export class ShardComparison implements Comparison {
   /** Asks for the states that are to take the place of ours; what is to go goes. */
   #decide(byKey: readonly Side[]): void {
     const { findings, members, replica } = this.#whole;
-    const compared = this.#sides
+    const answering = this.#sides
       .filter(({ partner }) => partner.silent === null)
       .map(({ partner }) => partner.member);
+    const compared = [...new Set([...answering, ...this.#vouchers])];
     for (const name of this.#fresh) {
       const finding = findings.get(name);
       if (finding === undefined || finding.healed) continue;
       const right = rightOf(statesOf(finding, replica.member, compared), members);
       if (right === null || right.digest === finding.own) continue;
-      const side = byKey.find(({ partner }) => partner.member === right.from);
+      const side = byKey.find(({ partner }) => right.holders.includes(partner.member));
       side?.wanted.push(name);
     }
     this.#mending = true;
@@ -456,11 +467,4 @@ function itemText(words: Int32Array, at: number): string {
 /** The sum of a key's parts, as text. */
 function sumText(words: Int32Array): string {
   return hex(words, NAME_WORDS);
-}
-
-const sumBytes = Buffer.alloc(DIGEST_WORDS * 4);
-
-function hex(words: Int32Array, at: number): string {
-  for (let i = 0; i < DIGEST_WORDS; i++) sumBytes.writeInt32BE(words[at + i] as number, i * 4);
-  return sumBytes.toString("hex");
 }

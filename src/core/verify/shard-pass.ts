@@ -1,5 +1,5 @@
 /**
- * ShardPass: one way through the keys of some shards, in slices, adding up the digests of each shard, or of a single one each slot's.
+ * ShardPass: one way through the keys of some shards, in slices, adding up the digests of each slot, and of each shard if they are several.
  *
  *   begin (a moment, a vector) ─► slice, slice … ─► done ─► what of it has not changed since?
  *
@@ -19,11 +19,13 @@ import { DIGEST_WORDS, isNothing } from "./digest.ts";
 import { KeyDigest } from "./key-digest.ts";
 import { KeySums, named } from "./key-sums.ts";
 import { visitCell, visitKey } from "./parts.ts";
+import type { SlotSums } from "./slot-sums.ts";
 import type { Replica } from "../replica/replica.ts";
 
 /** Cells looked at in one slice: about a millisecond's work. */
 export const SLICE_CELLS = 1_000;
 
+const SHARD_WORDS = SHARD_SLOTS * DIGEST_WORDS;
 const NONE: readonly Cells[] = [];
 
 interface LargeBody {
@@ -42,13 +44,16 @@ export class ShardPass {
   /** The moment at which it began, as `Changes` counts them, and all that was applied then. */
   readonly since: number;
   readonly vector: Vector;
-  /** Four words a shard; of a single one, four a slot. */
-  readonly sums: Int32Array;
+  /** Once it is done: four words a shard; of a single one, four a slot. */
+  sums: Int32Array;
   /** The keys of the chosen slots; null when none were. */
   readonly keys: KeySums | null;
   readonly #keyspace: Keyspace;
   readonly #digest: KeyDigest;
   readonly #chosen: ReadonlySet<number> | null;
+  readonly #known: SlotSums | null;
+  /** Of each slot of its shards, whether its sum was known beforehand. */
+  readonly #isKnown: Uint8Array;
   readonly #bodies: LargeBody[] = [];
   /** The table that is walked, and from where. */
   #table: number;
@@ -60,26 +65,36 @@ export class ShardPass {
   readonly #place = new Place();
   done = false;
 
-  /** `key` is the chance both sides share; `chosen`, slots among all whose keys are to be told apart. */
+  /**
+   * `key` is the chance both sides share; `chosen`, slots among all whose keys are to be told apart; `known`, what was summed up
+   * under that key before, which is added to.
+   */
   constructor(
     replica: Replica,
     shard: number,
     count: number,
     key: Int32Array,
     chosen: readonly number[] | null,
+    known: SlotSums | null = null,
   ) {
     const { keyspace, origins, applied } = replica;
     this.shard = shard;
     this.count = count;
     this.#table = shard;
     this.#last = (shard + count === ALL_SHARDS ? keyspace.shards.length : shard + count) - 1;
-    this.sums = new Int32Array((count === 1 ? SHARD_SLOTS : count) * DIGEST_WORDS);
+    this.sums = new Int32Array(count * SHARD_SLOTS * DIGEST_WORDS);
     this.#keyspace = keyspace;
     this.#digest = new KeyDigest(key, origins);
     this.#chosen = chosen === null ? null : new Set(chosen);
     this.keys = chosen === null ? null : new KeySums();
     this.since = keyspace.changes.begin();
     this.vector = applied.copy();
+    this.#known = known;
+    this.#isKnown = new Uint8Array(count * SHARD_SLOTS);
+    const first = shard * SHARD_SLOTS;
+    if (known !== null && chosen === null)
+      for (let i = 0; i < this.#isKnown.length; i++)
+        if (known.knows(first + i, keyspace.changes)) this.#isKnown[i] = 1;
   }
 
   /** Goes on for about `count` cells. */
@@ -90,16 +105,18 @@ export class ShardPass {
     const table = keyspace.shards[this.#table];
     const isLarge = (body: Cells): boolean => body.table.size > keyspace.large;
     const entry = this.#entry;
-    if (table !== undefined && table.size > 0)
+    const first = this.shard * SHARD_SLOTS;
+    const hasWork = table !== undefined && table.size > 0 && !this.#knows(this.#table);
+    if (hasWork)
       this.#hash = table.walk(this.#hash, count, (at) => {
         table.load(at, entry);
         const { db, bytes, nameStart, nameEnd } = entry;
         const slot = slotAmongAll(db, slotOf(bytes, nameStart, nameEnd));
-        if (this.#chosen !== null && !this.#chosen.has(slot)) return;
+        if (this.#chosen === null ? this.#isKnown[slot - first] : !this.#chosen.has(slot)) return;
         const { keys } = this;
         keys?.clear();
         const sums = keys?.sums ?? this.sums;
-        const sumAt = keys === null ? this.#sumAt(slot) : keys.sumAt(keys.size);
+        const sumAt = keys === null ? (slot - first) * DIGEST_WORDS : keys.sumAt(keys.size);
         this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumAt);
         visitKey(table, entry, this.#digest, isLarge);
         const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : NONE;
@@ -114,17 +131,15 @@ export class ShardPass {
     if (this.#hash >= WALK_END && this.#table < this.#last) {
       this.#hash = 0;
       this.#table++;
-      // An empty table was no work.
-      if (table === undefined || table.size === 0) return this.slice(count);
+      if (!hasWork) return this.slice(count);
     }
     this.#settle();
   }
 
-  /** Where in the sums that of a slot lies. */
-  #sumAt(slot: number): number {
-    const place =
-      this.count === 1 ? slot % SHARD_SLOTS : Math.floor(slot / SHARD_SLOTS) - this.shard;
-    return place * DIGEST_WORDS;
+  /** Whether the sums of all slots that lie in a table are known. */
+  #knows(table: number): boolean {
+    const from = (Math.min(table, ALL_SHARDS - 1) - this.shard) * SHARD_SLOTS;
+    return this.#isKnown.subarray(from, from + SHARD_SLOTS).every((is) => is === 1);
   }
 
   #walkBody(count: number): void {
@@ -147,6 +162,26 @@ export class ShardPass {
 
   #settle(): void {
     this.done = this.#hash >= WALK_END && this.#bodies.length === 0;
+    if (this.done && this.#chosen === null) this.#sumUp();
+  }
+
+  /** What was known beforehand is added to what was found, and the other way round. */
+  #sumUp(): void {
+    const known = this.#known;
+    const first = this.shard * SHARD_SLOTS;
+    const slots = this.sums;
+    if (known !== null)
+      for (let i = 0; i < this.#isKnown.length; i++) {
+        const [from, at] = [(first + i) * DIGEST_WORDS, i * DIGEST_WORDS];
+        if (this.#isKnown[i]) slots.set(known.sums.subarray(from, from + DIGEST_WORDS), at);
+        else known.put(first + i, slots, at, this.since);
+      }
+    if (this.count === 1) return;
+    this.sums = new Int32Array(this.count * DIGEST_WORDS);
+    for (let at = 0; at < slots.length; at++) {
+      const to = Math.floor(at / SHARD_WORDS) * DIGEST_WORDS + (at % DIGEST_WORDS);
+      this.sums[to] = ((this.sums[to] as number) + (slots[at] as number)) | 0;
+    }
   }
 
   /** The names of the keys that changed in chosen slots since the beginning, which the caller watches; null for too many. */

@@ -19,6 +19,7 @@ import {
   SYMBOLS_FIRST,
   type Whole,
 } from "./shard-comparison.ts";
+import { SlotVote } from "./slot-vote.ts";
 import { SpanComparison } from "./span-comparison.ts";
 import { SLICE_CELLS } from "./shard-pass.ts";
 
@@ -27,7 +28,9 @@ export interface Order {
   /** Four words of chance. */
   readonly chance: Int32Array;
   readonly mends: boolean;
-  /** Slots among all; null for everything. Those that are to be mended are looked at key by key at once. */
+  /** Who is wrong is taken from the sums of slots where these tell, and keys are not told apart there; so it is in mending. */
+  readonly votes: boolean;
+  /** Slots among all; null for everything. */
   readonly slots: readonly number[] | null;
 }
 
@@ -40,6 +43,8 @@ export interface Progress {
   shardsDone: number;
   readonly partners: readonly Partner[];
   readonly findings: ReadonlyMap<string, Finding>;
+  /** Slot among all → what each member holds there, where keys were not told apart. */
+  readonly verdicts: ReadonlyMap<number, ReadonlyMap<string, string>>;
   bytesSent: number;
   bytesReceived: number;
   done: boolean;
@@ -52,18 +57,22 @@ const SPAN_KEYS = 8_192;
 
 interface Run extends Progress {
   readonly whole: Whole;
+  readonly votes: boolean;
   readonly queue: Task[];
   readonly active: Set<Comparison>;
 }
 
-/** Shards that are to be compared at once, or slots of a single one. */
+/** What is to be compared: shards at once, slots of one shard by vote, or slots of one with some partners. */
 type Task =
-  | { readonly shard: number; readonly count: number }
+  | { readonly kind: "span"; readonly shard: number; readonly count: number }
+  | { readonly kind: "vote"; readonly shard: number; readonly slots: readonly number[] }
   | {
+      readonly kind: "slots";
       readonly shard: number;
       readonly slots: readonly number[];
       readonly partners: readonly Partner[];
       readonly isSuspect: boolean;
+      readonly vouchers: readonly string[];
     };
 
 interface GivenOrder {
@@ -89,7 +98,7 @@ export class Verifier {
   }
 
   /** Begins a comparison, or returns null while another one is under way or this replica is not whole. */
-  start({ chance, mends, slots }: Order): Progress | null {
+  start({ chance, mends, votes, slots }: Order): Progress | null {
     if (this.#run !== null || !this.#replica.exchange.joining.whole) return null;
     const replica = this.#replica;
     const partners: Partner[] = [];
@@ -97,20 +106,23 @@ export class Verifier {
       if (link.member !== null)
         partners.push({ member: link.member, link, silent: null, verified: 0, unsettled: 0 });
     const findings = new Map<string, Finding>();
+    const verdicts = new Map<number, ReadonlyMap<string, string>>();
     const whole: Whole = {
       replica,
       key: chance,
       mends,
       findings,
+      verdicts,
       members: replica.members.names.length,
       symbols: SYMBOLS_FIRST,
       ask: (link, ask, comparison) => this.#ask(link, ask, comparison),
     };
     const queue =
-      slots === null ? spansOf(replica.keyspace.entries) : tasksOf(slots, partners, mends);
-    const shards = queue.reduce((sum, task) => sum + ("count" in task ? task.count : 1), 0);
+      slots === null ? spansOf(replica.keyspace.entries) : tasksOf(slots, partners, mends || votes);
+    const shards = queue.reduce((sum, task) => sum + (task.kind === "span" ? task.count : 1), 0);
     this.#run = {
       whole,
+      votes: mends || votes,
       queue,
       active: new Set(),
       startedMs: replica.monoMs,
@@ -119,6 +131,7 @@ export class Verifier {
       shardsDone: 0,
       partners,
       findings,
+      verdicts,
       bytesSent: 0,
       bytesReceived: 0,
       done: false,
@@ -127,11 +140,17 @@ export class Verifier {
   }
 
   #begin({ whole, partners }: Run, task: Task): Comparison {
-    if (!("count" in task))
-      return new ShardComparison(whole, task.shard, task.partners, task.slots, task.isSuspect);
-    return task.count > 1
-      ? new SpanComparison(whole, task.shard, task.count, partners)
-      : new ShardComparison(whole, task.shard, partners, slotsOf(task.shard), false);
+    const { shard } = task;
+    switch (task.kind) {
+      case "span":
+        return new SpanComparison(whole, shard, task.count, partners);
+      case "vote":
+        return new SlotVote(whole, shard, partners, task.slots);
+      case "slots": {
+        const { slots, isSuspect, vouchers } = task;
+        return new ShardComparison(whole, shard, task.partners, slots, isSuspect, vouchers);
+      }
+    }
   }
 
   #ask(link: Link, ask: messages.Ask, comparison: Comparison): number {
@@ -150,17 +169,20 @@ export class Verifier {
     this.#send(link, this.#sink.copy());
   }
 
-  /** Has a peer compare the slots that differ and mend what is wrong there; `done` hears what came of it, null if nothing did. */
+  /**
+   * Has a peer compare the slots that differ, by the same chance, and mend what is wrong there; `done` hears what came of it, null if
+   * nothing did.
+   */
   order(
     link: Link,
-    slots: number[],
+    { slots, chance }: { slots: number[]; chance: Int32Array },
     withinMs: number,
     done: (outcome: string | null) => void,
   ): void {
     const id = ++this.#ids;
     const untilMs = this.#replica.monoMs + withinMs;
     this.#orders.set(id, { link, untilMs, done });
-    this.#write(link, id, { type: "heal", slots });
+    this.#write(link, id, { type: "heal", slots, key: chance });
   }
 
   /** A VERIFY_TELL has come. */
@@ -213,12 +235,7 @@ export class Verifier {
       comparison.step();
       if (!comparison.done) continue;
       run.active.delete(comparison);
-      if (comparison instanceof SpanComparison) {
-        const { shards, remainders } = comparison;
-        run.shardsDone += shards - remainders.size;
-        for (const { shard, partners, isSuspect } of remainders.values())
-          run.queue.push({ shard, slots: slotsOf(shard), partners, isSuspect });
-      } else run.shardsDone++;
+      this.#ended(run, comparison);
     }
     while (run.active.size < WINDOW) {
       const next = run.queue.shift();
@@ -232,6 +249,24 @@ export class Verifier {
     this.#run = null;
     this.#asked.clear();
   }
+
+  /** A comparison has come to its end: what it leaves to be done is queued, a shard counted with the last of it. */
+  #ended(run: Run, comparison: Comparison): void {
+    if (comparison instanceof SpanComparison) {
+      const { shards, remainders } = comparison;
+      run.shardsDone += shards - remainders.size;
+      for (const { shard, partners, isSuspect } of remainders.values()) {
+        const slots = slotsOf(shard);
+        if (run.votes) run.queue.push({ kind: "vote", shard, slots });
+        else run.queue.push({ kind: "slots", shard, slots, partners, isSuspect, vouchers: [] });
+      }
+    } else if (comparison instanceof SlotVote) {
+      const { shard, questions } = comparison;
+      for (const question of questions)
+        run.queue.push({ kind: "slots", shard, isSuspect: true, ...question });
+      run.shardsDone += 1 - questions.length;
+    } else run.shardsDone++;
+  }
 }
 
 /** Everything, so many shards at once as hold a few thousand keys. */
@@ -239,20 +274,20 @@ function spansOf(keys: number): Task[] {
   const each = Math.min(ALL_SHARDS, Math.max(1, Math.floor((SPAN_KEYS * ALL_SHARDS) / (keys + 1))));
   const spans: Task[] = [];
   for (let shard = 0; shard < ALL_SHARDS; shard += each)
-    spans.push({ shard, count: Math.min(each, ALL_SHARDS - shard) });
+    spans.push({ kind: "span", shard, count: Math.min(each, ALL_SHARDS - shard) });
   return spans;
 }
 
-/** Slots by their shards; those that are to be mended are known to differ. */
-function tasksOf(
-  slots: readonly number[],
-  partners: readonly Partner[],
-  isSuspect: boolean,
-): Task[] {
+/** Slots by their shards. */
+function tasksOf(slots: readonly number[], partners: readonly Partner[], votes: boolean): Task[] {
   const shards = Map.groupBy(slots, (slot) => Math.floor(slot / SHARD_SLOTS));
   return [...shards]
     .filter(([shard]) => shard < ALL_SHARDS)
-    .map(([shard, those]) => ({ shard, slots: those, partners, isSuspect }));
+    .map(([shard, those]) =>
+      votes
+        ? { kind: "vote", shard, slots: those }
+        : { kind: "slots", shard, slots: those, partners, isSuspect: false, vouchers: [] },
+    );
 }
 
 function slotsOf(shard: number): number[] {
@@ -261,21 +296,22 @@ function slotsOf(shard: number): number[] {
 
 /** Members that would do better to adopt another state of something, by what was found, and in which slots. */
 export function astray(
-  { partners, findings }: Progress,
+  { partners, findings, verdicts }: Progress,
   me: string,
   members: number,
 ): Map<string, number[]> {
   const compared = partners.filter(({ silent }) => silent === null).map(({ member }) => member);
   const slots = new Map<string, Set<number>>();
-  for (const finding of findings.values()) {
-    const states = statesOf(finding, me, compared);
+  const note = (states: ReadonlyMap<string, string>, where: readonly number[]): void => {
     const right = rightOf(states, members);
     for (const [member, digest] of states) {
       if (right === null || digest === right.digest) continue;
       const those = slots.get(member) ?? new Set();
-      for (const slot of finding.slots) those.add(slot);
+      for (const slot of where) those.add(slot);
       slots.set(member, those);
     }
-  }
+  };
+  for (const finding of findings.values()) note(statesOf(finding, me, compared), finding.slots);
+  for (const [slot, states] of verdicts) note(states, [slot]);
   return new Map([...slots].map(([member, those]) => [member, [...those]]));
 }

@@ -104,7 +104,8 @@ export class Witness {
     if (job !== undefined) {
       const { shard, key, type } = job.question;
       const [count, chosen] = type === "keys" ? [1, job.watched] : [job.question.count, null];
-      job.pass ??= new ShardPass(this.#replica, shard, count, key, chosen);
+      const known = this.#replica.slotSums.of(key);
+      job.pass ??= new ShardPass(this.#replica, shard, count, key, chosen, known);
       job.pass.slice(SLICE_CELLS);
     }
     this.tell();
