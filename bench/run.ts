@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
+import { join, joinTable } from "./join.ts";
 import { levels, levelsTable } from "./levels.ts";
 import { pubsub, pubsubTable } from "./pubsub.ts";
 import { scripts, scriptsTable } from "./scripts.ts";
@@ -27,6 +28,10 @@ const questions: Record<
   "big-keys": async (options) => {
     const answer = await bigKeys(options);
     return { json: JSON.stringify(answer), text: bigKeysTable(answer) };
+  },
+  join: async (options) => {
+    const answer = await join(options);
+    return { json: JSON.stringify(answer), text: joinTable(answer) };
   },
   levels: async (options) => {
     const answer = await levels(options);
