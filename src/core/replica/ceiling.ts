@@ -4,16 +4,17 @@
  *   wanted ─► block asked for ─► appended ─► durable: promises may reach up to it
  *
  * Invariant: no promise reaches beyond a durable ceiling, and after a restart the clock begins at the newest one. It is at most `AHEAD_MS`
- * ahead of the time or, where the clock is further ahead than that, at the clock: so restarts in quick succession add up to no more
- * than one of them does, and members that restart in turns do not drive one another on.
+ * ahead of the time or, where the clock is that far ahead itself, `STEP_MS` ahead of the clock: so restarts in quick succession add up
+ * to no more than one of them does, unless they take less than a step each, and members that restart in turns do not drive one
+ * another on.
  */
 import { checkStampMs, type HybridClock } from "../clock/stamp.ts";
 import { Malformed } from "../bytes/source.ts";
 import { BLOCK_CEILING } from "./record.ts";
 
 const AHEAD_MS = 1_000;
-/** How often a clock that is ahead of the time by more than that is followed. */
-const FOLLOW_MS = 200;
+/** How often, and by how much, a clock that is ahead of the time is outrun: what the next life says of itself must be newer than this. */
+const STEP_MS = 100;
 /** u8 kind, u48 milliseconds */
 const BLOCK_BYTES = 7;
 
@@ -45,10 +46,10 @@ export class Ceiling {
   raise(nowMs: number): Buffer | null {
     const clockMs = this.#clock.ms;
     const isNear = this.newestMs < nowMs + AHEAD_MS / 2;
-    const isBehind = this.newestMs < clockMs && nowMs - this.#raisedMs >= FOLLOW_MS;
+    const isBehind = this.newestMs < clockMs + STEP_MS / 2 && nowMs - this.#raisedMs >= STEP_MS;
     if (!isNear && !isBehind) return null;
     this.#raisedMs = nowMs;
-    this.#askedMs = Math.max(nowMs + AHEAD_MS, clockMs);
+    this.#askedMs = Math.max(nowMs + AHEAD_MS, clockMs + STEP_MS);
     return blockOf(this.#askedMs);
   }
 
