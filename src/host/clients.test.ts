@@ -139,6 +139,7 @@ function setup(
         met,
         promiseTick: 0,
         life: 1,
+        reads: 1,
       };
       const heard = [{ member: "here/1", asked: replica.waits.asked }];
       const { monoMs } = replica;

@@ -12,6 +12,7 @@ const sections: Record<string, Section> = {
   server: (s) => [
     ["redis_version", "7.0.15"],
     ["atoll_version", s.version],
+    ["atoll_cluster_version", s.formats.usable],
     ["redis_mode", "standalone"],
     ["os", `${process.platform} ${process.arch}`],
     ["arch_bits", 64],

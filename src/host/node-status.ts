@@ -14,6 +14,7 @@ import type { Replica } from "../core/replica/replica.ts";
 import type { CheckpointJob } from "./checkpoint-job.ts";
 import type { Clients } from "./clients.ts";
 import type { Config } from "./config.ts";
+import { READS } from "../core/replica/formats.ts";
 import { membershipOf } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { Log } from "./ports/storage.ts";
@@ -148,6 +149,7 @@ export function statusOf(sources: StatusSources): NodeStatus {
       waitsFor: waitsFor(replica),
     },
     membership: membershipOf(replica),
+    formats: { reads: READS, usable: replica.formats.usable, awaits: replica.formats.awaited },
     applied: replica.describe(replica.applied),
     durable: replica.describe(replica.durable),
     links: replica.members.names

@@ -17,6 +17,7 @@ import { commandTable } from "../core/commands/table.ts";
 import { type KeyspacePolicy, type More, POLICIES } from "../core/crdt/policy.ts";
 import { Replica } from "../core/replica/replica.ts";
 import type { Config } from "./config.ts";
+import { loadFormats } from "./formats-note.ts";
 import { type Chosen, chooseOrigin, saveOrigin } from "./identity.ts";
 import { FENCED, type JoiningMark, loadMark, saveMark } from "./joining-mark.ts";
 import type { NodeWorld } from "./node-world.ts";
@@ -52,6 +53,7 @@ export async function startUp(
   const { maxEntries, maxBytes, maxAgeMs } = config.conflicts;
   const rosterFile = new RosterFile(storage.identity);
   const roster = await rosterFile.load();
+  const formats = await loadFormats(storage.identity);
   const life = Math.floor(chance.nowMs / 1000) * 2 ** 20 + (world.random() % 2 ** 20);
   const newReplica = (): Replica =>
     new Replica({
@@ -70,6 +72,7 @@ export async function startUp(
       tokenKey: tokenKeyOf(config.replication.secret),
       life,
       roster,
+      formats,
       chance: [world.random(), world.random(), world.random()],
     });
   const mark = await markFor(chosen, config, storage);

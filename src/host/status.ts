@@ -176,6 +176,14 @@ export interface NodeStatus {
   stability: { waitingResets: number; waitingFloors: number; waitsFor: string[] };
   /** Who belongs to the cluster, and whom it waits for on behalf of those removed. */
   membership: Membership;
+  /** Formats of records and checkpoints, by version. */
+  formats: {
+    /** What this build reads, and what may be written because every member does: the cluster's version. */
+    reads: number;
+    usable: number;
+    /** Members that do not read as much, or have not said so. */
+    awaits: string[];
+  };
   /** Origin → highest seq applied; and durable in this replica's log. */
   applied: Record<string, number>;
   durable: Record<string, number>;

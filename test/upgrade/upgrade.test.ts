@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { READS } from "../../src/core/replica/formats.ts";
+import type { NodeStatus } from "../../src/host/status.ts";
 import { eventually, FaultyNode } from "../faults/faulty-node.ts";
 import { atoll } from "../lab/lab-process.ts";
 import { freePort } from "../support/free-port.ts";
@@ -53,6 +55,7 @@ test("nodes are upgraded and rolled back one by one under load, and nothing ackn
     }
     await Promise.all(loads.map((load) => load.stop()));
     await spoken(nodes, [], `all are ${step}`);
+    if (build === root) await allRead(nodes);
     for (const load of all)
       for (const node of nodes) assert.deepEqual((await load.missing(node.port)).slice(0, 10), []);
     await equal(nodes);
@@ -75,6 +78,16 @@ async function prepare(dir: string): Promise<FaultyNode[]> {
       });
     }),
   );
+}
+
+/** Each node finds that all others read what it does, so that it may be written; until then it was not. */
+async function allRead(nodes: readonly FaultyNode[]): Promise<void> {
+  for (const node of nodes)
+    await eventually("everybody knows what all read", async () => {
+      const answer = await fetch(`http://127.0.0.1:${node.httpPort}/status`);
+      const { formats } = (await answer.json()) as NodeStatus;
+      return formats.usable === READS && formats.awaits.length === 0;
+    });
 }
 
 let probes = 0;

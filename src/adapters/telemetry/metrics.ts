@@ -92,6 +92,13 @@ export const METRICS: readonly MetricDefinition[] = [
       { labels: { version, region, member, durability }, value: 1 },
     ],
   },
+  one(
+    "atoll_cluster_version",
+    "gauge",
+    "1",
+    "The newest formats that every member reads, so that they may be written.",
+    (status) => status.formats.usable,
+  ),
   one("atoll_ready", "gauge", "1", "1 when the node may be given traffic.", (status) =>
     flag(status.state === "ready"),
   ),

@@ -118,6 +118,7 @@ const STATUS: NodeStatus = {
     removed: [{ member: "us-east/1", state: "closing", awaits: ["ap-south/1"], ends: {} }],
     awaits: ["ap-south/1"],
   },
+  formats: { reads: 2, usable: 1, awaits: ["ap-south/1"] },
   applied: {},
   durable: {},
   links: [
@@ -156,6 +157,7 @@ test("a scrape shows the node's own account in base units", async () => {
   const { series } = await scrape(STATUS);
   const expected = {
     atoll_ready: 1,
+    atoll_cluster_version: 1,
     'atoll_state{state="read-only"}': 0,
     'atoll_info{version="1.2.3",region="eu-west",member="eu-west/1",durability="local"}': 1,
     atoll_uptime_seconds: 61.5,

@@ -30,7 +30,7 @@ const NOT_LOCAL =
   "ERR bounded counters are for prefixes that every region writes to: under `writes: home` or `global` a plain counter can be bounded by a script";
 const SAME = "ERR source and destination objects are the same";
 const OLD_MEMBERS =
-  "ERR a member that can be reached runs a version without bounded counters: upgrade it first";
+  "ERR not every member is known to run a version with bounded counters: atoll_cluster_version in INFO says what all can read, /status whom it waits for";
 
 /** The whole number in argument `i`, not farther from 0 than counters go; NaN when it is none. */
 function wholeAt(args: Args, i: number): number {

@@ -32,7 +32,7 @@ export interface Figures {
 }
 
 export interface Rights {
-  /** Whether every member that can be reached knows bounded counters. */
+  /** Whether every member reads bounded counters. */
   readonly areUnderstood: boolean;
   /** Whether a holder's rights can be had; those of an incarnation that is gone cannot be. */
   standingOf(origin: Origin): "here" | "up" | "away" | "lost";

@@ -294,6 +294,7 @@ export class History {
       met: report.met.map((origin) => to.replica.origins.introduce(origin)),
       promiseTick: 0xffff,
       life: 1,
+      reads: 1,
     };
     members.report(
       { ...numbered, asked: 0, awaited: new Vector(0), heard: [], settledEpoch: 0 },

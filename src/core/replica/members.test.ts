@@ -27,6 +27,7 @@ function report(member: string, version: number, applied: Vector, durable = appl
     promiseMs,
     promiseTick: 0xffff,
     life: 1,
+    reads: 1,
     asked: 0,
     awaited: new Vector(0),
     heard: [],

@@ -40,6 +40,8 @@ export interface Report {
   readonly heard: readonly Heard[];
   /** The newest epoch of the configuration that it keeps to, whatever crashes: nothing that forbids is under way there. */
   readonly settledEpoch: number;
+  /** The newest formats that its build reads: formats.ts. */
+  readonly reads: number;
 }
 
 export interface Heard {

@@ -144,6 +144,8 @@ export class Member {
       case "close":
         this.network.close(this, effect.link);
         return;
+      case "formats":
+        return replica.formats.stored(effect.version);
       case "roster":
         if (replica.roster.isRemoved(this.name)) replica.run.refuseWrites = "AAREMOVED";
         return replica.rosterStored();

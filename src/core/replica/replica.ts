@@ -46,6 +46,7 @@ import { Garbage } from "./garbage.ts";
 import type { SnapshotStep } from "./joining.ts";
 import { regionOf } from "./levels.ts";
 import { LogIndex } from "./log-index.ts";
+import { Formats, READS, READS_FIRST } from "./formats.ts";
 import { Members, type Report } from "./members.ts";
 import { BLOCK_CEILING, BLOCK_RUNS, BLOCK_STRONG, RecordSink } from "./record.ts";
 import { type Wait, Waits } from "./waits.ts";
@@ -85,6 +86,8 @@ export type Effect =
   | { readonly type: "rival" }
   /** What is known of who belongs to the cluster: to be stored, and then `rosterStored` called. */
   | { readonly type: "roster"; readonly bytes: Buffer }
+  /** Formats up to here are about to be written: to be noted in the directory, and then `formats.stored` called. */
+  | { readonly type: "formats"; readonly version: number }
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string };
 
 export interface ReplicaOptions extends ExchangeOptions {
@@ -102,6 +105,8 @@ export interface ReplicaOptions extends ExchangeOptions {
   readonly node: NodePort;
   /** What is stored of who belongs to the cluster. Throws `Malformed` when it makes no sense. */
   readonly roster?: Buffer | null;
+  /** The newest formats that the directory may hold; the first if it says nothing. */
+  readonly formats?: number;
   /** 16 bytes that all members share and nobody else knows: the mark of tokens. */
   readonly tokenKey?: Buffer;
   /** Of this process: grows from one start to the next, with chance in it; 1 when absent. */
@@ -130,6 +135,7 @@ export class Replica {
   readonly run: Run;
   readonly members: Members;
   readonly roster: Roster;
+  readonly formats: Formats;
   readonly index = new LogIndex();
   readonly expiry: Expiry;
   readonly exchange: Exchange;
@@ -192,6 +198,7 @@ export class Replica {
     this.delivery.isVoid = (origin, seq) => this.#isVoid(origin, seq);
     const { counting } = this.roster;
     this.members = new Members(this.member, this.me, counting, this.applied, this.durable);
+    this.formats = new Formats(() => this.members, options.formats ?? READS_FIRST);
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.waits = new Waits(this);
     this.run.waits = this.waits;
@@ -561,6 +568,8 @@ export class Replica {
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();
+    const version = this.formats.look();
+    if (version !== null) this.effects.push({ type: "formats", version });
     const block = this.#ceiling.raise(this.nowMs);
     if (block !== null) this.effects.push({ type: "ceiling", block });
   }
@@ -634,6 +643,7 @@ export class Replica {
         ...this.rivals.said(this.member, this.monoMs),
       ],
       settledEpoch: this.strong.register.settledEpoch,
+      reads: READS,
     };
   }
 

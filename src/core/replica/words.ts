@@ -3,7 +3,8 @@
  *
  *   HELLO = varint protocol | text cluster | text member | text region | origin | origins | vector applied | vector durable |
  *           u48 wall ms | [varint features]
- *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report
+ *   ACK   = origins | u48 wall ms | f64 sent | f64 echo | f64 held | varint n, n × report | [n × varint settled epoch |
+ *           [n × varint reads]]
  *   PULL  = origins | varint n, n × (varint origin, varint from, varint to)
  *   report = text member | varint version | vector applied | vector durable | varint n, n × varint met | u48 ms, u16 tick |
  *            varint asked | vector awaited | varint n, n × (text member, varint asked)
@@ -16,6 +17,7 @@ import type { Sink } from "../bytes/sink.ts";
 import { Malformed, type Source } from "../bytes/source.ts";
 import { type Origin, type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
 import { Vector } from "../clock/vector.ts";
+import { READS_FIRST } from "./formats.ts";
 import type { Heard, Report } from "./members.ts";
 
 /** The version this code speaks; a change of any format above raises it. */
@@ -163,6 +165,7 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
     }
   }
   for (const { settledEpoch } of ack.reports) sink.varint(settledEpoch);
+  for (const { reads } of ack.reports) sink.varint(reads);
 }
 
 export function readAck(source: Source, numbering: Numbering): Ack {
@@ -171,7 +174,7 @@ export function readAck(source: Source, numbering: Numbering): Ack {
   const sentMs = source.f64();
   const echoMs = source.f64();
   const heldMs = source.f64();
-  const reports: Report[] = [];
+  const reports: Omit<Report, "settledEpoch" | "reads">[] = [];
   for (let left = source.varint(); left > 0; left--)
     reports.push({
       member: source.text(),
@@ -185,16 +188,20 @@ export function readAck(source: Source, numbering: Numbering): Ack {
       asked: source.varint(),
       awaited: numbering.readVector(source),
       heard: readHeard(source),
-      settledEpoch: 0,
     });
-  // Those who know of no epochs end here.
+  // Builds that know of no epochs end here, and those that know only the first formats behind the epochs; nor do they pass that on.
   const settled = source.left > 0 ? reports.map(() => source.varint()) : [];
+  const reads = source.left > 0 ? reports.map(() => source.varint()) : [];
   return {
     wallMs,
     sentMs,
     echoMs,
     heldMs,
-    reports: reports.map((report, i) => ({ ...report, settledEpoch: settled[i] ?? 0 })),
+    reports: reports.map((report, i) => ({
+      ...report,
+      settledEpoch: settled[i] ?? 0,
+      reads: reads[i] ?? READS_FIRST,
+    })),
   };
 }
 
