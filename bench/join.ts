@@ -123,7 +123,10 @@ async function settled(urls: readonly string[]): Promise<void> {
       urls.map(async (url) => (await (await fetch(new URL("/status", url))).json()) as NodeStatus),
     );
     const [first, ...others] = statuses.map(({ applied }) =>
-      JSON.stringify(Object.entries(applied).toSorted()),
+      Object.entries(applied)
+        .map(([origin, seq]) => `${origin} ${seq}`)
+        .toSorted()
+        .join(),
     );
     if (others.every((applied) => applied === first)) return;
     await sleep(100);

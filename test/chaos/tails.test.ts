@@ -55,24 +55,21 @@ test("what a removed region had alone is listed, kept, and restored where it is 
   assert.equal(tail?.end, 2);
   assert.deepEqual([tail?.newest, tail?.writes, tail?.keys], [10, 8, 8]);
   const { writes } = JSON.parse(await run(0, "tails", "show", source)) as Writes;
+  const sorted = writes.toSorted((one, other) => (one.key < other.key ? -1 : 1));
   assert.deepEqual(
-    writes.map(({ key, type, what, path, value }) => [key, type, what, path, value]).toSorted(),
+    sorted.map(({ key, type, what, path, value }) =>
+      key === "list" || key === "visitors" ? [key, type, what] : [key, type, what, path, value],
+    ),
     [
       ["count", "string", "increments", "", "15"],
       ["hash", "hash", "value", "field", "value"],
-      ["list", "list", "value", writes.find(({ key }) => key === "list")?.path ?? "", "element"],
+      ["list", "list", "value"],
       ["order:1", "string", "value", "", "paid"],
       ["ranks", "zset", "value", "member", "2.5"],
       ["set", "set", "member", "member", ""],
       ["taken", "string", "value", "", "by c"],
-      [
-        "visitors",
-        "generation",
-        "generation",
-        "hyperloglog",
-        writes.find(({ key }) => key === "visitors")?.value ?? "",
-      ],
-    ].toSorted(),
+      ["visitors", "generation", "generation"],
+    ],
   );
 
   const file = join(lab.dir, "c.tails");

@@ -226,7 +226,7 @@ test("who is astray is told by the sums of slots; the others vouch for the one t
   assert.equal(wrong.findings.size, 0);
   const blamed = astray(wrong, "a/1", 4);
   assert.deepEqual([...blamed.keys()], ["b/1"]);
-  assert.deepEqual(blamed.get("b/1")?.toSorted(), [...wrong.verdicts.keys()].toSorted());
+  assert.deepEqual(new Set(blamed.get("b/1")), new Set(wrong.verdicts.keys()));
   // Where two hold one thing and two another, keys are told apart.
   alter(a, "text:30");
   alter(b, "text:30");
