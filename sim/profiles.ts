@@ -359,6 +359,27 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       keys: 50,
     },
   },
+  /** Stocks that all regions sell from, and that come to their end. */
+  escrow: {
+    kinds: ["bound"],
+    faults: ["cut", "isolate", "crash", "slow-disk", "reset"],
+    everyMs: 4_000,
+    fixed: { durability: "local", regions: 3, meanMs: 40, delayMs: 30, rate: 0, wander: 0.01 },
+  },
+  /** The same with disks that go back to an older state, or are lost. */
+  "escrow, older disks": {
+    kinds: ["bound"],
+    faults: ["older-disk", "empty-disk", "crash", "cut"],
+    everyMs: 3_000,
+    fixed: { durability: "local", regions: 3, shape: "mesh", meanMs: 20, delayMs: 10, rate: 0 },
+  },
+  /** The same with members that are removed. */
+  "escrow, removals": {
+    kinds: ["bound"],
+    faults: ["removal", "cut", "crash"],
+    everyMs: 6_000,
+    fixed: { durability: "local", regions: 3, replicas: 1, shape: "mesh", meanMs: 20, rate: 0 },
+  },
   links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
   checkpoints: {
     kinds: ["set", "total", "sadd", "srem", "incr", "hset"],

@@ -12,7 +12,7 @@ import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
 import { judgeStrongKeys, STRONG_KEYSPACE, STRONG_KINDS } from "./judge/strong-keys.ts";
 import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
-import type { Plan } from "./swarm.ts";
+import { LOSES_DISK, type Plan } from "./swarm.ts";
 import { Actor, actors, OUTSIDE } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
 import { Faults } from "./world/faults.ts";
@@ -77,6 +77,10 @@ export class Simulation {
     this.timeline = new Timeline(this.trace);
     this.judge = new Judge(plan.durability);
     this.judge.forgetsTotals = "flush" in plan.kinds;
+    this.judge.escrow.mayRepeat =
+      "flush" in plan.kinds ||
+      plan.durability === "relaxed" ||
+      plan.faults.some(({ kind }) => kind === "removal" || LOSES_DISK.has(kind));
     this.judge.onFailure = () => this.timeline.stop();
     this.network = new Network(
       this.timeline,
@@ -232,6 +236,10 @@ export class Simulation {
   /** As `Judge.check`; a state that cannot even be read is a finding too. */
   #examine(everything: boolean): boolean {
     try {
+      for (const machine of this.machines) {
+        const wrong = this.judge.escrow.wrongAt(machine);
+        if (wrong !== null) this.judge.fail("I-43", machine, wrong);
+      }
       return this.judge.check(everything);
     } catch (error) {
       this.judge.fail("bug", null, `a state cannot be read: ${textOf(error)}`);

@@ -140,10 +140,12 @@ function drawKinds(
   const chance = new Chance(seed, "kinds");
   // They cost many a frame, and seeds without them are as they were.
   const hasStrong = new Chance(seed, "strong keys").is(0.3);
+  const hasBounded = new Chance(seed, "bounded counters").is(0.3);
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
     if (replaces && EXPIRES.has(name)) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
+    if (name === "bound" && wanted === undefined && !hasBounded) continue;
     const rare = name === "flush";
     if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;
     kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);
@@ -154,7 +156,7 @@ function drawKinds(
 }
 
 /** After these a machine may have lost what was durable. They are drawn together or not at all, so that most seeds are without. */
-const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
+export const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "older-disk",
   "empty-disk",
   "foreign-disk",

@@ -143,6 +143,13 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
   if (doneApart(records) > 0) judge.marks.sometimes("two regions did what was to be done once");
   if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");
   const there = outcomes.filter(isThere);
+  const { escrow } = judge;
+  if (!escrow.mayRepeat)
+    for (const key of escrow.keys) {
+      const value = await answerOf(simulation, machines[0] as Machine, ["AA.BOUND", "GET", key]);
+      const wrong = typeof value === "number" ? escrow.wrongInTheEnd(key, value) : null;
+      if (wrong !== null) judge.fail("I-43", null, wrong);
+    }
   const totals = new Map<string, number>();
   const kept = new Map<string, string[]>();
   for (const { operation } of there) {
@@ -171,6 +178,7 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
     ["TYPE", `x:${i}`],
     ["PTTL", `e:${i}`],
   ]);
+  for (const key of escrow.keys) questions.push(["AA.BOUND", "GET", key]);
   const own = [
     ...keys.flatMap((i) => [
       [`GET`, `total:${i}`],

@@ -27,6 +27,7 @@ import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } f
 import { Intersection } from "./intersection.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
+import { Escrow } from "./escrow.ts";
 import { Owned } from "./owned.ts";
 import { Sessions } from "./sessions.ts";
 import { Tails } from "./tails.ts";
@@ -369,6 +370,14 @@ export class Judge implements MachineEvents {
 
   readonly #tails = new Tails();
   readonly owned = new Owned();
+  readonly escrow = new Escrow();
+
+  /** A client was answered about bounded counters: I-43. */
+  sold(machine: Machine, operation: Operation, reply: Reply): void {
+    const wrong = this.escrow.answered(operation, reply);
+    if (wrong !== null) this.fail("I-43", machine, wrong);
+    if (this.escrow.sold > 0) this.marks.sometimes("rights of a bounded counter were used");
+  }
 
   /** A client was told what it had asked for: I-8. */
   told(client: number, { machine, operation, replies, sentUs }: Told): void {

@@ -61,6 +61,9 @@ export const MARKS = [
   "a deleted strong key was forgotten",
   "a member that may have lost what it had promised was given it anew",
   "strong keys had too many ways to be judged",
+  "rights of a bounded counter were used",
+  "rights of a bounded counter were asked for",
+  "rights of a bounded counter moved of their own accord",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];
@@ -93,6 +96,9 @@ export class Marks {
     const { forwards } = replica.exchange;
     if (forwards.served > 0) this.sometimes("a command was run at another replica");
     if (forwards.repeated > 0) this.sometimes("a command was sent to its owner once more");
+    const { asked, moved } = replica.exchange.escrow.totals;
+    if (asked > 0) this.sometimes("rights of a bounded counter were asked for");
+    if (moved > 0) this.sometimes("rights of a bounded counter moved of their own accord");
     const { counts, acceptor } = replica.strong;
     if (counts.decided > 0) this.sometimes("a strong command was decided");
     if (counts.conflicts > 0) this.sometimes("two regions wanted one strong key at once");

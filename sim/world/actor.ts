@@ -223,6 +223,7 @@ export class Actor {
       isBehind: false,
     };
     this.outcomes.push(outcome);
+    if (op.kind === "bound") this.#judge.escrow.asked(op);
     // What an owner has done may not come here for a while: each command of the session then waits for it.
     if (WAIT_FOR_OWNERS.has(op.kind)) this.#askedOwners = true;
     this.#open.push(outcome);
@@ -314,6 +315,8 @@ export class Actor {
     const last = outcome.replies.at(-1);
     const failed =
       outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
+    if (outcome.operation.kind === "bound")
+      this.#judge.sold(outcome.machine, outcome.operation, last ?? null);
     const { marks } = this.#judge;
     if (last === null && outcome.operation.kind === "watch")
       marks.sometimes("a transaction was refused because what it watched had changed");

@@ -327,11 +327,23 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   once: (c, o, id) => [[...once(c, id), "INCRBY", key("total", c, o), small(c)]],
   oonce: (c, o, id) => [[...once(c, id), "RPUSH", key("ho:once", c, o), id]],
   id: () => [["AA.ID", "SNOWFLAKE"]],
+  // Two stocks that every region sells from, moves between and adds to; one replica creates them.
+  bound: (c) => {
+    const [one, other] = c.is(0.5) ? ["bc:0", "bc:1"] : ["bc:1", "bc:0"];
+    const lot = c.below(100);
+    let words = ["DECR", one, small(c)];
+    if (lot < 4) words = ["CREATE", one, "MIN", "0", "VALUE", "200"];
+    else if (lot < 12) words = ["INCR", one, small(c)];
+    else if (lot < 20) words = ["TRANSFER", one, other, small(c)];
+    else if (lot < 35) words = ["GET", one];
+    const waits = c.is(0.5) ? ["AA.DO", "TIMEOUT", String(c.between(50, 900))] : [];
+    return [[...waits, "AA.BOUND", ...words]];
+  },
 };
 
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
-  ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce"],
+  ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce", "bound"],
 ]);
 
 /** Kinds that may be asked for again although they were answered. */

@@ -180,6 +180,25 @@ test("what is even is left alone", () => {
   assert.equal(info(b, "n").moved, 0);
 });
 
+test("rights that have moved call for no more moves, however differently demand is judged", () => {
+  const { network, members } = cluster(["a/1", "b/1", "c/1"]);
+  const [a, b, c] = members as [Member, Member, Member];
+  a.command("AA.BOUND", "CREATE", "n", "MIN", "0", "VALUE", "90");
+  network.pass(500);
+  // One hears of much at once that for another came bit by bit.
+  network.cut(b, c);
+  for (let i = 0; i < 10; i++) {
+    b.command("AA.BOUND", "DECR", "n", "2");
+    network.pass(300);
+  }
+  network.connect(b, c);
+  network.pass(3_000);
+  const made = (): number[] => members.map(({ replica }) => replica.applied.get(replica.me));
+  const before = made();
+  network.pass(20_000);
+  assert.deepEqual(made(), before);
+});
+
 test("an incarnation that goes on from nothing has no rights of the one before", () => {
   const { network, members } = cluster(["a/1", "b/1"]);
   const [a, b] = members as [Member, Member];

@@ -45,6 +45,9 @@ interface Ask {
 /** How fast the holders of a counter use it. */
 interface Usage {
   atMs: number;
+  /** What was used, and what was left, by all. */
+  total: number;
+  room: number;
   /** By incarnation. */
   readonly used: Map<string, number>;
   readonly rates: Map<string, number>;
@@ -327,6 +330,8 @@ export class Escrow implements Rights {
   #balance(bounded: BoundedKey): void {
     const view = this.#viewOf(bounded.db, bounded.key);
     if (view === null) return this.#miss(bounded);
+    // Rights that only moved call for no more moves: replicas judge demand by what they have heard, and might hand them to and fro for ever.
+    if (!this.#isNews(bounded.name, view)) return;
     const partners = this.partners();
     const all = [this.#me, ...partners];
     const rates = this.#ratesOf(bounded.name, view, all);
@@ -355,16 +360,31 @@ export class Escrow implements Rights {
     this.#figures.delete(bounded.name);
   }
 
+  /** Whether anything was used of a counter, or added to it, since we last looked. */
+  #isNews(name: string, view: BoundedView): boolean {
+    const usage = this.#usage.get(name);
+    if (usage === undefined) return true;
+    return usage.room !== view.room || usage.total !== usedOf(view);
+  }
+
   /** How much each of these uses, in units a second, lately. */
   #ratesOf(name: string, view: BoundedView, origins: readonly Origin[]): number[] {
     const { monoMs } = this.#replica;
     let usage = this.#usage.get(name);
     const isNew = usage === undefined;
     if (usage === undefined) {
-      usage = { atMs: monoMs - LOOK_EVERY_MS, used: new Map(), rates: new Map() };
+      usage = {
+        atMs: monoMs - LOOK_EVERY_MS,
+        total: -1,
+        room: -1,
+        used: new Map(),
+        rates: new Map(),
+      };
       this.#usage.set(name, usage);
     }
     const { used, rates } = usage;
+    usage.total = usedOf(view);
+    usage.room = view.room;
     const tookMs = monoMs - usage.atMs;
     usage.atMs = monoMs;
     const kept = 0.5 ** (tookMs / HALF_MS);
@@ -429,6 +449,10 @@ export class Escrow implements Rights {
       for (const name of Object.keys(totals) as (keyof Figures)[]) totals[name] += figures[name];
     return totals;
   }
+}
+
+function usedOf(view: BoundedView): number {
+  return view.origins().reduce((sum, origin) => sum + view.usedBy(origin), 0);
 }
 
 function noFigures(): Figures {
