@@ -862,13 +862,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "",
   },
   {
-    name: "rights that move call for more moves",
-    profile: "escrow",
-    file: "core/replica/escrow.ts",
-    find: "if (!this.#isNews(bounded.name, view)) return;",
-    put: "",
-  },
-  {
     name: "a new replica serves before it has caught up",
     profile: "snapshots",
     file: "host/standing.ts",
@@ -919,6 +912,10 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
   {
     name: "a snapshot replaces what is there instead of being merged",
     awaits: "a profile of snapshots that healthy code passes",
+  },
+  {
+    name: "rights that move call for more moves",
+    awaits: "a look at records that nobody asked for; `escrow.test.ts` has it",
   },
   { name: "a key that is evicted is removed everywhere", awaits: "eviction" },
   {

@@ -139,7 +139,7 @@ Atoll speaks RESP2 and RESP3 as Redis 7.0.15 does. This page says where each of 
 - **refused** (${count("refused")}): it will not come; the table says why. Where people would call it, the error says so too.
 
 What happens when two regions write at once is said by type: [strings](types/string.md), [bitmaps](types/bitmap.md), [HyperLogLogs](types/hyperloglog.md),
-[hashes](types/hash.md), [sets](types/set.md), [lists](types/list.md), [streams](types/stream.md), [sorted sets and positions](types/sorted-set.md), [expiry and keys of any type](types/expiry.md). A condition (\`SETNX\`, \`EXPIRE … GT\`, \`WATCH\`) is
+[hashes](types/hash.md), [sets](types/set.md), [lists](types/list.md), [streams](types/stream.md), [sorted sets and positions](types/sorted-set.md), [bounded counters](types/bounded-counter.md), [expiry and keys of any type](types/expiry.md). A condition (\`SETNX\`, \`EXPIRE … GT\`, \`WATCH\`) is
 judged by what its own region holds at that moment; another region may judge otherwise at the same time.
 
 This page is checked: \`npm test -- differential\` sends 200,000 random commands to Redis 7.0.15 and to Atoll, compares every

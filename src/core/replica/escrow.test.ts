@@ -249,3 +249,36 @@ test("a transaction that lacks rights is refused at once, and finds them when it
   network.run();
   assert.equal(attempt(), "*1\r\n:40\r\n");
 });
+
+/** Sells a stock at a pace of its own in each region until nothing is left; how many units were sold without asking anybody. */
+function soldAtOnce(stock: number, perSecond: readonly number[]): number {
+  const { network, members } = cluster(["a/1", "b/1", "c/1"]);
+  (members[0] as Member).command("AA.BOUND", "CREATE", "n", "MIN", "0", "VALUE", `${stock}`);
+  network.pass(200);
+  const clients = members.map(clientOf);
+  const waiting = members.map(() => false);
+  const due = members.map(() => 0);
+  let sold = 0;
+  for (let step = 0; sold < stock && step < 50_000; step++) {
+    network.pass(20);
+    for (const [i, client] of clients.entries()) {
+      (due[i] as number) += (perSecond[i] as number) / 50;
+      while ((due[i] as number) >= 1) {
+        const reply =
+          waiting[i] === true ? client.reply() : client.ask("AA.BOUND", "DECR", "n", "1");
+        waiting[i] = reply === null;
+        if (reply === null) break;
+        (due[i] as number)--;
+        if (reply.startsWith(":")) sold++;
+      }
+    }
+  }
+  assert.equal(sold, stock);
+  return members.reduce((sum, member) => sum + (info(member, "n").used_at_once as number), 0);
+}
+
+test("nearly all is sold without asking anybody, at even demand and at skewed", () => {
+  assert.ok(soldAtOnce(1_000, [25, 25, 25]) >= 980);
+  assert.ok(soldAtOnce(1_000, [60, 12, 3]) >= 950);
+  assert.ok(soldAtOnce(1_000, [0, 0, 75]) >= 950);
+});
