@@ -96,20 +96,20 @@ test("1,000 are sold by three regions at once and through cuts: never more, and 
 
   for (const { name } of lab.regions) await lab.do("cut", name);
   // What was under way when the wires were cut may still come.
-  let before = await received();
+  let silent = await received();
   await until("silence on the links", async () => {
-    const last = before;
+    const last = silent;
     await delay(300);
-    before = await received();
-    return before.every((bytes, i) => bytes <= (last[i] as number));
+    silent = await received();
+    return silent.every((bytes, i) => bytes <= (last[i] as number));
   });
   const apart = await Promise.all(
     clients.map((client) => sell(client, APART, (reply) => reply.startsWith("-AANORIGHTS"))),
   );
   const heard = await received();
   assert.ok(
-    heard.every((bytes, i) => bytes <= (before[i] as number)),
-    `nothing came over the links: ${before.join()} bytes before, ${heard.join()} after`,
+    heard.every((bytes, i) => bytes <= (silent[i] as number)),
+    `nothing came over the links: ${silent.join()} bytes before, ${heard.join()} after`,
   );
   assert.ok(
     apart.every((count) => count > APART / 2),
