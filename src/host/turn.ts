@@ -16,7 +16,7 @@ export interface Waiting {
   goOn(): void;
 }
 
-/** About two milliseconds, which is what others may have to wait for: five hundred SETs, or members of a sorted set. */
+/** About two milliseconds, which is what others may have to wait for: five hundred SETs, or 250 members of a sorted set. */
 export const TURN_STEPS = 4_000;
 
 export class Turn {

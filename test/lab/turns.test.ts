@@ -12,8 +12,8 @@ const CLIENTS = 4;
 const COMMANDS = 40;
 const ELEMENTS = 100;
 const ROUNDS = 6;
-/** What a turn may hold beyond its limit: the command, or the record, that fills it, and what the node does of its own accord. */
-const COMMAND_STEPS = 1_500;
+/** What a turn may hold beyond its limit: the command, or the record, that fills it, and a walk through a body that becomes large. */
+const COMMAND_STEPS = 3_500;
 
 test("no turn does more than its share, here and where it is replicated to, and nothing is lost by that", async (t) => {
   using dir = tempDir("turns");

@@ -12,7 +12,7 @@
  */
 import { assert } from "../assert.ts";
 import type { Heap, Ref } from "../keyspace/heap.ts";
-import { STEPS_ORDER } from "../keyspace/steps.ts";
+import { LOOK_BITS, STEPS_ORDER, STEPS_SCORED } from "../keyspace/steps.ts";
 import { Entry } from "../keyspace/table.ts";
 
 /** Entries in a leaf and children of a branch, at most. */
@@ -47,6 +47,8 @@ const entry = new Entry();
 export class Order {
   readonly heap: Heap;
   readonly #scoreOf: ScoreOf | null;
+  /** What each entry costs that comes or goes. */
+  readonly #steps: number;
   #root: Node;
   /** What is looked for. */
   #score = 0;
@@ -58,6 +60,7 @@ export class Order {
   constructor(heap: Heap, scoreOf: ScoreOf | null) {
     this.heap = heap;
     this.#scoreOf = scoreOf;
+    this.#steps = scoreOf === null ? STEPS_ORDER : STEPS_SCORED;
     this.#root = this.#leaf(8);
   }
 
@@ -76,7 +79,7 @@ export class Order {
   }
 
   insert(ref: Ref): void {
-    this.heap.steps += STEPS_ORDER;
+    this.heap.steps += this.#steps;
     this.#seek(ref);
     const split = this.#insertInto(this.#root, ref);
     if (split === null) return;
@@ -84,7 +87,7 @@ export class Order {
   }
 
   remove(ref: Ref): void {
-    this.heap.steps += STEPS_ORDER;
+    this.heap.steps += this.#steps;
     this.#seek(ref);
     this.#removeFrom(this.#root, ref);
     while (this.#root.children !== null && this.#root.children.length === 1)
@@ -131,7 +134,7 @@ export class Order {
   /** Visits `count` entries from a rank on, upwards or downwards; the visitor must not change the cells. */
   each(from: number, count: number, down: boolean, visit: Visit): void {
     if (count <= 0) return;
-    this.heap.steps += count;
+    this.heap.steps += count >> LOOK_BITS;
     const first = down ? from - count + 1 : from;
     assert(first >= 0 && first + count <= this.size, "the ranks lie within the order");
     eachOf(this.#root, first, first + count, down, visit);

@@ -10,7 +10,10 @@
 export const STEPS_CALL = 2;
 /** What a record does to one key or element. */
 export const STEPS_EFFECT = 3;
-/** An element that enters or leaves an order. */
+/** An element that enters or leaves an order; one with scores is busy everywhere, so that every look at it waits for memory. */
 export const STEPS_ORDER = 4;
+export const STEPS_SCORED = 12;
+/** `1 << LOOK_BITS` entries that a walk passes are a step. */
+export const LOOK_BITS = 2;
 /** `1 << STEP_BITS` bytes that are received, written or answered are a step. */
 export const STEP_BITS = 10;

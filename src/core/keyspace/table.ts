@@ -23,6 +23,7 @@
  */
 import { assert } from "../assert.ts";
 import type { Heap, Page, Ref } from "./heap.ts";
+import { LOOK_BITS } from "./steps.ts";
 
 export const REGISTER = 1;
 export const OBJECT = 2;
@@ -607,7 +608,7 @@ export class Table<T extends object> {
       const buckets = Math.min(left, segment.capacity - first);
       const to = (Math.floor(next / width) + buckets) * width;
       walkSegment(segment, first, buckets, next, to, visit);
-      this.heap.steps += buckets;
+      this.heap.steps += buckets >> LOOK_BITS;
       left -= buckets;
       next = to;
     }
@@ -616,7 +617,7 @@ export class Table<T extends object> {
 
   /** Visits every entry; see `walk`. */
   each(visit: (at: number) => void): void {
-    this.heap.steps += this.size;
+    this.heap.steps += this.size >> LOOK_BITS;
     if (this.#only !== null) return eachOf(this.#only, visit);
     for (const segment of this.#segments()) eachOf(segment, visit);
   }
