@@ -41,7 +41,10 @@ export interface LoadResult {
   noisy: boolean;
 }
 
-export async function measure(server: TestServer, load: Load): Promise<LoadResult> {
+/** What is measured: a server, or what stands before one. */
+type Measured = Pick<TestServer, "pid" | "port">;
+
+export async function measure(server: Measured, load: Load): Promise<LoadResult> {
   let best: LoadResult | null = null;
   for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
     // Whatever was busy may be done soon; waiting longer each time costs nothing when it is quiet.
@@ -54,7 +57,7 @@ export async function measure(server: TestServer, load: Load): Promise<LoadResul
   return best;
 }
 
-async function measureOnce(server: TestServer, load: Load): Promise<LoadResult> {
+async function measureOnce(server: Measured, load: Load): Promise<LoadResult> {
   const startedMs = performance.now();
   const before = {
     server: processSeconds(server.pid),

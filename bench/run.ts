@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
+import { gateway, gatewayTable } from "./gateway.ts";
 import { join, joinTable } from "./join.ts";
 import { levels, levelsTable } from "./levels.ts";
 import { pubsub, pubsubTable } from "./pubsub.ts";
@@ -28,6 +29,10 @@ const questions: Record<
   "big-keys": async (options) => {
     const answer = await bigKeys(options);
     return { json: JSON.stringify(answer), text: bigKeysTable(answer) };
+  },
+  gateway: async (options) => {
+    const answer = await gateway(options);
+    return { json: JSON.stringify(answer), text: gatewayTable(answer) };
   },
   join: async (options) => {
     const answer = await join(options);

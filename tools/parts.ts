@@ -43,7 +43,7 @@ export const parts: readonly Part[] = [
   part("differential", 6, "redis-server"),
   part("lua", 4, "redis-server"),
   part("lab", 6),
-  part("traffic", 6, "bind9-dnsutils", "knot-dnsutils"),
+  part("traffic", 8, "bind9-dnsutils", "knot-dnsutils"),
   part("chaos", 10),
   part("faults", 5, "strace", "faketime"),
   part("upgrade", 6),

@@ -12,18 +12,15 @@ import { Malformed } from "../core/bytes/source.ts";
 import { KIND, type Kind, kindOf } from "../core/routing/gateway/command-kind.ts";
 import { Ledger } from "../core/routing/gateway/ledger.ts";
 import { LostTransaction } from "../core/routing/gateway/lost-transaction.ts";
+import { settleLost } from "../core/routing/gateway/settle-lost.ts";
 import { isNews, StandingWords } from "../core/routing/gateway/standing-words.ts";
-import { Args } from "../core/wire/args.ts";
+import type { Args } from "../core/wire/args.ts";
 import { encodeCommand } from "../core/wire/encode-command.ts";
 import { ReplyEnds } from "../core/wire/reply-ends.ts";
-import { INCOMPLETE, PROTOCOL_ERROR, RESP_LIMITS, RespParser } from "../core/wire/resp.ts";
 import type { Gateway } from "./gateway.ts";
+import { type CommandTaker, GatewayReader, wordsOf } from "./gateway-reader.ts";
 import { GatewaySetup } from "./gateway-setup.ts";
 import type { GatewayInput, GatewayOutput, Upstream } from "./ports/gateway.ts";
-
-/** Values as large as any region takes: it says itself what is too large. */
-const parser = new RespParser({ ...RESP_LIMITS, maxBulkBytes: 512 * 1024 * 1024 });
-const args = new Args();
 
 /** More than so much that waits for answers, and the client is not read. */
 const AHEAD_BYTES = 1024 * 1024;
@@ -48,7 +45,7 @@ const ERROR = 0x2d;
 
 type State = "resting" | "opening" | "serving" | "leaving" | "ended";
 
-export class GatewaySession implements GatewayInput {
+export class GatewaySession implements GatewayInput, CommandTaker {
   /** From 0 to below 1, its own. */
   readonly draw: number;
   /** Who serves it, or is about to; null for nobody. */
@@ -62,10 +59,9 @@ export class GatewaySession implements GatewayInput {
   #state: State = "resting";
   #upstream: Upstream | null = null;
   #setup: GatewaySetup | null = null;
-  /** What came of a command that is not whole, and how many bytes it needs. */
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
-  #need = 1;
+  readonly #reader = new GatewayReader();
+  /** Commands in what is read now. */
+  #asked = 0;
   /** What came of a reply that is not whole; of one that is too large the client has the beginning. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -97,51 +93,22 @@ export class GatewaySession implements GatewayInput {
 
   receive(bytes: Buffer): void {
     if (this.#state === "ended") return;
-    let chunk = bytes;
-    if (this.#pieceBytes > 0) {
-      this.#pieces.push(bytes);
-      this.#pieceBytes += bytes.length;
-      if (this.#pieceBytes < this.#need) return;
-      chunk = Buffer.concat(this.#pieces);
-      this.#pieces = [];
-      this.#pieceBytes = 0;
-    }
-    let at = 0;
-    let count = 0;
-    while (at < chunk.length) {
-      const end = parser.parse(chunk, at, chunk.length, args);
-      if (end === INCOMPLETE) {
-        this.#need = parser.need;
-        this.#pieces.push(chunk.subarray(at));
-        this.#pieceBytes = chunk.length - at;
-        break;
-      }
-      if (end === PROTOCOL_ERROR) {
-        // Its place in the ledger is behind all that was understood.
-        if (at > 0) this.#ledger.keep(chunk.subarray(0, at));
-        this.#ledger.add(
-          chunk.length - at,
-          KIND.quit,
-          1,
-          Buffer.from(`-ERR ${parser.problem}\r\n`),
-        );
-        this.#ledger.keep(chunk.subarray(at));
-        this.#afterReceive(count);
-        return;
-      }
-      this.#take(end - at);
-      count++;
-      at = end;
-    }
-    if (at > 0) this.#ledger.keep(at === chunk.length ? chunk : chunk.subarray(0, at));
-    this.#afterReceive(count);
+    this.#asked = 0;
+    this.#reader.read(bytes, this);
+    this.#gateway.asked(this.#asked);
+    this.#answerOwn();
+    this.#endIfDone();
+    if (this.#state === "resting" && this.#ledger.length > 0) this.#begin();
+    else if (this.#state === "serving" && this.#maySend) this.#send();
+    this.#steer();
   }
 
-  /** The command in `args` has come, in so many bytes. */
-  #take(bytes: number): void {
+  command(args: Args, bytes: number): void {
+    this.#asked++;
     if (args.count === 0) return this.#ledger.add(bytes, KIND.read, 1, NOTHING);
     const kind = kindOf(args);
-    const own = this.#lostTransaction.answer(kind, this.#words.protocol) ?? this.#refusal(kind);
+    const own =
+      this.#lostTransaction.answer(kind, this.#words.protocol) ?? this.#refusal(kind, args);
     if (own !== null) return this.#ledger.add(bytes, kind, 1, own);
     if (this.#isQueuing && kind !== KIND.exec && kind !== KIND.discard && kind !== KIND.reset)
       return this.#ledger.add(bytes, KIND.unsafe, 1, null);
@@ -154,7 +121,17 @@ export class GatewaySession implements GatewayInput {
     this.#ledger.add(bytes, kind, answers, null);
   }
 
-  #refusal(kind: Kind): Buffer | null {
+  chunk(bytes: Buffer): void {
+    this.#ledger.keep(bytes);
+  }
+
+  /** Its answer comes behind those of all that was understood. */
+  nonsense(bytes: Buffer, problem: string): void {
+    this.#ledger.add(bytes.length, KIND.quit, 1, Buffer.from(`-ERR ${problem}\r\n`));
+    this.#ledger.keep(bytes);
+  }
+
+  #refusal(kind: Kind, args: Args): Buffer | null {
     if (kind === KIND.refused)
       return Buffer.from(
         `-ERR ${args.text(0).toUpperCase()} is not taken by a gateway: ask the region itself\r\n`,
@@ -163,15 +140,6 @@ export class GatewaySession implements GatewayInput {
     const told = this.#mustTell;
     this.#mustTell = "";
     return Buffer.from(`-AALOSTWRITE ${told}\r\n`);
-  }
-
-  #afterReceive(count: number): void {
-    this.#gateway.asked(count);
-    this.#answerOwn();
-    this.#endIfDone();
-    if (this.#state === "resting" && this.#ledger.length > 0) this.#begin();
-    else if (this.#state === "serving" && this.#maySend) this.#send();
-    this.#steer();
   }
 
   /** Whoever is to leave sends nothing more, but for what ends its transaction. */
@@ -250,7 +218,7 @@ export class GatewaySession implements GatewayInput {
     this.#drop();
     // The client has a part of a reply, and the rest is nowhere.
     if (this.#isTorn) return this.end();
-    this.#answerForLost(region);
+    this.#settleLost(region);
     const { token, covers } = this.#gateway.tokenOf(region, this.#wroteAtMs);
     const hasWritten = this.#wroteAtMs > -Infinity;
     if (hasWritten || this.#words.isStrict) this.#token = token;
@@ -263,47 +231,29 @@ export class GatewaySession implements GatewayInput {
   }
 
   /** Decides what becomes of each command that was sent and not answered. */
-  #answerForLost(region: string): void {
-    const ledger = this.#ledger;
-    const transaction = this.#lostTransaction;
-    let isOpen = this.#hasBegun;
-    if (this.#hasWatched && !isOpen) transaction.lose("watched", region);
-    for (let i = 0; i < ledger.sent; i++) {
-      if (ledger.own(i) !== null) continue;
-      const kind = ledger.kind(i);
-      if (kind === KIND.multi) isOpen = true;
-      const isPart = isOpen && kind !== KIND.exec && kind !== KIND.reset && kind !== KIND.quit;
-      if (isPart) {
-        ledger.answer(i, kind === KIND.multi || kind === KIND.discard ? OK : QUEUED);
-        if (kind === KIND.discard) isOpen = false;
-      } else if (kind === KIND.exec || !this.#mayRepeat(i, kind)) {
-        if (kind === KIND.exec) isOpen = false;
-        ledger.answer(i, unknown(region));
-        this.#gateway.counts.unknown++;
-      }
-    }
-    if (isOpen) transaction.lose("begun", region);
-    this.#isQueuing = false;
+  #settleLost(region: string): void {
+    const { unknown, isQueuing } = settleLost(
+      this.#ledger,
+      this.#lostTransaction,
+      {
+        region,
+        protocol: this.#words.protocol,
+        hasBegun: this.#hasBegun,
+        hasWatched: this.#hasWatched,
+      },
+      (i, kind) => this.#mayRepeat(i, kind),
+    );
+    this.#gateway.counts.unknown += unknown;
+    this.#isQueuing = isQueuing;
     this.#hasBegun = false;
     this.#hasWatched = false;
-    for (let i = ledger.sent; i < ledger.length; i++) {
-      if (ledger.own(i) !== null) continue;
-      const kind = ledger.kind(i);
-      const own = transaction.answer(kind, this.#words.protocol);
-      if (own !== null) ledger.answer(i, own);
-      else if (kind === KIND.multi) this.#isQueuing = true;
-      else if (kind === KIND.exec || kind === KIND.discard) this.#isQueuing = false;
-    }
   }
 
   #mayRepeat(i: number, kind: Kind): boolean {
     if (kind === KIND.unsafe || this.#ledger.isAgain(i)) return false;
-    if (kind === KIND.subscription) {
-      // It is answered anew, once for each channel.
-      const bytes = this.#ledger.bytesOf(i);
-      parser.parse(bytes, 0, bytes.length, args);
-      this.#ledger.restart(i, Math.max(1, args.count - 1));
-    }
+    // It is answered anew, once for each channel.
+    if (kind === KIND.subscription)
+      this.#ledger.restart(i, Math.max(1, wordsOf(this.#ledger.bytesOf(i)) - 1));
     return kind !== KIND.read && kind !== KIND.idempotent ? true : this.#gateway.mayRetry();
   }
 
@@ -548,13 +498,4 @@ export class GatewaySession implements GatewayInput {
     if (isAhead) this.#output.pause();
     else this.#output.resume();
   }
-}
-
-const OK = Buffer.from("+OK\r\n");
-const QUEUED = Buffer.from("+QUEUED\r\n");
-
-function unknown(region: string): Buffer {
-  return Buffer.from(
-    `-AAUNKNOWN ${region} was lost before it answered: the command may have run or not, and was not tried again\r\n`,
-  );
 }

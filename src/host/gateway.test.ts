@@ -348,6 +348,49 @@ test("a client that is better off elsewhere goes when nothing is owed to it, wit
   assert.equal(world.last.take(), cmd("GET", "a").latin1Slice());
 });
 
+test("a message that comes while a listener is on its way is heard", async () => {
+  const { world, client } = await begun();
+  client.send(cmd("SUBSCRIBE", "a"));
+  world.last.answer(`*3\r\n${bulk("subscribe")}${bulk("a")}:1\r\n`);
+  client.take();
+  world.candidates = ["west"];
+  world.pass(500);
+  const message = `*3\r\n${bulk("message")}${bulk("a")}${bulk("hi")}`;
+  world.last.answer(`${message}-ERR only SUBSCRIBE is allowed in this context\r\n`);
+  assert.equal(client.take(), message);
+  assert.equal(world.last.region, "west");
+});
+
+test("a region that was lost and is back is given one client to find out, and the others when that was served", async () => {
+  const { world, client } = await begun();
+  const others = [world.client(), world.client()];
+  for (const one of others) one.send(cmd("SUBSCRIBE", "a"));
+  const at = (region: string): number =>
+    world.lines.filter((line) => line.region === region && !line.isClosed).length;
+  /** Lets time pass in which regions answer. */
+  const live = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= GATEWAY_TICK_MS) {
+      await world.run(GATEWAY_TICK_MS);
+      for (const line of world.lines.filter(({ isClosed }) => !isClosed))
+        for (const word of line.take().match(/SUBSCRIBE|PING|TOKEN|GET/g) ?? [])
+          if (word === "SUBSCRIBE") line.answer(`*3\r\n${bulk("subscribe")}${bulk("a")}:1\r\n`);
+          else line.answer(word === "PING" ? "+PONG\r\n" : "$-1\r\n");
+    }
+  };
+  world.kill("east");
+  await live(500);
+  world.up.add("east");
+  await live(5_000);
+  assert.deepEqual([at("east"), at("west")], [0, 3]);
+  await live(6_000);
+  assert.deepEqual([at("east"), at("west")], [1, 2], "one finds out");
+  await live(5_000);
+  assert.deepEqual([at("east"), at("west")], [1, 2], "and stays for it");
+  client.send(cmd("GET", "a"));
+  await live(25_000);
+  assert.deepEqual([at("east"), at("west")], [3, 0]);
+});
+
 test("a region that is silent for a second is left, and nobody waits for it longer", async () => {
   const { world, client } = await begun();
   client.send(cmd("GET", "a"));

@@ -130,9 +130,10 @@ export class Gateway {
     for (const session of this.#sessions) {
       const { region } = session;
       if (region === null || left <= 0) continue;
-      const [best = region] = orderFor(this.#decision, hopes, session.draw);
+      const known = this.#withHere(hopes, region);
+      const [best = region] = orderFor(this.#decision, known, session.draw);
       const there = this.#regions.get(best);
-      if (there === undefined || !isWorthMoving(this.#decision, hopes, region, best)) continue;
+      if (there === undefined || !isWorthMoving(this.#decision, known, region, best)) continue;
       if (this.#isDue(there)) {
         if (probed.has(best)) continue;
         probed.add(best);
@@ -144,6 +145,15 @@ export class Gateway {
 
   #isDue({ pulse, breaker }: Region): boolean {
     return pulse.isUp && breaker.isDue(this.nowMs);
+  }
+
+  /** Whoever is at a region that is given few is one of them, and stays. */
+  #withHere(footings: ReadonlyMap<string, Footing>, name: string): ReadonlyMap<string, Footing> {
+    const region = this.#regions.get(name);
+    const footing = footings.get(name);
+    if (region === undefined || footing === undefined || footing.share === 1) return footings;
+    if (!region.pulse.isUp || region.breaker.isOpen) return footings;
+    return new Map(footings).set(name, { ...footing, share: 1 });
   }
 
   /** How things would stand if those worked that are due to be tried. */

@@ -1,7 +1,7 @@
 /**
  * Redis gateway: the sockets of a gateway: those of its clients, and those to the regions.
  *
- *     client ─► GatewayInput … Upstream ─► region         what is written in one turn leaves in one write
+ *     client ─► GatewayInput … Upstream ─► region         each pair has sockets of its own: bytes that come together leave together
  *
  * Invariant: it knows nothing of commands. Once closed, no connection is left and the port is free.
  */
@@ -71,41 +71,13 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/** What is written to a socket in one turn leaves in one write. */
-class Gathering {
-  readonly #socket: Socket;
-  #isCorked = false;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-  }
-
-  write(bytes: Buffer): void {
-    const socket = this.#socket;
-    if (!socket.writable) return;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      socket.cork();
-      process.nextTick(this.#uncork);
-    }
-    socket.write(bytes);
-  }
-
-  readonly #uncork = (): void => {
-    this.#isCorked = false;
-    this.#socket.uncork();
-  };
-}
-
 class GatewayClient implements GatewayOutput {
   readonly #socket: Socket;
-  readonly #gathering: Gathering;
   readonly #input: GatewayInput;
   #isCrowded = false;
 
   constructor(socket: Socket, open: (output: GatewayOutput) => GatewayInput) {
     this.#socket = socket;
-    this.#gathering = new Gathering(socket);
     const input = open(this);
     this.#input = input;
     socket.on("data", (bytes: Buffer) => input.receive(bytes));
@@ -120,7 +92,8 @@ class GatewayClient implements GatewayOutput {
   }
 
   write(bytes: Buffer): void {
-    this.#gathering.write(bytes);
+    if (!this.#socket.writable) return;
+    this.#socket.write(bytes);
     if (this.#isCrowded || this.#socket.writableLength < CROWDED_BYTES) return;
     this.#isCrowded = true;
     this.#input.crowded(true);
@@ -150,7 +123,6 @@ export const dialRegion: Dial = (url, events) => new RegionConnection(url, event
 
 class RegionConnection implements Upstream {
   readonly #socket: Socket;
-  readonly #gathering: Gathering;
   readonly #timer: NodeJS.Timeout;
   #isOver = false;
 
@@ -159,7 +131,6 @@ class RegionConnection implements Upstream {
     const host = hostname.replace(/^\[(.*)\]$/, "$1");
     const socket = connect({ host, port: Number(port), noDelay: true, keepAlive: true });
     this.#socket = socket;
-    this.#gathering = new Gathering(socket);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     let why = "it closed the connection";
     this.#timer = setTimeout(() => {
@@ -177,7 +148,7 @@ class RegionConnection implements Upstream {
   }
 
   write(bytes: Buffer): void {
-    this.#gathering.write(bytes);
+    if (this.#socket.writable) this.#socket.write(bytes);
   }
 
   pause(): void {

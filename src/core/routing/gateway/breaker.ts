@@ -55,8 +55,9 @@ export class Breaker {
     this.#settings = settings;
   }
 
+  /** Whether those who are there should go: not while it is being found out whether it works, nor since. */
   get isOpen(): boolean {
-    return this.#state.name === "open" || this.#state.name === "probing";
+    return this.#state.name === "open";
   }
 
   /** From 0, given nothing, to 1. What is due to be probed has 0 as well. */
@@ -110,7 +111,7 @@ export class Breaker {
 
   /** Opens at once: the region is known to be gone. */
   trip(nowMs: number): void {
-    if (!this.isOpen || this.#state.name === "probing") this.#open(nowMs);
+    if (!this.isOpen) this.#open(nowMs);
   }
 
   #open(nowMs: number): void {

@@ -12,6 +12,7 @@ import { Ledger } from "./ledger.ts";
 import { LostTransaction } from "./lost-transaction.ts";
 import { type Footing, isWorthMoving, orderFor } from "./preference.ts";
 import { RetryBudget } from "./retry-budget.ts";
+import { settleLost } from "./settle-lost.ts";
 import { isNews, StandingWords } from "./standing-words.ts";
 
 test("a region that fails five times in a row is given nothing until one request has found out that it works", () => {
@@ -326,6 +327,29 @@ test("a ledger gives each command its own bytes, in order, and lets them go when
       },
     ),
   );
+});
+
+test("what of a lost transaction was not sent yet is not sent at all, and what follows it is", () => {
+  const ledger = new Ledger();
+  const add = (name: string, one: (typeof KIND)[keyof typeof KIND]): void => {
+    ledger.add(1, one, 1, null);
+    ledger.keep(Buffer.from(name));
+  };
+  add("M", KIND.multi);
+  ledger.send(() => {});
+  add("S", KIND.unsafe);
+  add("E", KIND.exec);
+  add("G", KIND.read);
+  add("M", KIND.multi);
+  const lost = { region: "us-east", protocol: 2, hasBegun: false, hasWatched: false } as const;
+  const settled = settleLost(ledger, new LostTransaction(), lost, () => assert.fail());
+  assert.deepEqual(settled, { unknown: 0, isQueuing: true });
+  ledger.unsend();
+  let sent = "";
+  ledger.send((bytes) => (sent += bytes.latin1Slice()));
+  assert.equal(sent, "GM");
+  const own = [0, 1, 2].map((i) => ledger.own(i)?.latin1Slice().slice(0, 8));
+  assert.deepEqual(own, ["+OK\r\n", "+QUEUED\r", "-EXECABO"]);
 });
 
 test("what a client said of its connection is said again, the last word of each kind, and who it is first", () => {
