@@ -214,8 +214,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "of what a stopped script did the removals are taken back, the additions are not",
     profile: "scripts",
     file: "core/keyspace/undo.ts",
-    find: "this.#steps.push(() => cells.putBack(bytes, image));",
-    put: "if (image !== null) this.#steps.push(() => cells.putBack(bytes, image));",
+    find: "cells.putBack(name, cell);",
+    put: "if (cell !== null) cells.putBack(name, cell);",
   },
   {
     name: "a value that loses in a hash is recorded by nobody",

@@ -122,7 +122,7 @@ function writtenMs(place: Place): number {
   if (key === null) {
     const entry = new Entry();
     place.table.load(place.at, entry);
-    return entry.ms;
+    return entry.expires ? Math.max(entry.ms, entry.expireMs) : entry.ms;
   }
   const times = key.deadlines.map(({ ms }) => ms);
   if (place.cells !== null) times.push(place.cells.newestMs);

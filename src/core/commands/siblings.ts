@@ -53,8 +53,9 @@ function siblings(run: Run, args: Args, reply: Reply): void {
   reply.text(format(cell.sum(place.horizonMs)));
 }
 
-function deadlineOf({ key }: Place, sibling: Cell["siblings"][0]): number {
-  return key === null ? sibling.deadline : key.siblingDeadline(sibling);
+/** What lies packed and has not expired ends when the place says. */
+function deadlineOf({ key, deadline }: Place, sibling: Cell["siblings"][0]): number {
+  return key === null ? Math.min(sibling.deadline, deadline) : key.siblingDeadline(sibling);
 }
 
 /** The string at a place, or a field of the hash there. */

@@ -60,6 +60,8 @@ export class Cells {
   #recent: Recent | null = null;
   /** What the last `put` or `add` wrote to, unless it lies packed: then nobody else wrote there at the same time. */
   touched: Cell | null = null;
+  /** The record that made it among those that can be taken back (`undo.ts`). */
+  madeBy = 0;
 
   /** From `large` cells on a body is large; `orderOf` makes the order of a type that has one. */
   constructor(
@@ -174,7 +176,7 @@ export class Cells {
   ): void {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
-    this.#keep(at, name, start, end);
+    this.#keep(at, hash, name, start, end);
     if (ms > this.newestMs) this.newestMs = ms;
     this.#remember(hash, context.origin, context.seq);
     this.#leave(at);
@@ -200,7 +202,7 @@ export class Cells {
     const table = this.table;
     const hash = this.#hasher.hash(0, name, start, end);
     const at = table.find(hash, 0, name, start, end);
-    this.#keep(at, name, start, end);
+    this.#keep(at, hash, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#remember(hash, context.origin, context.seq);
     let cell: Cell | null = null;
@@ -248,7 +250,7 @@ export class Cells {
   resolve(context: Context, name: Buffer, dots: readonly Dot[], value: Buffer): void {
     const hash = this.#hasher.hash(0, name, 0, name.length);
     const at = this.table.find(hash, 0, name, 0, name.length);
-    this.#keep(at, name, 0, name.length);
+    this.#keep(at, hash, name, 0, name.length);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#remember(hash, context.origin, context.seq);
     this.#leave(at);
@@ -274,7 +276,7 @@ export class Cells {
   ): void {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
-    this.#keep(at, name, start, end);
+    this.#keep(at, hash, name, start, end);
     if (context.ms > this.newestMs) this.newestMs = context.ms;
     this.#recent?.count(hash);
     this.#leave(at);
@@ -298,7 +300,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0 && resets.length === 0) return;
-    this.#keep(at, name, start, end);
+    this.#keep(at, hash, name, start, end);
     if (resets.length > 0) this.#recent?.count(hash);
     if (at >= 0) {
       this.table.load(at, glance);
@@ -324,7 +326,7 @@ export class Cells {
     const hash = this.#hasher.hash(0, name, start, end);
     const at = this.table.find(hash, 0, name, start, end);
     if (at < 0) return NO_SIBLINGS;
-    this.#keep(at, name, start, end);
+    this.#keep(at, hash, name, start, end);
     this.#leave(at);
     const cell = this.#cell(at);
     const wasLive = cell.live();
@@ -435,8 +437,8 @@ export class Cells {
   }
 
   /** What lies under a name is about to change. */
-  #keep(at: number, name: Uint8Array, start: number, end: number): void {
-    this.table.heap.undo?.cell(this, at, name, start, end);
+  #keep(at: number, hash: number, name: Uint8Array, start: number, end: number): void {
+    this.table.heap.undo?.cell(this, at, hash, name, start, end);
   }
 
   free(): void {
@@ -601,7 +603,9 @@ export class Cells {
       const cell = entry.kind === OBJECT ? this.table.object(entry) : null;
       const wasLive = cell?.live() ?? false;
       if (cell !== null) {
-        this.#keep(at, entry.bytes, entry.nameStart, entry.nameEnd);
+        const { bytes, nameStart, nameEnd } = entry;
+        const hash = this.#hasher.hash(0, bytes, nameStart, nameEnd);
+        this.#keep(at, hash, bytes, nameStart, nameEnd);
         this.#leave(at);
       }
       const gone = drop(entry);
@@ -615,7 +619,7 @@ export class Cells {
       const at = this.table.find(hash, 0, name, 0, name.length);
       const cell = this.table.objectAt(at);
       if (cell === null) {
-        this.#keep(at, name, 0, name.length);
+        this.#keep(at, hash, name, 0, name.length);
         this.#leave(at);
         this.table.removeAt(at);
       } else this.#store(at, hash, name, 0, name.length, cell);
@@ -623,9 +627,10 @@ export class Cells {
   }
 }
 
-/** What lies packed, a register or a counter, as a cell. */
+/** What lies packed, a register or a counter, as a cell; a deadline that EXPIRE gave the key is none of the cell's. */
 export function cellOf(entry: Entry): Cell {
-  const { origin, seq, ms, tick, deadline, bytes, valueStart, valueEnd } = entry;
+  const { origin, seq, ms, tick, bytes, valueStart, valueEnd } = entry;
+  const deadline = entry.expires ? Infinity : entry.deadline;
   const cell = new Cell();
   if (entry.kind === COUNTER) {
     const { start, sum } = entry;

@@ -10,7 +10,7 @@ test("a key is not removed while a deadline that was set for it is still to come
   key.cell = new Cell();
   // The newer write brought a deadline of its own; what an older EXPIRE meant may be on its way still.
   key.cell.siblings.push({ origin: 1, seq: 1, ms: 200, tick: 0, deadline: 1_000, value });
-  key.deadlines.push({ origin: 2, seq: 1, ms: 100, tick: 0, deadline: 1_500 });
+  key.deadlines = [{ origin: 2, seq: 1, ms: 100, tick: 0, deadline: 1_500 }];
   assert.equal(key.survives(1, 1_200), false, "its value is expired");
   assert.equal(key.lastDeadline(), 1_500);
 });
@@ -19,6 +19,6 @@ test("a PERSIST keeps no expired key", () => {
   const key = new Key();
   key.cell = new Cell();
   key.cell.siblings.push({ origin: 1, seq: 1, ms: 200, tick: 0, deadline: 1_000, value });
-  key.deadlines.push({ origin: 2, seq: 1, ms: 100, tick: 0, deadline: NEVER_MS });
+  key.deadlines = [{ origin: 2, seq: 1, ms: 100, tick: 0, deadline: NEVER_MS }];
   assert.equal(key.lastDeadline(), 1_000);
 });

@@ -93,13 +93,15 @@ export interface MemberFloor {
 /** Most keys have one body or none, and hardly any a generation. */
 const NO_BODIES: readonly Cells[] = [];
 const NO_GENERATIONS: readonly Generation[] = [];
+const NO_DEADLINES: readonly Deadline[] = [];
+const NO_FLOORS: readonly Floor[] = [];
 
 export class Key {
   cell: Cell | null = null;
   bodies: readonly Cells[] = NO_BODIES;
   generations: readonly Generation[] = NO_GENERATIONS;
-  deadlines: Deadline[] = [];
-  floors: Floor[] = [];
+  deadlines: readonly Deadline[] = NO_DEADLINES;
+  floors: readonly Floor[] = NO_FLOORS;
   /** By member, one byte a character: the latest removal of each. By null: the latest strict write of the string. */
   memberFloors: Map<string | null, MemberFloor> | null = null;
   /** Whether the keyspace counts it as a key, as one with a deadline, and as one that expiry must look at. */
@@ -186,9 +188,10 @@ export class Key {
 
   /** Sets the deadline: replaces those the record has seen. */
   expire(context: Context, deadline: number): void {
-    this.dropDeadlines(context);
     const { origin, seq, ms, tick } = context;
-    this.deadlines.push({ origin, seq, ms, tick, deadline });
+    const set = { origin, seq, ms, tick, deadline };
+    const others = this.deadlines.filter((d) => !context.covers(d.origin, d.seq));
+    this.deadlines = others.length === 0 ? [set] : [...others, set];
   }
 
   dropDeadlines(context: Context): void {
@@ -199,7 +202,7 @@ export class Key {
   /** Raises a floor and drops what lies under it. */
   raiseFloor(floor: Floor): void {
     if (this.floors.some((f) => f.origin === floor.origin && f.seq === floor.seq)) return;
-    this.floors.push(floor);
+    this.floors = [...this.floors, floor];
     this.dropUnderFloors();
   }
 

@@ -11,12 +11,22 @@
 import { assert } from "../assert.ts";
 import { compareStamps } from "../clock/stamp.ts";
 import type { Origins } from "../clock/origins.ts";
-import { Cell } from "../crdt/cell.ts";
+import { Cell, type Sibling } from "../crdt/cell.ts";
 import { Cells, cellOf } from "../crdt/cells.ts";
 import type { Context } from "../crdt/context.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
-import { BITMAP, BOUNDED, type Collection, Key, LIST, STREAM, ZSET } from "../crdt/key.ts";
+import {
+  BITMAP,
+  BOUNDED,
+  type Collection,
+  type Deadline,
+  Key,
+  LIST,
+  NEVER_MS,
+  STREAM,
+  ZSET,
+} from "../crdt/key.ts";
 import { Order } from "../crdt/order.ts";
 import { newAccess } from "./access.ts";
 import { BoundedKeys } from "./bounded-keys.ts";
@@ -210,13 +220,7 @@ export class Keyspace {
     if (place.at < 0) return new Key();
     const entry = this.#entry;
     place.table.load(place.at, entry);
-    if (entry.kind === OBJECT) return place.table.object(entry);
-    const key = new Key();
-    key.cell = cellOf(entry);
-    key.counted = true;
-    key.countedExpiring = entry.deadline !== Infinity;
-    key.countedExpirable = key.countedExpiring;
-    return key;
+    return entry.kind === OBJECT ? place.table.object(entry) : keyOf(entry);
   }
 
   /** Stores a key that `open` gave, accounts for what became of it and tells whoever watches. */
@@ -269,12 +273,19 @@ export class Keyspace {
       cell !== null &&
       key.bodies.length === 0 &&
       key.generations.length === 0 &&
-      key.deadlines.length === 0 &&
+      key.deadlines.length <= 1 &&
       key.floors.length === 0 &&
       key.memberFloors === null;
+    const expire = key.deadlines[0];
     const only = alone && cell.eras.length === 0 && cell.siblings.length === 1 && cell.siblings[0];
     const era = alone && cell.siblings.length === 0 && cell.eras.length === 1 && cell.eras[0];
-    if (era && era.resetSeq === 0 && era.seq > 0 && typeof era.sum === "number") {
+    if (
+      era &&
+      isCarried(expire, null) &&
+      era.resetSeq === 0 &&
+      era.seq > 0 &&
+      typeof era.sum === "number"
+    ) {
       const { origin, seq, sum, start: from, startMs, startTick } = era;
       place.at = table.putCounter(
         place.at,
@@ -290,7 +301,7 @@ export class Keyspace {
         startMs,
         startTick,
       );
-    } else if (only) {
+    } else if (only && isCarried(expire, only)) {
       const { origin, seq, ms, tick, deadline, value } = only;
       place.at = table.putRegister(
         place.at,
@@ -308,8 +319,15 @@ export class Keyspace {
         0,
         value.length,
       );
-    } else if (place.at < 0 || table.objectAt(place.at) !== key)
-      place.at = table.putObject(place.at, hash, db, bytes, start, end, key);
+    } else {
+      if (place.at < 0 || table.objectAt(place.at) !== key)
+        place.at = table.putObject(place.at, hash, db, bytes, start, end, key);
+      return;
+    }
+    if (expire !== undefined) {
+      const { origin, seq, ms, tick, deadline } = expire;
+      table.putExpire(place.at, origin, seq, ms, tick, deadline);
+    }
   }
 
   /** Changes the counts of a database. */
@@ -462,4 +480,31 @@ export class Keyspace {
     }
     return null;
   }
+}
+
+/** What lies packed, as a key of its own. */
+export function keyOf(entry: Entry): Key {
+  const key = new Key();
+  key.cell = cellOf(entry);
+  key.counted = true;
+  key.countedExpiring = entry.deadline !== Infinity;
+  key.countedExpirable = key.countedExpiring;
+  if (entry.expires) {
+    const { expireOrigin, expireSeq, expireMs, expireTick, deadline } = entry;
+    const dot = { origin: expireOrigin, seq: expireSeq };
+    key.deadlines = [{ ...dot, ms: expireMs, tick: expireTick, deadline }];
+  }
+  return key;
+}
+
+/**
+ * Whether a packed entry can carry the only deadline of its key: one that ends the value, a register that has none of its own and is
+ * no newer, or a counter (null).
+ */
+function isCarried(expire: Deadline | undefined, register: Sibling | null): boolean {
+  if (expire === undefined) return true;
+  if (expire.deadline === NEVER_MS) return false;
+  if (register === null) return true;
+  const { ms, tick, deadline } = register;
+  return deadline === Infinity && compareStamps(expire.ms, expire.tick, ms, tick) >= 0;
 }

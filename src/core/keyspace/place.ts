@@ -26,7 +26,7 @@ import {
 import type { Order } from "../crdt/order.ts";
 import { type Policy, wins } from "../crdt/policy.ts";
 import { additionFor, baseOf, scoreOf, sumOf } from "../crdt/score.ts";
-import type { Keyspace } from "./keyspace.ts";
+import { type Keyspace, keyOf } from "./keyspace.ts";
 import type { Ref } from "./heap.ts";
 import { COUNTER, Entry, OBJECT, type Table } from "./table.ts";
 
@@ -53,7 +53,7 @@ export class Place {
   type: Type = NONE;
   /** As what it is kept: of a string also GENERATION or BITMAP. */
   tag: Tag = NONE;
-  /** The key as an object; null when it is a packed register or absent. */
+  /** The key as an object, of its own when it lies packed and has expired; null when it lies packed or is absent. */
   key: Key | null = null;
   /** Whether something lies here that a write has to clear away first: expired values, or another type's after a conflict. */
   stale = false;
@@ -116,13 +116,18 @@ export class Place {
       return;
     }
     if (entry.deadline <= nowMs) {
-      this.stale = true;
-      return;
+      if (!entry.expires) {
+        this.stale = true;
+        return;
+      }
+      // What was born after the deadline lives on.
+      this.key = keyOf(entry);
+      return this.#lookInto(keyspace, this.key, nowMs);
     }
     this.type = STRING;
     this.tag = STRING;
-    if (entry.kind === COUNTER) return this.#showNumber(entry.sum);
     this.deadline = entry.deadline;
+    if (entry.kind === COUNTER) return this.#showNumber(entry.sum);
     this.value = entry.bytes;
     this.valueStart = entry.valueStart;
     this.valueEnd = entry.valueEnd;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Heap } from "./heap.ts";
-import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
+import { Heap, Page } from "./heap.ts";
+import { COUNTER, Entry, OBJECT, Table, WALK_END } from "./table.ts";
 
 interface Thing {
   readonly text: string;
@@ -273,4 +273,92 @@ test("an entry keeps its access while the table grows and shrinks, and the accou
   for (let i = 0; i < names.length; i++) add(i);
   while (table.size > 0) table.clearSome();
   assert.equal(heap.objectBytes, 0);
+});
+
+test("a deadline that EXPIRE set stays with what lies packed until that is put again, copies of it too", () => {
+  const names = ["a", "a name of more than forty-eight bytes, which is copied as a whole"];
+  const step = fc.record({
+    name: fc.constantFrom(...names),
+    op: fc.constantFrom("register", "counter", "expire", "move", "copy", "remove"),
+    sum: fc.maxSafeInteger(),
+    length: fc.nat(80),
+  });
+  interface Packed {
+    sum: number;
+    value: string;
+    expire: number;
+  }
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const heap = new Heap();
+      const table = new Table<Thing>(heap, 100);
+      const model = new Map<string, Packed>();
+      const entry = new Entry();
+      const copies = new Page(512);
+      for (const [i, { name, op, sum, length }] of steps.entries()) {
+        const bytes = Buffer.from(name);
+        const end = bytes.length;
+        const at = table.find(end, 3, bytes, 0, end);
+        const there = model.get(name);
+        assert.equal(at >= 0, there !== undefined);
+        if (op === "register") {
+          const value = "v".repeat(length);
+          table.putRegister(
+            at,
+            end,
+            3,
+            bytes,
+            0,
+            end,
+            7,
+            i,
+            i,
+            1,
+            Infinity,
+            Buffer.from(value),
+            0,
+            length,
+          );
+          model.set(name, { sum: Number.NaN, value, expire: Infinity });
+        } else if (op === "counter") {
+          table.putCounter(at, end, 3, bytes, 0, end, 7, i, sum, i, i, 1);
+          model.set(name, { sum, value: "", expire: Infinity });
+        } else if (there === undefined) continue;
+        else if (op === "expire") {
+          table.putExpire(at, 65535, 2 ** 40 + i, 2 ** 47, 65535, 2 ** 46 + i);
+          there.expire = 2 ** 46 + i;
+        } else if (op === "move") {
+          if (Number.isNaN(there.sum)) continue;
+          table.moveCounter(at, i, sum, i, i, 1);
+          there.sum = sum;
+        } else {
+          table.copyAt(at, copies, 16);
+          table.removeAt(at);
+          if (op === "copy") table.putCopy(-1, end, copies, 16);
+          else model.delete(name);
+        }
+      }
+      for (const name of names) {
+        const at = table.find(name.length, 3, Buffer.from(name), 0, name.length);
+        const there = model.get(name);
+        assert.equal(at >= 0, there !== undefined);
+        if (there === undefined) continue;
+        table.load(at, entry);
+        const { bytes, nameStart, nameEnd, valueStart, valueEnd } = entry;
+        assert.equal(bytes.latin1Slice(nameStart, nameEnd), name);
+        assert.deepEqual([entry.origin, entry.tick, entry.db], [7, 1, 3]);
+        assert.equal(entry.deadline, there.expire);
+        assert.equal(table.hasDeadlineAt(at), there.expire !== Infinity);
+        if (entry.expires)
+          assert.deepEqual(
+            [entry.expireOrigin, entry.expireSeq, entry.expireMs, entry.expireTick],
+            [65535, there.expire - 2 ** 46 + 2 ** 40, 2 ** 47, 65535],
+          );
+        if (entry.kind === COUNTER) assert.equal(entry.sum, there.sum);
+        else assert.equal(bytes.latin1Slice(valueStart, valueEnd), there.value);
+      }
+      table.clear();
+      assert.equal(heap.usedBytes, 0);
+    }),
+  );
 });

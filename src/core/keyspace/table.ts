@@ -6,6 +6,7 @@
  *   entry      u32 name length | u8 kind, u8 flags, u16 db |                                              (in the heap)
  *              register: f64 seq | f64 ms | u32 value length | u16 tick, u16 origin | [f64 deadline] | name | value
  *              counter:  f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 start | f64 sum | name
+ *              both, before the name, when EXPIRE gave the key a deadline: f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 deadline
  *              object:   i32 index | u32 - | name
  *
  * An entry is a packed register (one value with its dot and stamp, the common case), a packed counter (one origin's era of safe
@@ -30,10 +31,13 @@ export const OBJECT = 2;
 export const COUNTER = 3;
 
 const FLAG_DEADLINE = 1;
+const FLAG_EXPIRE = 2;
+const EITHER_DEADLINE = (FLAG_DEADLINE | FLAG_EXPIRE) << 8;
 const REGISTER_BYTES = 32;
 const DEADLINE_BYTES = 8;
 const OBJECT_BYTES = 16;
 const COUNTER_BYTES = 48;
+const EXPIRE_BYTES = 32;
 const CAPACITY_MIN = 4;
 /** Buckets of a segment, at most. */
 const SEGMENT_BITS = 12;
@@ -62,8 +66,14 @@ export class Entry {
   /** Counter only: the seq with which its era began, and what was added since. */
   start = 0;
   sum = 0;
-  /** Register only: milliseconds since 1970, Infinity for never. */
+  /** Register or counter: milliseconds since 1970, Infinity for never. */
   deadline = Infinity;
+  /** Whether the deadline is an EXPIRE's, with a dot and a stamp of its own, and did not come with the value. */
+  expires = false;
+  expireOrigin = 0;
+  expireSeq = 0;
+  expireMs = 0;
+  expireTick = 0;
   valueStart = 0;
   valueEnd = 0;
   /** Object only. */
@@ -85,8 +95,11 @@ export class Entry {
   }
 
   load(heap: Heap, ref: Ref): void {
-    const page = heap.page(ref);
-    const offset = heap.offset(ref);
+    this.read(heap.page(ref), heap.offset(ref));
+  }
+
+  /** As `load`, of a block or the copy of one. */
+  read(page: Page, offset: number): void {
     this.page = page;
     this.offset = offset;
     const i = offset >> 2;
@@ -94,39 +107,38 @@ export class Entry {
     const head = page.i32[i + 1] as number;
     this.kind = head & 0xff;
     this.db = head >>> 16;
+    this.nameStart = offset + headBytes(head);
+    this.nameEnd = this.nameStart + nameLength;
     if (this.kind === OBJECT) {
       this.index = page.i32[i + 2] as number;
-      this.nameStart = offset + OBJECT_BYTES;
-      this.nameEnd = this.nameStart + nameLength;
       return;
     }
     const f = offset >> 3;
     this.seq = page.f64[f + 1] as number;
     this.ms = page.f64[f + 2] as number;
-    const valueLength = page.i32[i + 6] as number;
+    this.valueStart = this.nameEnd;
+    this.valueEnd = this.nameEnd + (page.i32[i + 6] as number);
     const packed = page.i32[i + 7] as number;
     this.tick = packed & 0xffff;
     this.origin = packed >>> 16;
     if (this.kind === COUNTER) {
       this.start = page.f64[f + 4] as number;
       this.sum = page.f64[f + 5] as number;
-      this.deadline = Infinity;
-      this.nameStart = offset + COUNTER_BYTES;
-      this.nameEnd = this.nameStart + nameLength;
-      this.valueStart = this.nameEnd;
-      this.valueEnd = this.nameEnd;
-      return;
     }
-    if ((head & (FLAG_DEADLINE << 8)) === 0) {
-      this.deadline = Infinity;
-      this.nameStart = offset + REGISTER_BYTES;
-    } else {
-      this.deadline = page.f64[f + 4] as number;
-      this.nameStart = offset + REGISTER_BYTES + DEADLINE_BYTES;
-    }
-    this.nameEnd = this.nameStart + nameLength;
-    this.valueStart = this.nameEnd;
-    this.valueEnd = this.valueStart + valueLength;
+    this.deadline = Infinity;
+    this.expires = (head & (FLAG_EXPIRE << 8)) !== 0;
+    if (this.expires) this.#readExpire((this.nameStart - EXPIRE_BYTES) >> 3);
+    else if ((head & (FLAG_DEADLINE << 8)) !== 0) this.deadline = page.f64[f + 4] as number;
+  }
+
+  #readExpire(f: number): void {
+    const { f64, i32 } = this.page;
+    this.expireSeq = f64[f] as number;
+    this.expireMs = f64[f + 1] as number;
+    const packed = i32[f * 2 + 5] as number;
+    this.expireTick = packed & 0xffff;
+    this.expireOrigin = packed >>> 16;
+    this.deadline = f64[f + 3] as number;
   }
 }
 
@@ -309,9 +321,9 @@ export class Table<T extends object> {
     return this.#headAt(at) & 0xff;
   }
 
-  /** Whether what lies at a position is a register with a deadline. */
+  /** Whether what lies packed at a position has a deadline. */
   hasDeadlineAt(at: number): boolean {
-    return (this.#headAt(at) & (FLAG_DEADLINE << 8)) !== 0;
+    return (this.#headAt(at) & EITHER_DEADLINE) !== 0;
   }
 
   #headAt(at: number): number {
@@ -405,6 +417,92 @@ export class Table<T extends object> {
     page.f64[f + 4] = start;
     page.f64[f + 5] = sum;
     copy(name, nameStart, nameEnd, page.bytes, offset + COUNTER_BYTES);
+    return place;
+  }
+
+  /** The packed counter at a position moves on; its deadline stays. */
+  moveCounter(
+    at: number,
+    seq: number,
+    sum: number,
+    start: number,
+    startMs: number,
+    startTick: number,
+  ): void {
+    const ref = this.refAt(at);
+    const page = this.heap.page(ref);
+    const offset = this.heap.offset(ref);
+    const f = offset >> 3;
+    const i = (offset >> 2) + 7;
+    page.f64[f + 1] = seq;
+    page.f64[f + 2] = startMs;
+    page.i32[i] = ((page.i32[i] as number) & ~0xffff) | startTick;
+    page.f64[f + 4] = start;
+    page.f64[f + 5] = sum;
+  }
+
+  /** Gives the counter, or the register without a deadline, at a position one that an EXPIRE set, in place of any such. */
+  putExpire(
+    at: number,
+    origin: number,
+    seq: number,
+    ms: number,
+    tick: number,
+    deadline: number,
+  ): void {
+    let ref = this.refAt(at);
+    let head = this.#headAt(at);
+    if ((head & (FLAG_EXPIRE << 8)) === 0) {
+      head |= FLAG_EXPIRE << 8;
+      ref = this.#widen(at, ref, head);
+    }
+    const page = this.heap.page(ref);
+    const f = (this.heap.offset(ref) + headBytes(head) - EXPIRE_BYTES) >> 3;
+    page.f64[f] = seq;
+    page.f64[f + 1] = ms;
+    page.i32[f * 2 + 5] = (origin << 16) | tick;
+    page.f64[f + 3] = deadline;
+  }
+
+  /** Makes room for a deadline before the name of the entry at a position. */
+  #widen(at: number, from: Ref, head: number): Ref {
+    const old = this.heap.page(from);
+    const start = this.heap.offset(from);
+    const i = start >> 2;
+    const bytes = headBytes(head) + (old.i32[i] as number) + (old.i32[i + 6] as number);
+    const name = start + headBytes(head) - EXPIRE_BYTES;
+    const end = start + bytes - EXPIRE_BYTES;
+    const ref = this.heap.allocate(bytes);
+    const page = this.heap.page(ref);
+    const offset = this.heap.offset(ref);
+    copy(old.bytes, start, name, page.bytes, offset);
+    copy(old.bytes, name, end, page.bytes, offset + headBytes(head));
+    page.i32[(offset >> 2) + 1] = head;
+    this.heap.free(from, bytes - EXPIRE_BYTES);
+    this.#segmentAt(at).buckets[(at & BUCKET_MASK) * 2 + 1] = ref;
+    return ref;
+  }
+
+  /** Bytes of the entry at a position. */
+  bytesAt(at: number): number {
+    const ref = this.refAt(at);
+    return blockBytes(this.heap.page(ref), this.heap.offset(ref) >> 2);
+  }
+
+  /** Copies the entry at a position, which is no object, to where `putCopy` takes it from. */
+  copyAt(at: number, to: Page, offset: number): void {
+    const ref = this.refAt(at);
+    const start = this.heap.offset(ref);
+    const page = this.heap.page(ref);
+    copy(page.bytes, start, start + blockBytes(page, start >> 2), to.bytes, offset);
+  }
+
+  /** Puts under its name what `copyAt` copied, as `putRegister` does. */
+  putCopy(at: number, hash: number, from: Page, offset: number): number {
+    const bytes = blockBytes(from, offset >> 2);
+    const place = this.#place(at, hash, bytes);
+    const ref = this.refAt(place);
+    copy(from.bytes, offset, offset + bytes, this.heap.page(ref).bytes, this.heap.offset(ref));
     return place;
   }
 
@@ -532,8 +630,7 @@ export class Table<T extends object> {
     const page = this.heap.page(ref);
     const i = this.heap.offset(ref) >> 2;
     const head = page.i32[i + 1] as number;
-    if ((head & 0xff) !== OBJECT)
-      return headBytes(head) + (page.i32[i] as number) + (page.i32[i + 6] as number);
+    if ((head & 0xff) !== OBJECT) return blockBytes(page, i);
     const index = page.i32[i + 2] as number;
     this.#objects[index] = undefined;
     this.#freeObjects.push(index);
@@ -669,8 +766,16 @@ function eachOf(segment: Segment, visit: (at: number) => void): void {
 function headBytes(head: number): number {
   const kind = head & 0xff;
   if (kind === OBJECT) return OBJECT_BYTES;
-  if (kind === COUNTER) return COUNTER_BYTES;
-  return (head & (FLAG_DEADLINE << 8)) === 0 ? REGISTER_BYTES : REGISTER_BYTES + DEADLINE_BYTES;
+  const bytes = kind === COUNTER ? COUNTER_BYTES : REGISTER_BYTES;
+  if ((head & EITHER_DEADLINE) === 0) return bytes;
+  return bytes + ((head & (FLAG_EXPIRE << 8)) === 0 ? DEADLINE_BYTES : EXPIRE_BYTES);
+}
+
+/** Bytes of the block of a register or counter that begins at `i`. */
+function blockBytes(page: Page, i: number): number {
+  return (
+    headBytes(page.i32[i + 1] as number) + (page.i32[i] as number) + (page.i32[i + 6] as number)
+  );
 }
 
 function copy(from: Uint8Array, start: number, end: number, to: Buffer, at: number): void {

@@ -6,6 +6,7 @@
  *
  * `context` names the record being applied: its dot, stamp and dependencies. Every method expects `place` located.
  */
+import { compareStamps } from "../clock/stamp.ts";
 import type { Amount } from "../crdt/amount.ts";
 import { CHUNK_NAME_BYTES } from "../crdt/bitmap.ts";
 import type { Cell, Dot, Reset } from "../crdt/cell.ts";
@@ -27,7 +28,7 @@ import {
 import type { Generation, GenerationKind } from "../crdt/generation.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Place } from "../keyspace/place.ts";
-import { COUNTER, Entry, REGISTER } from "../keyspace/table.ts";
+import { COUNTER, Entry, OBJECT, REGISTER } from "../keyspace/table.ts";
 import type { StrongValue } from "../strong/strong-state.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { Garbage } from "./garbage.ts";
@@ -70,7 +71,7 @@ export class Applier {
     if (place.at >= 0) {
       const entry = this.#entry;
       place.table.load(place.at, entry);
-      if (entry.kind !== REGISTER || !context.covers(entry.origin, entry.seq))
+      if (entry.kind !== REGISTER || !this.#hasSeen(entry))
         return this.#setObject(place, deadline, value, start, end);
       wasExpiring = entry.deadline !== Infinity;
     }
@@ -97,6 +98,12 @@ export class Applier {
       end,
     );
     keyspace.touch(place);
+  }
+
+  /** Whether the record has seen what lies packed, its deadline too. */
+  #hasSeen({ origin, seq, expires, expireOrigin, expireSeq }: Entry): boolean {
+    const { context } = this;
+    return context.covers(origin, seq) && (!expires || context.covers(expireOrigin, expireSeq));
   }
 
   #setObject(place: Place, deadline: number, value: Buffer, start: number, end: number): void {
@@ -153,23 +160,26 @@ export class Applier {
     if (this.#eraFlushed(place, start, startMs, startTick)) return;
     if (typeof sum === "number" && this.#countsAlone(place, seq)) {
       this.keyspace.heap.undo?.key(place);
-      if (place.at < 0) this.keyspace.count(place.db, 1, 0);
-      const { origin } = this.context;
       const { table, at, hash, db, bytes, start: from, end } = place;
-      place.at = table.putCounter(
-        at,
-        hash,
-        db,
-        bytes,
-        from,
-        end,
-        origin,
-        seq,
-        sum,
-        start,
-        startMs,
-        startTick,
-      );
+      if (at >= 0) table.moveCounter(at, seq, sum, start, startMs, startTick);
+      else {
+        this.keyspace.count(db, 1, 0);
+        const { origin } = this.context;
+        place.at = table.putCounter(
+          at,
+          hash,
+          db,
+          bytes,
+          from,
+          end,
+          origin,
+          seq,
+          sum,
+          start,
+          startMs,
+          startTick,
+        );
+      }
       this.keyspace.touch(place);
       return;
     }
@@ -388,7 +398,7 @@ export class Applier {
     const { keyspace, context } = this;
     const entry = this.#entry;
     place.table.load(place.at, entry);
-    if (entry.kind === REGISTER) {
+    if (entry.kind === REGISTER && !entry.expires) {
       const seen = entry.ms <= horizonMs && context.covers(entry.origin, entry.seq);
       if ((mask & STRING) === 0 || !seen) return;
       keyspace.heap.undo?.key(place);
@@ -447,9 +457,36 @@ export class Applier {
   /** Sets the deadline of a key, `NEVER_MS` for none. */
   expire(place: Place, deadline: number): void {
     if (this.#flushed(place)) return;
+    if (this.#carries(place, deadline)) return this.#expirePacked(place, deadline);
     const key = this.keyspace.open(place);
     key.expire(this.context, deadline);
     this.keyspace.close(place, key);
+  }
+
+  /** Whether the deadline is the only one of what lies packed, and can lie with it. Leaves that in `#entry`. */
+  #carries(place: Place, deadline: number): boolean {
+    if (place.at < 0 || deadline === NEVER_MS) return false;
+    const { context } = this;
+    const entry = this.#entry;
+    place.table.load(place.at, entry);
+    if (entry.kind === OBJECT) return false;
+    if (entry.expires) return context.covers(entry.expireOrigin, entry.expireSeq);
+    if (entry.kind === COUNTER) return true;
+    // A register with a deadline of its own, or one newer than this, keeps both apart.
+    const isOlder = compareStamps(entry.ms, entry.tick, context.ms, context.tick) <= 0;
+    return isOlder && entry.deadline === Infinity;
+  }
+
+  #expirePacked(place: Place, deadline: number): void {
+    const { keyspace } = this;
+    const { origin, seq, ms, tick } = this.context;
+    keyspace.heap.undo?.key(place);
+    if (this.#entry.deadline === Infinity) {
+      keyspace.count(place.db, 0, 1);
+      keyspace.expirable++;
+    }
+    place.table.putExpire(place.at, origin, seq, ms, tick, deadline);
+    keyspace.touch(place);
   }
 
   /** Removes a key whose deadline has passed, with a floor for what nobody here has seen yet. */

@@ -20,9 +20,9 @@ import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
 import { type Collection, HASH, Key, type MemberFloor, SET } from "../crdt/key.ts";
-import type { Keyspace } from "../keyspace/keyspace.ts";
+import { type Keyspace, keyOf } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
-import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
+import { COUNTER, Entry, OBJECT, type Table, WALK_END } from "../keyspace/table.ts";
 import type { Strong } from "../strong/strong.ts";
 import { readValue, writeValue } from "../strong/strong-state.ts";
 import { checkCell } from "./cell-check.ts";
@@ -176,7 +176,7 @@ export class CheckpointWriter {
     this.#cursor = this.#keyspace.walk(this.#cursor, count, (table, at) => {
       this.entries++;
       table.load(at, entry);
-      const key = entry.kind === OBJECT ? table.object(entry) : null;
+      const key = keyAt(table, entry);
       const isLarge = (body: Cells): boolean => body.table.size > this.#keyspace.large;
       for (const { tag } of key?.bodies.filter(isLarge) ?? []) {
         const { db, bytes, nameStart, nameEnd } = entry;
@@ -379,13 +379,11 @@ export class CheckpointLoader {
     if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));
     if ((parts & 4) !== 0) this.#cells(source, keyspace.cells(key, HASH));
     if ((parts & 8) !== 0)
-      for (let left = source.varint(); left > 0; left--)
-        key.deadlines.push({
-          ...this.#dot(source),
-          ms: source.u48(),
-          tick: source.u16(),
-          deadline: source.u48(),
-        });
+      for (let left = source.varint(); left > 0; left--) {
+        const dot = this.#dot(source);
+        const [ms, tick, deadline] = [source.u48(), source.u16(), source.u48()];
+        key.deadlines = [...key.deadlines, { ...dot, ms, tick, deadline }];
+      }
     if ((parts & 16) !== 0)
       for (let left = source.varint(); left > 0; left--)
         key.raiseFloor({
@@ -604,6 +602,12 @@ function writeMemberFloors(
     sink.u48(ms);
     sink.u16(tick);
   }
+}
+
+/** The key that was loaded, if it is more than a value with its dot and stamp. */
+function keyAt(table: Table<Key>, entry: Entry): Key | null {
+  if (entry.kind === OBJECT) return table.object(entry);
+  return entry.expires ? keyOf(entry) : null;
 }
 
 /** Writes an entry with those of its bodies that are `wanted`. */

@@ -83,3 +83,39 @@ test("a key whose deadline was taken away by a command that is taken back expire
   a.at(3000);
   assert.equal(a.replica.expiry.sweep(3000, 3000, always), 1);
 });
+
+test("a number or a value that EXPIRE ends lies packed, and is what it was when a change of it is taken back", () => {
+  const a = new Solo("a/1");
+  const { keyspace, writer } = a.replica;
+  a.at(1000);
+  a.write(() => a.count("n", 3));
+  a.write(() => a.set("v", "value"));
+  a.write(() => {
+    a.expire("n", 2000);
+    a.expire("v", 2500);
+  });
+  a.write(() => a.count("n", 4));
+  const packed = (): boolean => keyspace.shards.every((table) => table.objectCount === 0);
+  assert.ok(packed());
+  const before = canonical(keyspace);
+  assert.match(before, /0:n .*→2000/);
+  assert.deepEqual([keyspace.expiring(0), keyspace.expirable], [2, 2]);
+  writer.protect();
+  a.write(() => {
+    a.count("n", 5);
+    a.expire("n", 9000);
+    a.set("v", "another");
+    a.set("n", "3");
+    a.expire("v", 8000);
+    a.del("v");
+    for (let i = 0; i < 20; i++) a.count(`other${i % 15}`, i);
+  });
+  writer.takeBack();
+  assert.equal(canonical(keyspace), before);
+  assert.ok(packed());
+  assert.deepEqual([keyspace.expiring(0), keyspace.expirable, keyspace.keys(0)], [2, 2, 2]);
+  a.at(3000);
+  assert.equal(a.view("n"), "none");
+  assert.equal(a.replica.expiry.sweep(3000, 3000, always), 2);
+  assert.deepEqual([keyspace.expiring(0), keyspace.expirable, keyspace.keys(0)], [0, 0, 0]);
+});

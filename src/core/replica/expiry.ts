@@ -107,10 +107,13 @@ export class Expiry {
     return names.length;
   }
 
-  /** When everything of a key is expired, and whose record said so. `key` is null for the register in `#entry`. */
+  /** When everything of a key is expired, and whose record said so. `key` is null for what lies packed, in `#entry`. */
   #last(key: Key | null): { deadline: number; setter: number } {
     const entry = this.#entry;
-    if (key === null) return { deadline: entry.deadline, setter: entry.origin };
+    if (key === null) {
+      const { deadline, expires, expireOrigin, origin } = entry;
+      return { deadline, setter: expires ? expireOrigin : origin };
+    }
     const deadline = key.lastDeadline();
     if (deadline === Infinity) return { deadline, setter: 0 };
     for (const d of key.deadlines)

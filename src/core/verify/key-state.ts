@@ -131,9 +131,10 @@ function readPart(
   keyspace: Keyspace,
   key: Key,
 ): void {
-  if (part === DEADLINE)
-    key.deadlines.push({ ...readDot(source, numbering), deadline: source.u48() });
-  else if (part === GENERATION) {
+  if (part === DEADLINE) {
+    const dot = readDot(source, numbering);
+    key.deadlines = [...key.deadlines, { ...dot, deadline: source.u48() }];
+  } else if (part === GENERATION) {
     const kind = readKind(source, keyspace.kinds);
     const dot = readDot(source, numbering);
     const state = kind.create();

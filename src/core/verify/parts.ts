@@ -9,6 +9,7 @@ import type { Cell, Era } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { Generation } from "../crdt/generation.ts";
 import { type Deadline, type Key, STRING } from "../crdt/key.ts";
+import { keyOf } from "../keyspace/keyspace.ts";
 import { COUNTER, Entry, OBJECT, type Table } from "../keyspace/table.ts";
 
 /** What is shown the parts. Bytes are valid only inside the call. */
@@ -35,6 +36,7 @@ export function visitKey(
   visitor: PartsVisitor,
   isLarge: (body: Cells) => boolean,
 ): void {
+  if (entry.kind !== OBJECT && entry.expires) return visitParts(keyOf(entry), visitor, isLarge);
   if (entry.kind === COUNTER) return visitor.cell(STRING, nothing, 0, 0, cellOf(entry));
   if (entry.kind !== OBJECT) return visitor.register(STRING, nothing, 0, 0, entry);
   visitParts(table.object(entry), visitor, isLarge);

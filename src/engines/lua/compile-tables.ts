@@ -25,6 +25,15 @@ export function compileTable(c: Compilation, node: TableConstructor): Evaluate {
   const open = last?.key === null && isMultiple(last.value);
   const elements = sizeHint(open ? node.elements - 1 : node.elements);
   const fields = sizeHint(node.fields);
+  if (node.fields === 0 && !open) {
+    // Nothing stands between the elements, so they need not wait for one another.
+    const values = node.items.map(({ value }) => c.value(value));
+    return (frame) => {
+      const table = new LuaTable(heap, elements);
+      for (let i = 0; i < values.length; i++) table.set(i + 1, (values[i] as Evaluate)(frame));
+      return table;
+    };
+  }
   const items = node.items.map((item) => compileItem(c, item, open && item === last));
   return (frame) => {
     const table = new LuaTable(heap, elements, fields);

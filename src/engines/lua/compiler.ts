@@ -106,7 +106,12 @@ export class Compiler implements Compilation {
       };
     }
     const values = nodes.map((node) => this.value(node));
-    return (frame) => values.map((value) => value(frame));
+    const blank: LuaValue[] = values.map(() => undefined);
+    return (frame) => {
+      const list = blank.slice();
+      for (let i = 0; i < values.length; i++) list[i] = (values[i] as Evaluate)(frame);
+      return list;
+    };
   }
 
   test(node: Expression): (frame: Frame) => boolean {

@@ -49,6 +49,17 @@ test("the quick way of showing a number is the slow way", () => {
   );
 });
 
+test("17 digits of a fraction are shown as when their zeros are kept, ties among them", () => {
+  const shown = (value: number): string =>
+    formatGeneral(value, 17, true).replace(/\.?0*(e|$)/, "$1");
+  const check = (value: number): void =>
+    assert.equal(formatGeneral(value, 17, false), shown(value));
+  for (const value of [1 + 2 ** -17, 1 + 3 * 2 ** -17, -0.5, 0.1, 1e-4, 9.9e-5, 1e15 + 0.5, 0, -0])
+    check(value);
+  fc.assert(fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), check));
+  fc.assert(fc.property(fc.integer(), (n) => check(n / 2 ** 17)));
+});
+
 test("17 digits are enough to read the same number again", () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true }), (value) => {

@@ -7,6 +7,9 @@
 
 import type { Arithmetic } from "./syntax.ts";
 
+/** Digits of the largest integer of which all below are exact. */
+const SAFE_DIGITS = 16;
+
 const DECIMAL = /^[ \t\n\v\f\r]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[ \t\n\v\f\r]*$/;
 const HEXADECIMAL =
   /^[ \t\n\v\f\r]*([+-]?)0[xX](?:([\da-fA-F]+)\.?([\da-fA-F]*)|\.([\da-fA-F]+))(?:[pP]([+-]?\d+))?[ \t\n\v\f\r]*$/;
@@ -14,6 +17,23 @@ const SPECIAL = /^[ \t\n\v\f\r]*([+-]?)(?:(inf|infinity)|(nan|nan\(\w*\)))[ \t\n
 
 /** The number that a string says, with spaces around it; undefined when it says none. What follows a zero byte is not read. */
 export function parseNumber(text: string): number | undefined {
+  return parseDigits(text) ?? parseAny(text);
+}
+
+/** An integer that says nothing but its digits; undefined of anything else. Scripts are given little but those. */
+function parseDigits(text: string): number | undefined {
+  const { length } = text;
+  if (length === 0 || length >= SAFE_DIGITS) return undefined;
+  let value = 0;
+  for (let at = 0; at < length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+function parseAny(text: string): number | undefined {
   const zero = text.indexOf("\0");
   const read = zero < 0 ? text : text.slice(0, zero);
   const decimal = DECIMAL.exec(read);
@@ -68,14 +88,16 @@ export function formatSpecial(value: number): string | undefined {
   return value < 0 ? "-inf" : "inf";
 }
 
-/** Digits of the largest integer of which all below are exact. */
-const SAFE_DIGITS = 16;
-
 /** "%.{precision}g", keeping trailing zeros when `alternate` ("#"). */
 export function formatGeneral(value: number, precision: number, alternate: boolean): string {
   // Of these no digit is lost, and scripts hand commands little else.
-  if (precision >= SAFE_DIGITS && Number.isSafeInteger(value) && !alternate && value !== 0)
-    return `${value}`;
+  if (precision >= SAFE_DIGITS && !alternate) {
+    if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0" : `${value}`;
+    if (precision < MOST_DIGITS) {
+      const text = formatPlain(value, precision);
+      if (text !== undefined) return text;
+    }
+  }
   const special = formatSpecial(value);
   if (special !== undefined) return special;
   const digits = precision === 0 ? 1 : precision;
@@ -88,6 +110,15 @@ export function formatGeneral(value: number, precision: number, alternate: boole
   }
   const fixed = formatFixed(value, digits - 1 - exponent, alternate);
   return alternate ? fixed : trimZeros(fixed);
+}
+
+/** "%.{precision}g" of a number that needs no exponent and is no tie, which is nearly every fraction; undefined of any other. */
+function formatPlain(value: number, precision: number): string | undefined {
+  const magnitude = Math.abs(value);
+  if (!(magnitude >= 1e-4 && magnitude < 1e15)) return undefined;
+  // A tie has one digit more, a 5: JavaScript rounds it up, C to the even digit.
+  if (value.toPrecision(precision + 1).endsWith("5")) return undefined;
+  return trimZeros(value.toPrecision(precision));
 }
 
 /** "%.{precision}e". */
@@ -116,6 +147,8 @@ export function formatFixed(value: number, precision: number, alternate: boolean
   return `${negative ? "-" : ""}${written}${alternate && precision === 0 ? "." : ""}`;
 }
 
+const ZERO = 48;
+const POINT = 46;
 /** JavaScript writes no more. */
 const MOST_DIGITS = 100;
 /** A double that looks like a tie for that many digits is one. */
@@ -198,7 +231,11 @@ function divideToEven(value: bigint, divisor: bigint): bigint {
 }
 
 function trimZeros(text: string): string {
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  if (!text.includes(".")) return text;
+  let end = text.length;
+  while (text.charCodeAt(end - 1) === ZERO) end--;
+  if (text.charCodeAt(end - 1) === POINT) end--;
+  return text.slice(0, end);
 }
 
 /** Lua's `%`: the result has the sign of the divisor. */

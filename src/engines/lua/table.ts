@@ -25,6 +25,9 @@ const MOST_BITS = 26;
 
 /** Room for many elements at once. */
 const BLANKS: readonly undefined[] = Array.from({ length: 64 }, () => undefined);
+/** What tables without elements, or without nodes, share: it is replaced and never written to. */
+const NO_SLOTS: LuaValue[] = [];
+const NO_LINKS: number[] = [];
 
 export class LuaTable extends LuaObject {
   readonly type = "table";
@@ -34,9 +37,9 @@ export class LuaTable extends LuaObject {
 
   readonly #heap: Heap;
   #array: LuaValue[];
-  #keys: LuaValue[];
-  #values: LuaValue[] = [];
-  #next: number[] = [];
+  #keys: LuaValue[] = NO_SLOTS;
+  #values: LuaValue[] = NO_SLOTS;
+  #next: number[] = NO_LINKS;
   #lastFree = 0;
   #index: Map<LuaValue, number> | null = null;
   #objects = 0;
@@ -45,10 +48,8 @@ export class LuaTable extends LuaObject {
   constructor(heap: Heap, elements = 0, fields = 0) {
     super();
     this.#heap = heap;
-    this.#array = [];
-    this.#keys = this.#values;
     heap.charge(TABLE_BYTES + (elements === 0 ? 0 : elements * ARRAY_SLOT_BYTES));
-    for (let i = 0; i < elements; i++) this.#array.push(undefined);
+    this.#array = elements === 0 ? NO_SLOTS : blanks(elements);
     if (fields > 0) this.#makeNodes(fields);
   }
 
@@ -288,15 +289,16 @@ export class LuaTable extends LuaObject {
 
   #layOut(length: number, fields: number): void {
     const array = this.#array;
-    const [keys, values] = [this.#keys, this.#values];
+    const keys = this.#keys;
+    const values = this.#values;
     this.#heap.charge(Math.max(0, length - array.length) * ARRAY_SLOT_BYTES + fields * NODE_BYTES);
     this.#makeNodes(fields);
-    const vanishing = length < array.length ? array.splice(length) : [];
-    while (array.length + BLANKS.length <= length) array.push(...BLANKS);
-    while (array.length < length) array.push(undefined);
-    for (const [at, value] of vanishing.entries()) {
-      if (value !== undefined) this.set(length + at + 1, value);
-    }
+    if (array.length === 0) {
+      if (length > 0) this.#array = blanks(length);
+    } else if (length >= array.length) extend(array, length);
+    else
+      for (const [at, value] of array.splice(length).entries())
+        if (value !== undefined) this.set(length + at + 1, value);
     for (let node = keys.length - 1; node >= 0; node--) {
       if (values[node] !== undefined) this.set(keys[node], values[node]);
     }
@@ -304,17 +306,25 @@ export class LuaTable extends LuaObject {
 
   #makeNodes(fields: number): void {
     const size = fields === 0 ? 0 : 2 ** log2Ceiling(fields);
-    this.#keys = [];
-    this.#values = [];
-    this.#next = [];
-    for (let node = 0; node < size; node++) {
-      this.#keys.push(undefined);
-      this.#values.push(undefined);
-      this.#next.push(NONE);
-    }
+    this.#keys = size === 0 ? NO_SLOTS : blanks(size);
+    this.#values = size === 0 ? NO_SLOTS : blanks(size);
+    this.#next = size === 0 ? NO_LINKS : [];
+    for (let node = 0; node < size; node++) this.#next.push(NONE);
     this.#lastFree = size;
     this.#index = size > NODES_SCANNED ? new Map() : null;
   }
+}
+
+/** That many slots without values. */
+function blanks(length: number): LuaValue[] {
+  const slots: LuaValue[] = BLANKS.slice(0, length);
+  extend(slots, length);
+  return slots;
+}
+
+function extend(slots: LuaValue[], length: number): void {
+  while (slots.length + BLANKS.length <= length) slots.push(...BLANKS);
+  while (slots.length < length) slots.push(undefined);
 }
 
 /** Counts a key that could stand in an array part among those of its power of two. */

@@ -7,6 +7,7 @@
  * Invariant: it reads what `Reply` has written, so it trusts every length.
  */
 import type { Reply } from "../../../core/wire/reply.ts";
+import { log2Ceiling } from "../hashes.ts";
 import { STRING_BYTES } from "../heap.ts";
 import type { Runtime } from "../runtime.ts";
 import type { LuaTable } from "../table.ts";
@@ -22,13 +23,16 @@ export class FromReply {
   readonly #runtime: Runtime;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** Whether the protocol has one: the other's is `false`. */
+  #hasNil = false;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
   }
 
-  read({ sink }: Reply): LuaValue {
+  read({ sink, resp }: Reply): LuaValue {
     this.#bytes = sink.buffer;
+    this.#hasNil = resp === 3;
     this.#at = 0;
     return this.#value();
   }
@@ -103,7 +107,9 @@ export class FromReply {
   #elements(): LuaValue {
     const count = this.#integer();
     if (count < 0) return false;
-    const table = this.#runtime.newTable();
+    // As large as adding one after the other makes it, which only a nil would change.
+    const room = this.#hasNil || count === 0 ? 0 : 2 ** log2Ceiling(count);
+    const table = this.#runtime.newTable(room);
     for (let i = 1; i <= count; i++) table.set(i, this.#value());
     return table;
   }

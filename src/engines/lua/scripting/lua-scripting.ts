@@ -168,7 +168,7 @@ class World {
 
   list(texts: readonly string[]): LuaTable {
     const table = this.runtime.newTable(texts.length);
-    for (const [i, text] of texts.entries()) table.set(i + 1, text);
+    for (let i = 0; i < texts.length; i++) table.set(i + 1, texts[i]);
     return table;
   }
 

@@ -53,7 +53,7 @@ export function openRedis(runtime: Runtime, stage: Stage): LuaTable {
     if (stage.host !== null) return stage.host;
     throw raise(runtime, `${name} can only be called inside a script invocation`);
   };
-  const call = (args: readonly LuaValue[]): LuaValue => {
+  const call = (args: LuaValue[]): LuaValue => {
     const host = running("redis.call/pcall");
     const words = wordsOf(args);
     if (typeof words === "string") return errorTable(runtime, words);
@@ -114,15 +114,16 @@ export function openRedis(runtime: Runtime, stage: Stage): LuaTable {
   return table;
 }
 
-/** The words of a command; a text says why they are none. */
-function wordsOf(args: readonly LuaValue[]): string[] | string {
+/** The words of a command, which take the place of the arguments; a text says why they are none. */
+function wordsOf(args: LuaValue[]): readonly string[] | string {
   if (args.length === 0) return "Please specify at least one argument for this redis lib call";
-  const words: string[] = [];
-  for (const arg of args)
-    if (typeof arg === "string") words.push(arg);
-    else if (typeof arg === "number") words.push(formatGeneral(arg, 17, false));
-    else return "Lua redis lib command arguments must be strings or integers";
-  return words;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (typeof arg === "number") args[i] = formatGeneral(arg, 17, false);
+    else if (typeof arg !== "string")
+      return "Lua redis lib command arguments must be strings or integers";
+  }
+  return args as string[];
 }
 
 function log(runtime: Runtime, { host }: Stage, args: readonly LuaValue[]): Results {
