@@ -11,7 +11,7 @@ import type { Cell, Era } from "../../src/core/crdt/cell.ts";
 import { cellOf } from "../../src/core/crdt/cells.ts";
 import type { Generation, Semilattice } from "../../src/core/crdt/generation.ts";
 import type { Key } from "../../src/core/crdt/key.ts";
-import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
+import { type Keyspace, keyOf } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
 import { Entry, OBJECT } from "../../src/core/keyspace/table.ts";
 import { locate, numbering, type Numbers } from "./canonical.ts";
@@ -38,6 +38,7 @@ export function agrees(keyspace: Keyspace, facts: Facts, history: History, name:
   if (at < 0) return key === undefined || isEmpty(key);
   table.load(at, entry);
   if (entry.kind === OBJECT) return isKey(table.object(entry), key, number);
+  if (entry.expires) return isKey(keyOf(entry), key, number);
   return (
     isCell(cellOf(entry), key?.registers ?? NONE, key?.counts ?? NONE, number) &&
     (key === undefined || isPlain(key))

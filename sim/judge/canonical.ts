@@ -9,7 +9,7 @@ import { format, subtract } from "../../src/core/crdt/amount.ts";
 import type { Cell } from "../../src/core/crdt/cell.ts";
 import { type Cells, cellOf } from "../../src/core/crdt/cells.ts";
 import type { Key } from "../../src/core/crdt/key.ts";
-import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
+import { type Keyspace, keyOf } from "../../src/core/keyspace/keyspace.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
 import { Entry, OBJECT, type Table } from "../../src/core/keyspace/table.ts";
 import type { History } from "./history.ts";
@@ -54,11 +54,8 @@ const glance = new Entry();
 
 function entryText(table: Table<Key>, at: number, number: Numbers): string {
   table.load(at, glance);
-  const parts =
-    glance.kind === OBJECT
-      ? keyParts(table.object(glance), number)
-      : cellParts(cellOf(glance), number);
-  return parts.toSorted().join(" | ");
+  const key = glance.kind === OBJECT ? table.object(glance) : keyOf(glance);
+  return keyParts(key, number).toSorted().join(" | ");
 }
 
 const known = new WeakMap<Origins, Numbers>();
