@@ -160,8 +160,9 @@ export class Cells {
     return this.#deadlineIn(glance);
   }
 
-  readonly #deadlineIn = (entry: Entry): number =>
-    entry.kind === OBJECT ? this.table.object(entry).deadline() : entry.deadline;
+  #deadlineIn(entry: Entry): number {
+    return entry.kind === OBJECT ? this.table.object(entry).deadline() : entry.deadline;
+  }
 
   /** Says the value under a name again with another deadline; see `Cell.restate`. */
   restate(
@@ -563,7 +564,7 @@ export class Cells {
       return;
     }
     if (this.expiring === null && cell.deadline() !== Infinity)
-      this.expiring = new Order(this.table.heap, this.#deadlineIn);
+      this.expiring = new Order(this.table.heap, (entry) => this.#deadlineIn(entry));
     const only = cell.siblings[0];
     if (only === undefined || cell.siblings.length > 1 || cell.eras.length > 0) {
       const isThere = at >= 0 && this.table.objectAt(at) === cell;

@@ -359,15 +359,18 @@ export class Keyspace {
     const there = key.cells(tag);
     if (there !== null) return there;
     const cells = new Cells(tag, this.heap, this.hasher, this.large, this.#orderOf(tag));
-    key.bodies = [...key.bodies, cells];
+    key.bodies = key.bodies.length === 0 ? [cells] : [...key.bodies, cells];
     this.heap.undo?.made(cells);
     return cells;
   }
 
   #orderOf(tag: Collection): ((cells: Cells) => Order) | null {
-    if (tag === LIST || tag === STREAM || tag === BITMAP) return () => new Order(this.heap, null);
-    return tag === ZSET ? (cells) => this.#byScore(cells, -1) : null;
+    if (tag === LIST || tag === STREAM || tag === BITMAP) return this.#byName;
+    return tag === ZSET ? this.#byPlainScore : null;
   }
+
+  readonly #byName = (): Order => new Order(this.heap, null);
+  readonly #byPlainScore = (cells: Cells): Order => this.#byScore(cells, -1);
 
   #byScore(cells: Cells, horizonMs: number): Order {
     return new Order(this.heap, (entry) => scoreOf(this.origins, cells.table, entry, horizonMs));

@@ -214,6 +214,10 @@ class Segment {
   }
 }
 
+/** What tables of one segment, and those without objects, share: it is replaced and never written to. */
+const NO_SEGMENTS: Segment[] = [];
+const NO_OBJECTS: never[] = [];
+
 /** What a bucket takes, and what an access takes beside it. */
 const BUCKET_BYTES = 8;
 const ACCESS_BYTES = 4;
@@ -224,11 +228,11 @@ export class Table<T extends object> {
   #tracks = false;
   /** The only segment, while there is but one; most tables are small. */
   #only: Segment | null = new Segment(CAPACITY_MIN, 0, 0, false);
-  #directory: Segment[] = [];
+  #directory: Segment[] = NO_SEGMENTS;
   /** The directory has 2^depth entries. */
   #depth = 0;
-  readonly #objects: (T | undefined)[] = [];
-  readonly #freeObjects: number[] = [];
+  #objects: (T | undefined)[] = NO_OBJECTS;
+  #freeObjects: number[] = NO_OBJECTS;
   /** Entries, of either kind. */
   size = 0;
   /** Grows whenever positions may have changed their meaning. */
@@ -522,6 +526,10 @@ export class Table<T extends object> {
     const page = this.heap.page(ref);
     const offset = this.heap.offset(ref);
     const i = offset >> 2;
+    if (this.#objects === NO_OBJECTS) {
+      this.#objects = [];
+      this.#freeObjects = [];
+    }
     const index = this.#freeObjects.pop() ?? this.#objects.length;
     this.#objects[index] = object;
     this.heap.objectBytes += this.#objectBytes;
@@ -620,7 +628,7 @@ export class Table<T extends object> {
     both.take(other.buckets, other.accesses);
     if (depth > 1) return this.#enter(both);
     this.#only = both;
-    this.#directory = [];
+    this.#directory = NO_SEGMENTS;
     this.#depth = 0;
     both.first = 0;
   }
@@ -667,10 +675,10 @@ export class Table<T extends object> {
     for (const segment of this.#segments()) this.#charge(-segment.capacity);
     this.#charge(CAPACITY_MIN);
     this.#only = new Segment(CAPACITY_MIN, 0, 0, this.#tracks);
-    this.#directory = [];
+    this.#directory = NO_SEGMENTS;
     this.#depth = 0;
-    this.#objects.length = 0;
-    this.#freeObjects.length = 0;
+    this.#objects = NO_OBJECTS;
+    this.#freeObjects = NO_OBJECTS;
   }
 
   /** Frees what lies in one segment, the last; returns how many entries that were. For tables nobody looks into any more. */

@@ -68,6 +68,17 @@ test("17 digits are enough to read the same number again", () => {
   );
 });
 
+test("a number of few digits is read as any other", () => {
+  const digits = fc.stringMatching(/^\d{0,9}(\.\d{0,9})?$/);
+  fc.assert(
+    fc.property(digits, (text) => {
+      // A space leads the long way round.
+      assert.equal(parseNumber(text), parseNumber(`${text} `));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 test("a string is a number in all the ways of C", () => {
   for (const [text, value] of [
     [" 10 ", 10],

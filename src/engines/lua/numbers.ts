@@ -9,6 +9,8 @@ import type { Arithmetic } from "./syntax.ts";
 
 /** Digits of the largest integer of which all below are exact. */
 const SAFE_DIGITS = 16;
+const ZERO = 48;
+const POINT = 46;
 
 const DECIMAL = /^[ \t\n\v\f\r]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[ \t\n\v\f\r]*$/;
 const HEXADECIMAL =
@@ -20,17 +22,21 @@ export function parseNumber(text: string): number | undefined {
   return parseDigits(text) ?? parseAny(text);
 }
 
-/** An integer that says nothing but its digits; undefined of anything else. Scripts are given little but those. */
+/** A number of few digits, with a point or without, which is all that scripts are usually given; undefined of anything else. */
 function parseDigits(text: string): number | undefined {
   const { length } = text;
-  if (length === 0 || length >= SAFE_DIGITS) return undefined;
+  if (length === 0 || length > SAFE_DIGITS) return undefined;
   let value = 0;
+  let point = -1;
   for (let at = 0; at < length; at++) {
-    const digit = text.charCodeAt(at) - 48;
-    if (digit < 0 || digit > 9) return undefined;
-    value = value * 10 + digit;
+    const code = text.charCodeAt(at);
+    if (code >= ZERO && code < ZERO + 10) value = value * 10 + code - ZERO;
+    else if (code === POINT && point < 0) point = at;
+    else return undefined;
   }
-  return value;
+  if (point < 0) return length < SAFE_DIGITS ? value : undefined;
+  // Both are exact, so the quotient is rounded once.
+  return length === 1 ? undefined : value / 10 ** (length - point - 1);
 }
 
 function parseAny(text: string): number | undefined {
@@ -147,8 +153,6 @@ export function formatFixed(value: number, precision: number, alternate: boolean
   return `${negative ? "-" : ""}${written}${alternate && precision === 0 ? "." : ""}`;
 }
 
-const ZERO = 48;
-const POINT = 46;
 /** JavaScript writes no more. */
 const MOST_DIGITS = 100;
 /** A double that looks like a tie for that many digits is one. */
