@@ -428,6 +428,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "watermark = Math.min(watermark, counted === null ? 0 : (this.latest(counted.member)?.promiseMs ?? 0));",
   },
   {
+    name: "of the deadlines of a number the last to arrive holds",
+    profile: "expiry",
+    file: "core/replica/apply.ts",
+    find: "if (entry.expires) return context.covers(entry.expireOrigin, entry.expireSeq);",
+    put: "if (entry.expires) return true;",
+  },
+  {
     name: "the removal of an expired key is stamped with the time of its removal",
     profile: "expiry",
     file: "core/replica/writer.ts",
