@@ -5,12 +5,14 @@
  * and nothing that collection may take (resets, floors).
  */
 import assert from "node:assert/strict";
+import { BoundedView } from "../commands/bounded-view.ts";
 import { originName } from "../clock/origins.ts";
 import { format } from "../crdt/amount.ts";
 import type { Cell } from "../crdt/cell.ts";
 import { type Cells, cellOf } from "../crdt/cells.ts";
 import type { DocumentKind, OpenDocument } from "../crdt/document.ts";
 import {
+  BOUNDED,
   COLLECTIONS,
   DOCUMENT,
   LIST,
@@ -139,6 +141,10 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
   if (place.type === DOCUMENT) {
     const text = documentText((place.kind as DocumentKind).open(place.generations));
     return `document ${text} until ${place.deadline}`;
+  }
+  if (place.type === BOUNDED) {
+    const { bound, value } = new BoundedView({ keyspace }, place);
+    return `bounded ${value}, ${bound.isMax ? "max" : "min"} ${bound.at} until ${place.deadline}`;
   }
   const cells = place.cells as Cells;
   if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;

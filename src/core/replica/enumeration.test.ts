@@ -108,6 +108,24 @@ test("HyperLogLogs: however four writes meet, every region counts what was added
   checkMeetings([pfadd, command("PFADD", "element"), set, del]);
 });
 
+const bound = (words: string, ...rest: readonly string[]): Operation =>
+  plain(`AA.BOUND ${words} ${rest.join(" ")}`, (solo, key) => {
+    // It shares rights with nobody and waits for nobody: who meets whom is for the plan to say.
+    solo.replica.run.rights = null;
+    assert.match(
+      solo.command("AA.BOUND", words, key, ...rest),
+      /^[+:]|^-(BUSYKEY|ERR no such key|AANORIGHTS|AABOUND|WRONGTYPE)/,
+    );
+  });
+
+test("bounded counters: however four writes meet, every region shows the same, and none beyond the bound", () => {
+  const create = bound("CREATE", "MIN", "0", "VALUE", "3");
+  const [incr, decr] = [bound("INCR", "2"), bound("DECR", "2")];
+  check([incr, decr], { setting: create });
+  check([create, decr, bound("DELETE")]);
+  checkMeetings([create, bound("CREATE", "MAX", "9", "VALUE", "8"), decr, set, del]);
+});
+
 /** `x y z`. */
 const xyz = command("RPUSH", "x", "y", "z");
 const linsert = (where: string, pivot: string): Operation =>

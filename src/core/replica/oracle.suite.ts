@@ -5,6 +5,8 @@
  * seen it removed it, or it was born under a floor or before a flush; the rest is how the living are read.
  */
 import assert from "node:assert/strict";
+import { Source } from "../bytes/source.ts";
+import { readOrigin } from "../clock/origins.ts";
 import type { DocumentKind } from "../crdt/document.ts";
 import type { GenerationKind } from "../crdt/generation.ts";
 import { GENERATION_KINDS } from "../crdt/generation-kinds.ts";
@@ -15,7 +17,7 @@ import type { DecodedEffect, DecodedRecord } from "./decoded.suite.ts";
 const NEVER = 2 ** 48 - 1;
 const TAGS = [1, 2, 4, 8, 0x10, 0x20, 0x40, 0x200];
 const [STRING, SET, HASH, ZSET, LIST, STREAM] = [1, 2, 4, 8, 0x10, 0x20] as const;
-const [GENERATION, DEADLINES, BITMAP] = [0x40, 0x80, 0x200] as const;
+const [GENERATION, DEADLINES, BITMAP, BOUNDED] = [0x40, 0x80, 0x200, 0x400] as const;
 
 export interface Fact {
   readonly record: DecodedRecord;
@@ -340,11 +342,43 @@ function joined(
   const payloads = [...ofKind, ...living.joins]
     .filter(({ effect }) => effect.kind === newest.kind && seen.has(effect.generation))
     .map(({ effect }) => Buffer.from(effect.value as string, "latin1"));
+  if (kind.type === BOUNDED) return counted(births, [...ofKind, ...living.joins]);
   if (kind.type === STRING) return `string ${raised(payloads)}`;
   const state = kind.create();
   for (const payload of payloads) state.join(payload);
   const alone = { kind, origin: 0, seq: 1, ms: 0, tick: 0, state };
   return `document ${documentText((kind as DocumentKind).open([alone]))}`;
+}
+
+/** The bound of the oldest counter, and the room of all that have one of its kind. */
+function counted(births: readonly Birth[], joins: readonly Fact[]): string {
+  let oldest: { isMax: boolean; at: number } | null = null;
+  let room = 0;
+  for (const { fact } of births.toSorted((a, b) => (isAfter(a, b) ? 1 : -1))) {
+    const own = joins.filter(({ effect }) => effect.generation === fact.effect.generation);
+    const rows = new Map<string, { granted: number; used: number }>();
+    let bound = { isMax: false, at: 0 };
+    for (const { effect } of own) {
+      const source = new Source(Buffer.from(effect.value as string, "latin1"));
+      if (source.u8() === 1) bound = { isMax: source.u8() === 1, at: source.zigzag() };
+      while (source.left > 0) {
+        const { incarnation } = readOrigin(source);
+        const [granted, used, given] = [source.varint(), source.varint(), source.varint()];
+        assert.equal(given, 0, "a replica alone has nobody to give to");
+        const row = rows.get(incarnation) ?? { granted: 0, used: 0 };
+        rows.set(incarnation, {
+          granted: Math.max(granted, row.granted),
+          used: Math.max(used, row.used),
+        });
+      }
+    }
+    oldest ??= bound;
+    if (bound.isMax === oldest.isMax)
+      for (const { granted, used } of rows.values()) room += granted - used;
+  }
+  assert.ok(oldest !== null && room >= 0, "a counter is never beyond its bound");
+  const { isMax, at } = oldest;
+  return `bounded ${isMax ? at - room : at + room}, ${isMax ? "max" : "min"} ${at}`;
 }
 
 /** A HyperLogLog that was raised register by register to the greatest of each. */
