@@ -143,8 +143,9 @@ export function view(keyspace: Keyspace, db: number, name: Buffer, nowMs: number
     return `document ${text} until ${place.deadline}`;
   }
   if (place.type === BOUNDED) {
-    const { bound, value } = new BoundedView({ keyspace }, place);
-    return `bounded ${value}, ${bound.isMax ? "max" : "min"} ${bound.at} until ${place.deadline}`;
+    const counter = new BoundedView({ keyspace }, place);
+    const { isMax, at } = counter.bound;
+    return `bounded ${counter.value}, ${isMax ? "max" : "min"} ${at} until ${place.deadline}`;
   }
   const cells = place.cells as Cells;
   if (place.type === ZSET) return `zset ${ranked(place).join(",")} until ${place.deadline}`;

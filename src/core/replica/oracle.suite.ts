@@ -342,7 +342,7 @@ function joined(
   const payloads = [...ofKind, ...living.joins]
     .filter(({ effect }) => effect.kind === newest.kind && seen.has(effect.generation))
     .map(({ effect }) => Buffer.from(effect.value as string, "latin1"));
-  if (kind.type === BOUNDED) return counted(births, [...ofKind, ...living.joins]);
+  if (kind.type === BOUNDED) return boundedBy(births, [...ofKind, ...living.joins]);
   if (kind.type === STRING) return `string ${raised(payloads)}`;
   const state = kind.create();
   for (const payload of payloads) state.join(payload);
@@ -351,7 +351,7 @@ function joined(
 }
 
 /** The bound of the oldest counter, and the room of all that have one of its kind. */
-function counted(births: readonly Birth[], joins: readonly Fact[]): string {
+function boundedBy(births: readonly Birth[], joins: readonly Fact[]): string {
   let oldest: { isMax: boolean; at: number } | null = null;
   let room = 0;
   for (const { fact } of births.toSorted((a, b) => (isAfter(a, b) ? 1 : -1))) {
