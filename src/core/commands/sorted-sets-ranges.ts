@@ -142,6 +142,7 @@ function removing(by: By): Handler {
     reply.int(count);
     // Taking everything is deleting the key: one effect instead of one a member.
     if (count === place.order.size) return run.write.remove(place);
+    if (count === 0) return;
     const names = new Strings();
     each(place, false, (ref) => {
       const { bytes, nameStart, nameEnd } = place.nameOf(ref);
