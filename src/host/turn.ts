@@ -5,7 +5,7 @@
  *                               └─ yes ─► waits ─► block, replies ─► next turn: first those who wait, in the order in which they came
  *
  * Clients and what peers have sent share one turn. It is measured in the steps that the core counts, so it ends at the same command
- * wherever and whenever it is run; a step takes about half a microsecond.
+ * wherever and whenever it is run.
  *
  * Invariant: who waits goes on once, ahead of all that comes later. A turn is longer than its limit by no more than the last command
  * or record in it.
@@ -16,7 +16,7 @@ export interface Waiting {
   goOn(): void;
 }
 
-/** About two milliseconds, which is what others may have to wait for: five hundred SETs, or 250 members of a sorted set. */
+/** A millisecond or two, which is what others may have to wait for: five hundred SETs, or 250 members of a sorted set. */
 export const TURN_STEPS = 4_000;
 
 export class Turn {

@@ -1,7 +1,7 @@
 /**
  * Steps: what work costs, counted and not measured, so that it is the same wherever it is done: the host ends a turn by it.
  *
- * A step is about half a microsecond. Kept by the heap (`heap.steps`), which all that works on its entries knows.
+ * A step takes 0.1 to 0.5 µs, by what the processor's caches hold. Kept by the heap (`heap.steps`), which all that works on its entries knows.
  *
  * Invariant: whatever grows with the number of commands, records, effects, elements or bytes is counted.
  */
