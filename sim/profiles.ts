@@ -116,6 +116,15 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     everyMs: 2_000,
     fixed: { durability: "local", regions: 3, shape: "mesh", padding: 0, meanMs: 30, wander: 0.1 },
   },
+  /** Owners that are found others when they are away, and keys of which it changes who writes them. */
+  fences: {
+    kinds: ["fpush", "fmove", "xpush", "xset"],
+    faults: ["cut", "isolate", "partition", "slow-wire", "crash", "half-open", "pause"],
+    fixed: {
+      ...{ durability: "local", regions: 3, replicas: 1, shape: "mesh", keys: 2, padding: 0 },
+      ...{ meanMs: 60, healMs: 90_000 },
+    },
+  },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],
     faults: ["cut", "isolate", "slow-wire", "crash"],

@@ -6,6 +6,7 @@
  * Invariant: the outcome is a function of the plan. Nothing of this process, not its clock nor what ran before, has a part in it.
  */
 import { type Config, parseConfig } from "../src/host/config.ts";
+import { FENCED_KEYSPACE, FENCED_KINDS, Fences } from "./judge/fences.ts";
 import { numbering } from "./judge/canonical.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
@@ -68,6 +69,7 @@ export class Simulation {
   readonly machines: Machine[] = [];
   readonly actors: Actor[] = [];
   readonly faults: Faults;
+  readonly fences = new Fences();
   /** While a replica holds what it should not, on purpose. */
   isDamaged = false;
 
@@ -194,6 +196,9 @@ export class Simulation {
       const wasRefused = reply.sink.view()[mark] === ERROR_MARK;
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
+      const unfenced = seq > 0 ? this.fences.wrote(replica, args) : null;
+      if (unfenced !== null) this.judge.fail("I-44", machine, unfenced);
+      if (this.fences.later > 0) this.judge.marks.sometimes("who writes keys was changed");
       if (seq > 0 && mayNotPass)
         this.judge.fail(
           "I-17",
@@ -283,7 +288,7 @@ export class Simulation {
   }
 
   async #judgeStrong(): Promise<void> {
-    if (!hasStrong(this.plan)) return;
+    if (!hasAny(this.plan, STRONG_KINDS)) return;
     // Deletions are forgotten meanwhile, and what nobody was told of is asked for.
     await this.timeline.run(this.timeline.now + STRONG_REST_US);
     const { wrong, unknown } = judgeStrongKeys(this.actors.flatMap(({ outcomes }) => outcomes));
@@ -346,8 +351,8 @@ function pairs({ regions, replicas, shape }: Plan): [number, number][] {
   return found;
 }
 
-function hasStrong({ kinds }: Plan): boolean {
-  return Object.keys(kinds).some((kind) => STRONG_KINDS.has(kind));
+function hasAny({ kinds }: Plan, some: ReadonlySet<string>): boolean {
+  return Object.keys(kinds).some((kind) => some.has(kind));
 }
 
 let defaults: Config | null = null;
@@ -373,6 +378,10 @@ function configOf(plan: Plan, member: string, members: string[]): Config {
     // Comparing is asked for by the plan.
     verify: { everyMs: 0, mend: "no" },
     log: { ...defaults.log, minRetainMs: plan.minRetainMs, maxBytes: plan.logBytesMax },
-    keyspaces: hasStrong(plan) ? [...FORMATS, STRONG_KEYSPACE] : [...FORMATS],
+    keyspaces: [
+      ...FORMATS,
+      ...(hasAny(plan, STRONG_KINDS) ? [STRONG_KEYSPACE] : []),
+      ...(hasAny(plan, FENCED_KINDS) ? [FENCED_KEYSPACE] : []),
+    ],
   };
 }

@@ -7,6 +7,7 @@
  * Invariant: a plan is plain data and a function of the seed; whoever shrinks it leaves entries out.
  */
 import { TURN_STEPS } from "../src/host/turn.ts";
+import { FENCED_KINDS } from "./judge/fences.ts";
 import { STRONG_KINDS } from "./judge/strong-keys.ts";
 import { Chance } from "./world/chance.ts";
 import { type FaultKind, FAULTS } from "./world/faults.ts";
@@ -144,6 +145,7 @@ function drawKinds(
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
     if (replaces && EXPIRES.has(name)) continue;
+    if (FENCED_KINDS.has(name) && wanted === undefined) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
     if (name === "bound" && wanted === undefined && !hasBounded) continue;
     const rare = name === "flush";

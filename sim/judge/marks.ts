@@ -44,6 +44,8 @@ export const MARKS = [
   "a level could not be met",
   "a read at a level had something to see",
   "an owner did something once for all regions",
+  "who writes keys was changed",
+  "another region took over from an owner that was away",
   "a repetition was recognized",
   "two regions did what was to be done once",
   "a command was run at another replica",
@@ -88,6 +90,8 @@ export class Marks {
           : "a record waited for what it depends on",
       );
     if (replica.delivery.voidCount > 0) this.sometimes("what a removed member had made was void");
+    if (replica.strong.lease.taken > 0)
+      this.sometimes("another region took over from an owner that was away");
     if (replica.delivery.duplicateCount > 0) this.sometimes("a record came twice");
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)

@@ -799,6 +799,27 @@ export const MUTANTS: readonly Mutant[] = [
     put: "#version = 0;",
   },
   {
+    name: "an owner whose lease is over serves on",
+    profile: "fences",
+    file: "core/strong/lease.ts",
+    find: "if (monoMs >= this.#untilMs)",
+    put: "if (this.#untilMs < 0)",
+  },
+  {
+    name: "who writes keys changes before all have stopped",
+    profile: "fences",
+    file: "core/strong/register.ts",
+    find: "if (this.#unsettled(one).length > 0) return;",
+    put: "",
+  },
+  {
+    name: "keys are written while it changes who writes them",
+    profile: "fences",
+    file: "core/commands/freezes.ts",
+    find: "if (keyspace?.frozen === true && !isRead)",
+    put: "if (keyspace?.frozen === true && isRead)",
+  },
+  {
     name: "a change of a strong key that is tried again is done again",
     profile: "strong counters",
     file: "core/strong/proposal.ts",

@@ -310,6 +310,16 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     return [...watched, ["MULTI"], ["RPUSH", counter, id], ["EXEC"]];
   },
   omove: (c) => [["AA.KEYSPACE", "MOVE", "hm:", c.pick(["us-east", "us-west", "eu-west"])]],
+  // Keys of which it is decided who writes them while they are written: `FENCED_KEYSPACE`, and one that is made.
+  fpush: (c, o, id) => [["RPUSH", key("hf", c, o), id]],
+  fmove: (c) => [["AA.KEYSPACE", "MOVE", "hf:", c.pick(["us-east", "us-west", "eu-west"])]],
+  xpush: (c, o, id) => [["RPUSH", key("hx", c, o), id]],
+  xset: (c) => [
+    [
+      ...["AA.KEYSPACE", "SET", "hx:", "WRITES"],
+      ...c.pick([["LOCAL"], ["HOME", "HOME", "us-east"], ["HOME", "HOME", "eu-west"]]),
+    ],
+  ],
   oclaim: (c, _, id) => [["SET", `${c.pick(["ho", "hm"])}:claim:${c.below(200)}`, id, "NX"]],
   tail: (c, o) => [["XREVRANGE", key("t", c, o), "+", "-", "COUNT", "40"]],
   // Strong keys: their prefix is `STRONG_KEYSPACE`.
@@ -344,6 +354,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
   ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce", "bound"],
+  ...["fpush", "fmove", "xpush", "xset"],
 ]);
 
 /** Kinds that may be asked for again although they were answered. */

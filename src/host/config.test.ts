@@ -114,6 +114,10 @@ test("a problem names the line, the column, what is wrong and the mend", () => {
       'node.yaml:4:13: `keyspaces[1].writes` must be one of local, home, global; it is "everywhere"',
     ],
     [
+      "keyspaces:\n  - prefix: a\n    writes: home\n    failover: auto",
+      "node.yaml:4:15: `keyspaces[1].failover` auto is for keyspaces with `writes: home` and a `home`; add those, or remove it",
+    ],
+    [
       "keyspaces:\n  - prefix: a\n    residency: [eu-west]",
       "node.yaml:3:5: `keyspaces[1].residency` is not available in this version; remove the line",
     ],

@@ -10,7 +10,15 @@ import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } fro
 import { z } from "zod";
 import { readEventClasses } from "../core/commands/event-classes.ts";
 import { FORMATS } from "../core/crdt/format.ts";
-import { FORWARDS, POLICIES, POPS, PUBSUBS, WRITES_AT, XREADS } from "../core/crdt/policy.ts";
+import {
+  FAILOVERS,
+  FORWARDS,
+  POLICIES,
+  POPS,
+  PUBSUBS,
+  WRITES_AT,
+  XREADS,
+} from "../core/crdt/policy.ts";
 import { LEVELS } from "../core/replica/levels.ts";
 import { EVICTION_POLICIES } from "../core/replica/eviction-policy.ts";
 import { parseBytes, parseMs } from "./quantity.ts";
@@ -61,6 +69,7 @@ const keyspace = group({
   writes: oneOf(WRITES_AT).optional(),
   home: text("must be a region name").regex(REGION, { error: "must be a region name" }).optional(),
   forward: oneOf(FORWARDS).optional(),
+  failover: oneOf(FAILOVERS).optional(),
 });
 
 const schema = group({
@@ -215,7 +224,7 @@ export function parseKeyspaces(
   const parsed = z.strictObject({ keyspaces: schema.shape.keyspaces }).safeParse(whole);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap((i) => say(i, whole, place)));
   if (!parsed.success || problems.length > 0) return { problems };
-  problems.push(...repeatedPrefixes(parsed.data.keyspaces, place));
+  problems.push(...keyspaceProblems(parsed.data.keyspaces, place));
   return problems.length > 0 ? { problems } : parsed.data;
 }
 
@@ -453,10 +462,21 @@ function contradictions(config: Config, place: Place): string[] {
     out.push(
       `${place(["replication"], "secret")}: \`replication.secret\` must be set when the node has peers; give every node the same long random text`,
     );
-  out.push(...repeatedPrefixes(config.keyspaces, place));
+  out.push(...keyspaceProblems(config.keyspaces, place));
   for (const { path, problem } of trafficContradictions(config.traffic, config.region))
     out.push(`${place(["traffic", ...path])}: \`${named(["traffic", ...path])}\` ${problem}`);
   return out;
+}
+
+function keyspaceProblems(keyspaces: KeyspaceConfig[], place: Place): string[] {
+  const lacking = keyspaces.flatMap(({ failover, writes, home = "" }, i) =>
+    failover === "auto" && (writes !== "home" || home === "")
+      ? [
+          `${place(["keyspaces", i, "failover"])}: \`keyspaces[${i + 1}].failover\` auto is for keyspaces with \`writes: home\` and a \`home\`; add those, or remove it`,
+        ]
+      : [],
+  );
+  return [...repeatedPrefixes(keyspaces, place), ...lacking];
 }
 
 function repeatedPrefixes(keyspaces: KeyspaceConfig[], place: Place): string[] {

@@ -417,6 +417,7 @@ test("a policy changes what is read, not what is stored, and tells whoever watch
     writes: "local",
     pop: "local",
     forward: "yes",
+    failover: "manual",
     home: "",
     since: 2,
     why: "the longest prefix of the key, by the cluster, which agreed on it in epoch 2",

@@ -9,7 +9,7 @@
  * place changes nothing. An owner gives keys away by a record, and whoever knows that record has everything the owner did before it,
  * so two replicas that own a key one after the other never both lack what the other did.
  */
-import type { Keyspace as KeyspaceOfPrefix } from "../crdt/policy.ts";
+import { type Keyspace as KeyspaceOfPrefix, needsLease } from "../crdt/policy.ts";
 import { NONE } from "../crdt/key.ts";
 import { HOMES_DB } from "../keyspace/keyspace.ts";
 import type { OwnerRegions } from "../keyspace/owner-regions.ts";
@@ -72,6 +72,10 @@ export class Homes {
   isUp: (member: string) => boolean = () => true;
   me = "";
   forwarding: Forwarding | null = null;
+  /** Why this replica may not do what it owns, or null; set by the replica. */
+  lapse: (keyspace: KeyspaceOfPrefix) => string | null = () => null;
+  /** Why this replica may not run the last command that was looked at, of keys that it owns. */
+  #lapsed: string | null = null;
   /** The keyspace that the last command looked at belongs to, and why its keys have no single owner. */
   #keyspace: KeyspaceOfPrefix | null = null;
   #mixed = "";
@@ -122,6 +126,13 @@ export class Homes {
     return place;
   }
 
+  /** Whether the owner of a keyspace has done something, or given it away, since it was decided who that is. */
+  hasBegun({ name, fence }: Pick<KeyspaceOfPrefix, "name" | "fence">): boolean {
+    const { homesVersion } = this.#run.keyspace;
+    if (homesVersion !== this.#version) this.#refresh(homesVersion);
+    return this.#moved.get(name)?.fence === fence;
+  }
+
   /** The replica that owns a prefix, or would if its home were `region`; null when there is no such region. */
   ownerIn(region: string, prefix: string): string | null {
     const bytes = Buffer.from(prefix, "latin1");
@@ -169,6 +180,7 @@ export class Homes {
   /** The replica that a command, or the transaction that it ends, is for; null when any will do, "" when there are several. */
   #ownerOfAll({ queue, db }: Session, { entry, args }: Called): string | null {
     this.#keyspace = null;
+    this.#lapsed = null;
     if (queue === null) return this.#also(null, db, entry, args);
     let owner: string | null = null;
     for (const queued of queue) {
@@ -210,14 +222,17 @@ export class Homes {
       }
       owner = its;
       this.#keyspace = keyspace;
+      if (its === this.me && keyspace !== null && needsLease(keyspace))
+        this.#lapsed ??= this.lapse(keyspace);
     }
     return owner;
   }
 
   /** Why a command of a script may not run here, or null. */
   objection(entry: CommandEntry, args: Args): string | null {
+    this.#lapsed = null;
     const owner = this.#also(null, this.#run.session.db, entry, args);
-    if (owner === null || owner === this.me) return null;
+    if (owner === null || owner === this.me) return this.#lapsed;
     if (owner === "") return MIXED + this.#mixed;
     return `AAMIXED the script runs at ${this.me}, and ${owner} owns a key that it was not given as one`;
   }
@@ -226,6 +241,7 @@ export class Homes {
   mayTake(db: number, key: Buffer): boolean {
     const keyspace = this.#run.keyspace.policies.find(key, 0, key.length);
     if (keyspace?.frozen === true) return false;
+    if (keyspace !== null && needsLease(keyspace) && this.lapse(keyspace) !== null) return false;
     if (keyspace === null || (keyspace.writes !== "home" && keyspace.pop !== "owner")) return true;
     return this.#ownerOf(keyspace, db, key, 0, key.length) === this.me;
   }
@@ -245,6 +261,10 @@ export class Homes {
     const { entry } = called;
     if (!this.#isAbout(session, called)) return "here";
     const owner = this.#meeting(session, called);
+    if (owner === this.me && this.#lapsed !== null) {
+      session.objection = this.#lapsed;
+      return "over there";
+    }
     if (owner === null || owner === this.me) return "here";
     if (owner === "") session.objection = MIXED + this.#mixed;
     else if (session.peer !== null) {

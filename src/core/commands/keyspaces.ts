@@ -8,7 +8,7 @@
 import { CHOICES, CHOSEN } from "../crdt/keyspace-words.ts";
 import { type Format, FORMATS } from "../crdt/format.ts";
 import { PLAIN, POLICIES, policyName } from "../crdt/policy.ts";
-import type { Configuration, Edit } from "../strong/configuration.ts";
+import type { Configuration, Edit, Takeover } from "../strong/configuration.ts";
 import type { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
@@ -24,12 +24,12 @@ export interface Agreeing {
   /** The prefixes of which this node's own file says something else. */
   differences(): string[];
   /** `end` is told when it holds, or why it does not, as an error with its code; at once, or in a later turn. */
-  change(
-    edit: Edit,
-    timeoutMs: number,
-    end: (changed: { readonly epoch: number } | { readonly refusal: string }) => void,
-  ): void;
+  change(edit: Edit, timeoutMs: number, end: (changed: Changed) => void): void;
+  /** Gives the keys of an owner that is away to another region; as `change`. */
+  takeOver(takeover: Takeover, timeoutMs: number, end: (changed: Changed) => void): void;
 }
+
+type Changed = { readonly epoch: number } | { readonly refusal: string };
 
 /** A change waits for every member; longer when AA.DO TIMEOUT says so. */
 const CHANGE_WITHIN_MS = 10_000;
@@ -87,7 +87,13 @@ function set(run: Run, args: Args, reply: Reply): void {
     if ("problem" in read) return reply.error(read.problem);
     words[read.name] = read.value;
   }
-  agree(run, { prefix: args.text(2), words }, reply, (agreed) => agreed.ok());
+  const edit = { prefix: args.text(2), words };
+  agree(
+    run,
+    (register, ...rest) => register.change(edit, ...rest),
+    reply,
+    (to) => to.ok(),
+  );
 }
 
 /** One setting of a keyspace as it is agreed on: empty for what is as everywhere. */
@@ -129,14 +135,19 @@ export function readWord(
 }
 
 /** Has a change agreed on; its client waits for that. */
-function agree(run: Run, edit: Edit, reply: Reply, agreed: (reply: Reply) => void): void {
+function agree(
+  run: Run,
+  what: (register: Agreeing, timeoutMs: number, end: (changed: Changed) => void) => void,
+  reply: Reply,
+  agreed: (reply: Reply) => void,
+): void {
   const { session, register } = run;
   if (register === null) return reply.error("ERR nothing is agreed on here");
   const { resp } = session;
   const muted = session.replies !== "on";
   let isOver = false;
   let waits = false;
-  register.change(edit, session.said?.timeoutMs ?? CHANGE_WITHIN_MS, (changed) => {
+  what(register, session.said?.timeoutMs ?? CHANGE_WITHIN_MS, (changed) => {
     isOver = true;
     const to = waits ? new Reply() : reply;
     to.resp = resp;
@@ -174,6 +185,15 @@ function move(run: Run, args: Args, reply: Reply): void {
     return reply.error(
       `ERR ${before}, which owns the keys, can be reached: move them without FORCE`,
     );
+  if (isForced && keyspace.failover === "auto") {
+    const takeover = { prefix, fence: keyspace.fence, region };
+    return agree(
+      run,
+      (register, ...rest) => register.takeOver(takeover, ...rest),
+      reply,
+      (to) => to.ok(),
+    );
+  }
   if (isForced && owner !== homes.me)
     return reply.error(`ERR only the new owner takes keys by force: ask ${owner}`);
   if (owner !== before) homes.move(prefix, region, keyspace.fence);
@@ -184,7 +204,13 @@ function remove(run: Run, args: Args, reply: Reply): void {
   const prefix = args.text(2);
   const wasThere = run.keyspace.policies.list().some((keyspace) => keyspace.prefix === prefix);
   if (!wasThere) return reply.int(0);
-  agree(run, { prefix, words: null }, reply, (agreed) => agreed.int(1));
+  const edit = { prefix, words: null };
+  agree(
+    run,
+    (register, ...rest) => register.change(edit, ...rest),
+    reply,
+    (to) => to.int(1),
+  );
 }
 
 function explain(run: Run, args: Args, reply: Reply): void {
@@ -235,7 +261,7 @@ export const keyspaceCommands: readonly Command[] = [
         arity: -5,
         flags: changes,
         usage:
-          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [WRITES (LOCAL|HOME|GLOBAL)] [HOME <region>] [POP (LOCAL|OWNER)] [FORWARD (YES|NO)] [READLEVEL <level>] [WRITELEVEL <level>]",
+          "<prefix> [CONFLICT <policy>] [FORMAT <format>] [XREAD (LOCAL|STABLE)] [PUBSUB (LOCAL|GLOBAL)] [WRITES (LOCAL|HOME|GLOBAL)] [HOME <region>] [POP (LOCAL|OWNER)] [FORWARD (YES|NO)] [FAILOVER (MANUAL|AUTO)] [READLEVEL <level>] [WRITELEVEL <level>]",
         complexity: "O(N) for N keyspaces; a change of who writes waits for every member",
         summary: "Sets what holds for the keys of a prefix, everywhere, once all members agree",
         run: set,

@@ -20,6 +20,7 @@ export class LoneRegister implements Agreeing {
       prefix: policy.prefix,
       since: policy.since,
       fence: policy.fence,
+      forced: false,
       words: wordsOf(policy),
       change: null,
     }));
@@ -27,6 +28,10 @@ export class LoneRegister implements Agreeing {
 
   differences(): string[] {
     return [];
+  }
+
+  takeOver(): void {
+    throw new Error("bug: nobody else is there");
   }
 
   change(
@@ -45,10 +50,11 @@ export class LoneRegister implements Agreeing {
     if (outcome.is === "refused") return end({ refusal: outcome.reason });
     const { policies } = this.#run.keyspace;
     policies.become(
-      outcome.next.map(({ prefix, since, fence, words }) => ({
+      outcome.next.map(({ prefix, since, fence, forced, words }) => ({
         ...policyOf(prefix, words, policies.resolvers),
         since,
         fence,
+        forced,
         frozen: false,
       })),
     );

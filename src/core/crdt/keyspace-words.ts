@@ -6,6 +6,7 @@
 import { LEVELS } from "../replica/levels.ts";
 import { FORMATS } from "./format.ts";
 import {
+  FAILOVERS,
   FORWARDS,
   type KeyspacePolicy,
   type More,
@@ -31,6 +32,7 @@ export const CHOICES = {
   writes: WRITES_AT,
   pop: POPS,
   forward: FORWARDS,
+  failover: FAILOVERS,
 } as const;
 export const CHOSEN = Object.keys(CHOICES) as (keyof typeof CHOICES)[];
 

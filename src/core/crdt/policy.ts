@@ -72,6 +72,10 @@ type Pop = (typeof POPS)[number];
 export const FORWARDS = ["yes", "no"] as const;
 type Forward = (typeof FORWARDS)[number];
 
+/** Who finds another home for keys whose owner is gone: an operator, or most of the members. */
+export const FAILOVERS = ["manual", "auto"] as const;
+type Failover = (typeof FAILOVERS)[number];
+
 export interface KeyspacePolicy {
   readonly prefix: string;
   readonly conflict: Policy;
@@ -88,6 +92,7 @@ export interface KeyspacePolicy {
   readonly home?: string;
   readonly pop?: Pop;
   readonly forward?: Forward;
+  readonly failover?: Failover;
 }
 
 /** What a keyspace says beside how conflicts are resolved and how values are kept. */
@@ -103,6 +108,7 @@ export const PLAIN: Required<More> = {
   home: "",
   pop: "local",
   forward: "yes",
+  failover: "manual",
 };
 
 /** How the cluster has come to a keyspace. */
@@ -113,9 +119,11 @@ export interface Agreement {
   readonly fence: number;
   /** It takes no writes: who writes its keys, or how they are kept, is being changed. */
   readonly frozen: boolean;
+  /** Its home was taken from an owner that was away: the new one begins when the lease of that is over. */
+  readonly forced: boolean;
 }
 
-const NOT_AGREED: Agreement = { since: 0, fence: 0, frozen: false };
+const NOT_AGREED: Agreement = { since: 0, fence: 0, frozen: false, forced: false };
 
 export interface Keyspace extends Required<More>, Agreement {
   readonly prefix: Buffer;
@@ -152,6 +160,14 @@ export class Policies {
 
   /** Whether any keyspace takes no writes. */
   haveFrozen = false;
+
+  /** Whether owners of any keyspace need a lease. */
+  haveLeases = false;
+
+  /** The keyspaces whose owners need a lease. */
+  leased(): readonly Keyspace[] {
+    return this.#keyspaces.filter(needsLease);
+  }
 
   /** Whether a key is strong: most regions agree on each of its changes. */
   isStrong(bytes: Uint8Array, start: number, end: number): boolean {
@@ -249,6 +265,7 @@ export class Policies {
       ({ writes, pop }) => writes === "home" || pop === "owner",
     );
     this.haveStrong = this.#keyspaces.some(({ writes }) => writes === "global");
+    this.haveLeases = this.#keyspaces.some(needsLease);
     this.haveFrozen = this.#keyspaces.some(({ frozen }) => frozen);
   }
 
@@ -259,4 +276,9 @@ export class Policies {
     this.#lookForMore();
     return this.#keyspaces.length < length;
   }
+}
+
+/** Whether what an owner does needs a lease. */
+export function needsLease({ writes, home, failover }: Keyspace): boolean {
+  return failover === "auto" && writes === "home" && home !== "";
 }

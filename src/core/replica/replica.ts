@@ -226,6 +226,7 @@ export class Replica {
       if (this.strong.learn(place.db, key, value)) this.keyspace.touch(place);
     };
     this.run.register = this.strong.register;
+    this.run.homes.lapse = (keyspace) => this.strong.lease.objection(keyspace);
     this.run.strong = new StrongCalls(this.run, this.strong);
     this.rivals = new Rivals(life);
     this.index.begin(0, this.applied);

@@ -1,7 +1,8 @@
 /**
  * Configuration: what all members have agreed on about keyspaces, as the value of one strong key of the store's own.
  *
- *   configuration = u8 1 │ varint n │ n × (text prefix │ varint since │ varint fence │ words │ u8 changes │ [change])
+ *   configuration = u8 1 │ varint n │ n × (text prefix │ varint since │ varint fence │ words │ u8 flags │ [change])
+ *                                        flags: 1 is being changed, 2 was taken from who was away
  *   change        = varint id │ text member │ varint life │ u8 stays │ [words]
  *   words         = varint n │ n × (text name │ text value)
  *
@@ -18,6 +19,8 @@ export const REGISTER_DB = 16_448;
 export const REGISTER_KEY: Buffer = Buffer.from("keyspaces");
 
 const VERSION = 1;
+const CHANGING = 1;
+const FORCED = 2;
 
 /** A change that takes no writes while it lasts. */
 export interface Change {
@@ -37,6 +40,8 @@ export interface Agreed {
   readonly since: number;
   /** The epoch in which it was last decided who writes its keys. */
   readonly fence: number;
+  /** Whether its home was then taken from an owner that was away. */
+  readonly forced: boolean;
   readonly words: Words;
   readonly change: Change | null;
 }
@@ -51,13 +56,23 @@ export interface Edit {
   readonly words: Words | null;
 }
 
+/** Another home for the keys of an owner that is away. */
+export interface Takeover {
+  readonly prefix: string;
+  /** The epoch in which the present owner was decided on. */
+  readonly fence: number;
+  readonly region: string;
+}
+
+const NEW = { fence: 0, forced: false } as const;
+
 /** What comes of an edit. */
 export type Outcome =
   | { readonly is: "refused"; readonly reason: string }
   | { readonly is: "done" | "begun"; readonly next: Configuration };
 
 /** Who writes keys, and who gives their elements away. */
-const PATTERN = ["writes", "home", "pop"] as const;
+const PATTERN = ["writes", "home", "pop", "failover"] as const;
 const FREEZES = [...PATTERN, "format"] as const;
 
 /** The words that hold for the keys of a prefix: its own, or those of the longest prefix before it. */
@@ -127,13 +142,13 @@ export function begin(
       is: "done",
       next: withOne(
         others,
-        kept === null
-          ? null
-          : { prefix, since: epoch, fence: own?.fence ?? 0, words: kept, change: null },
+        kept === null ? null : { ...(own ?? NEW), prefix, since: epoch, words: kept, change: null },
       ),
     };
+  if (after["failover"] === "auto" && (after["writes"] !== "home" || (after["home"] ?? "") === ""))
+    return refused("failover=auto is for keyspaces with writes=home and a home");
   const change: Change = { id: epoch, ...by, words: kept };
-  const frozen = own ?? { prefix, since: epoch, fence: 0, words: before, change: null };
+  const frozen = own ?? { ...NEW, prefix, since: epoch, words: before, change: null };
   return { is: "begun", next: withOne(others, { ...frozen, change }) };
 }
 
@@ -156,11 +171,26 @@ export function finish(
       next: withOne(others, own.since === id ? null : { ...own, change: null }),
     };
   if (words === null) return { is: "done", next: others };
-  const fence = differ(PATTERN, own.words, words) ? epoch : own.fence;
+  const fences = differ(PATTERN, own.words, words) ? { fence: epoch, forced: false } : {};
   return {
     is: "done",
-    next: withOne(others, { prefix, since: epoch, fence, words, change: null }),
+    next: withOne(others, { ...own, ...fences, since: epoch, words, change: null }),
   };
+}
+
+/** Gives the keys of an owner that is away to another region, unless it was decided otherwise since `fence`. */
+export function takeOver(
+  configuration: Configuration,
+  { prefix, fence, region }: Takeover,
+  epoch: number,
+): Outcome {
+  const own = configuration.find((one) => one.prefix === prefix);
+  if (own?.fence !== fence || own.change !== null)
+    return refused(`it was decided otherwise about ${named(prefix)} meanwhile`);
+  const others = configuration.filter((one) => one !== own);
+  const words = { ...own.words, home: region };
+  const taken = { ...own, words, since: epoch, fence: epoch, forced: true };
+  return { is: "done", next: withOne(others, taken) };
 }
 
 function refused(reason: string): Outcome {
@@ -187,12 +217,12 @@ export function encodeConfiguration(configuration: Configuration): Buffer {
   const sink = new Sink(256);
   sink.u8(VERSION);
   sink.varint(configuration.length);
-  for (const { prefix, since, fence, words, change } of configuration) {
+  for (const { prefix, since, fence, forced, words, change } of configuration) {
     sink.text(prefix);
     sink.varint(since);
     sink.varint(fence);
     writeWords(sink, words);
-    sink.u8(change === null ? 0 : 1);
+    sink.u8((change === null ? 0 : CHANGING) | (forced ? FORCED : 0));
     if (change === null) continue;
     sink.varint(change.id);
     sink.text(change.member);
@@ -210,14 +240,13 @@ export function decodeConfiguration(bytes: Buffer): Configuration {
   if (version !== VERSION)
     throw new Malformed(`keyspaces are of version ${version}, which this version does not know`);
   const configuration: Agreed[] = [];
-  for (let left = source.varint(); left > 0; left--)
-    configuration.push({
-      prefix: source.text(),
-      since: source.varint(),
-      fence: source.varint(),
-      words: readWords(source),
-      change: source.u8() === 0 ? null : readChange(source),
-    });
+  for (let left = source.varint(); left > 0; left--) {
+    const [prefix, since, fence] = [source.text(), source.varint(), source.varint()];
+    const words = readWords(source);
+    const flags = source.u8();
+    const change = (flags & CHANGING) === 0 ? null : readChange(source);
+    configuration.push({ prefix, since, fence, words, forced: (flags & FORCED) !== 0, change });
+  }
   return configuration;
 }
 

@@ -27,6 +27,8 @@ import {
   type Outcome,
   REGISTER_DB,
   REGISTER_KEY,
+  takeOver,
+  type Takeover,
   wordsAt,
 } from "./configuration.ts";
 import { type Governed, governedKeys } from "./governed-keys.ts";
@@ -88,6 +90,7 @@ export class Register {
         prefix: Buffer.from(policy.prefix).latin1Slice(),
         since: 0,
         fence: 0,
+        forced: false,
         words: wordsOf(policy),
         change: null,
       }))
@@ -108,10 +111,11 @@ export class Register {
     const { keyspace, run } = this.#replica;
     const { policies } = keyspace;
     policies.become(
-      agreed.map(({ prefix, since, fence, words, change }) => ({
+      agreed.map(({ prefix, since, fence, forced, words, change }) => ({
         ...policyOf(prefix, words, policies.resolvers),
         since,
         fence,
+        forced,
         frozen: change !== null,
       })),
     );
@@ -160,6 +164,15 @@ export class Register {
           end,
         });
       },
+    );
+  }
+
+  /** Has all members agree on another home for the keys of an owner that is away. */
+  takeOver(takeover: Takeover, timeoutMs: number, end: (changed: Changed) => void): void {
+    this.#propose(
+      (configuration, epoch) => takeOver(configuration, takeover, epoch),
+      timeoutMs,
+      end,
     );
   }
 

@@ -18,6 +18,7 @@ import type { Ballot } from "./ballot.ts";
 import { Electorate } from "./electorate.ts";
 import { Learned } from "./learned.ts";
 import { REGISTER_DB } from "./configuration.ts";
+import { Lease } from "./lease.ts";
 import { Proposal, type ProposalHost, type Request } from "./proposal.ts";
 import { Register } from "./register.ts";
 import type { StrongState, StrongValue } from "./strong-state.ts";
@@ -53,6 +54,7 @@ export class Strong implements ProposalHost {
   readonly acceptor = new Acceptor();
   readonly learned = new Learned();
   readonly register: Register;
+  readonly lease: Lease;
   readonly life: number;
   readonly member: string;
   readonly #replica: Replica;
@@ -92,6 +94,7 @@ export class Strong implements ProposalHost {
     this.life = life;
     this.member = replica.member;
     this.register = new Register(replica, this, keyspaces);
+    this.lease = new Lease(replica, this);
     // Who joins or leaves meanwhile changes no quorum: one of the new list might miss what one of the old list has decided.
     this.electorate = new Electorate(replica.member, replica.roster.configured);
     this.#beginning = new Beginning(
@@ -406,13 +409,15 @@ export class Strong implements ProposalHost {
   /** Time has passed. */
   tick(): void {
     const { monoMs } = this;
-    this.#beginning.wanted ||= this.#replica.keyspace.policies.haveStrong;
+    const { haveStrong, haveLeases } = this.#replica.keyspace.policies;
+    this.#beginning.wanted ||= haveStrong || haveLeases;
     if (monoMs - this.#beganMs >= BEGIN_EVERY_MS) {
       this.#beganMs = monoMs;
       this.#beginning.tick(this.nowMs, monoMs);
     }
     for (const proposal of this.#active) proposal.tick();
     this.register.tick();
+    this.lease.tick();
     if (monoMs - this.#caredMs < CARE_EVERY_MS) return;
     this.#caredMs = monoMs;
     this.#collect();

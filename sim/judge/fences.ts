@@ -1,0 +1,41 @@
+/**
+ * Fences: nobody writes keys under what was decided about their writers before, once somebody has written under what was decided later:
+ * I-44. So there is never a second owner, whoever cannot hear whom, and who writes keys changes while nobody does.
+ *
+ * Invariant: it goes by the true order in which things were done, which nobody in the cluster knows.
+ */
+import type { Replica } from "../../src/core/replica/replica.ts";
+import type { Args } from "../../src/core/wire/args.ts";
+
+/** A home that is found another one by itself. */
+export const FENCED_KEYSPACE = {
+  prefix: "hf:",
+  conflict: "lww",
+  writes: "home",
+  home: "us-east",
+  failover: "auto",
+} as const;
+/** Operations on it, and on keys of which it changes who writes them. */
+export const FENCED_KINDS: ReadonlySet<string> = new Set(["fpush", "fmove", "xpush", "xset"]);
+
+export class Fences {
+  /** By prefix: the newest decision under which something was written, and who wrote it. */
+  readonly #newest = new Map<string, { readonly fence: number; readonly member: string }>();
+  /** Decisions under which somebody wrote that were not the first. */
+  later = 0;
+
+  /** A member has written. What is wrong with that; null when nothing is. */
+  wrote({ keyspace, member }: Replica, args: Args): string | null {
+    if (args.count < 2 || !args.is(0, "RPUSH")) return null;
+    const key = args.copy(1);
+    const prefix = key.latin1Slice(0, 3);
+    if (prefix !== "hf:" && prefix !== "hx:") return null;
+    const fence = keyspace.policies.find(key, 0, key.length)?.fence ?? 0;
+    const newest = this.#newest.get(prefix);
+    if (newest !== undefined && fence < newest.fence)
+      return `it writes ${key.latin1Slice()} by what was decided in epoch ${fence}, and ${newest.member} has written by epoch ${newest.fence}`;
+    if (newest !== undefined && fence > newest.fence) this.later++;
+    this.#newest.set(prefix, { fence, member });
+    return null;
+  }
+}
