@@ -298,22 +298,6 @@ test("I-40: what two owners count and give away is noticed", async () => {
   assert.equal(check, "I-40");
 });
 
-test("I-44: who writes keys by what was decided before is noticed", async () => {
-  const check = await planted(
-    (s) => {
-      const [first] = s.machines;
-      assert.ok(first !== undefined);
-      const { register } = nodeOf(first).replica.strong;
-      // It says that it follows, and does not.
-      register.follow = () => {};
-      register.change = (_edit, _timeoutMs, end) => end({ refusal: "ERR not by this one" });
-      Object.defineProperty(register, "settledEpoch", { value: 1e9 });
-    },
-    { ...quiet, healMs: 12_000, kinds: { xpush: 4, xset: 1 } },
-  );
-  assert.equal(check, "I-44");
-});
-
 test("I-41: what is done once more by whoever knows that it was done is noticed", async () => {
   const check = await planted(
     (s) => {
