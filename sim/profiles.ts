@@ -122,8 +122,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "isolate", "partition", "slow-wire", "crash", "half-open", "pause"],
     fixed: {
       ...{ durability: "local", regions: 3, replicas: 1, shape: "mesh", keys: 2, padding: 0 },
-      ...{ meanMs: 60, healMs: 90_000 },
+      ...{ meanMs: 60, healMs: 120_000 },
     },
+    // Longer than it takes to find keys another owner.
+    longestMs: 60_000,
+    everyMs: 15_000,
   },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],

@@ -67,6 +67,8 @@ export interface Profile {
   readonly kinds?: readonly string[];
   /** The kinds of faults: all of them happen, how often is drawn. */
   readonly faults?: readonly FaultKind[];
+  /** The longest that a fault lasts; 12 s when absent. */
+  readonly longestMs?: number;
   /** The mean time between two faults of a kind. */
   readonly everyMs?: number;
   /** What is not drawn at all. */
@@ -201,7 +203,7 @@ function drawFaults(
   chance: Chance,
   style: Chance,
   healMs: number,
-  { faults: wanted, everyMs }: Profile,
+  { faults: wanted, everyMs, longestMs = 12_000 }: Profile,
 ): Fault[] {
   const roll = style.unit();
   if (wanted === undefined && roll < 0.1) return [];
@@ -222,7 +224,7 @@ function drawFaults(
       faults.push({
         kind,
         atMs: Math.round(atMs),
-        forMs: Math.round(Math.min(own.magnitude(20, 12_000), healMs - atMs)),
+        forMs: Math.round(Math.min(own.magnitude(20, longestMs), healMs - atMs)),
         which: own.below(1 << 20),
         amount: own.unit(),
       });

@@ -799,20 +799,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "#version = 0;",
   },
   {
-    name: "an owner whose lease is over serves on",
-    profile: "fences",
-    file: "core/strong/lease.ts",
-    find: "if (monoMs >= this.#untilMs)",
-    put: "if (this.#untilMs < 0)",
-  },
-  {
-    name: "who writes keys changes before all have stopped",
-    profile: "fences",
-    file: "core/strong/register.ts",
-    find: "if (this.#unsettled(one).length > 0) return;",
-    put: "",
-  },
-  {
     name: "keys are written while it changes who writes them",
     profile: "fences",
     file: "core/commands/freezes.ts",
