@@ -38,7 +38,8 @@ export interface JoinAnswer {
   p99Ratio: number;
   /** Processor time that the fourth took until it served. */
   joinerSeconds: number;
-  equal: boolean;
+  /** What `atoll verify` says afterwards. */
+  verdict: string;
 }
 
 const VALUE = "x".repeat(64);
@@ -78,9 +79,10 @@ export async function join({ quick, note }: BenchOptions): Promise<JoinAnswer> {
       note(`joined after ${joining.tookMs.toFixed(0)} ms with ${joinerSeconds} s of its own`);
       stop();
       const verified = await atoll("verify", "--dir", dir);
+      const verdict = verified.code === 0 ? "equal" : `${verified.stdout}${verified.stderr}`;
       return {
         ...{ question: "join", keys, phases: [alone, joining], joinMs: joining.tookMs },
-        ...{ p99Ratio: joining.p99Ms / alone.p99Ms, joinerSeconds, equal: verified.code === 0 },
+        ...{ p99Ratio: joining.p99Ms / alone.p99Ms, joinerSeconds, verdict },
       };
     } finally {
       stop();
@@ -92,7 +94,13 @@ export async function join({ quick, note }: BenchOptions): Promise<JoinAnswer> {
   }
 }
 
-export function joinTable({ phases, joinMs, p99Ratio, joinerSeconds, equal }: JoinAnswer): string {
+export function joinTable({
+  phases,
+  joinMs,
+  p99Ratio,
+  joinerSeconds,
+  verdict,
+}: JoinAnswer): string {
   const rows = phases.map((phase) => [
     phase.phase,
     (phase.tookMs / 1000).toFixed(1),
@@ -101,7 +109,7 @@ export function joinTable({ phases, joinMs, p99Ratio, joinerSeconds, equal }: Jo
     phase.cores.toFixed(2),
   ]);
   return `${table([["phase", "seconds", "writes/s", "p50 ms", "p99 ms", "max ms", "cores"], ...rows])}
-joined after ${(joinMs / 1000).toFixed(1)} s with ${joinerSeconds.toFixed(1)} s of a processor; p99 ${p99Ratio.toFixed(2)} times as long; ${equal ? "equal" : "NOT EQUAL"}`;
+joined after ${(joinMs / 1000).toFixed(1)} s with ${joinerSeconds.toFixed(1)} s of a processor; p99 ${p99Ratio.toFixed(2)} times as long; ${verdict.trim()}`;
 }
 
 async function fill(port: number, keys: number): Promise<void> {

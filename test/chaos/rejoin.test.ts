@@ -2,6 +2,7 @@
  * Members that come back with nothing, or with somebody else's directory, and one that is new: each is filled while others write.
  *
  * `ATOLL_EMPTIED=20` empties that many directories in turn; the logs are cut at once, so that a snapshot has to fill them.
+ * `ATOLL_CLONED=10` copies that many.
  */
 import assert from "node:assert/strict";
 import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { freePort } from "../support/free-port.ts";
 import { ChaosLab, drive, type Region, type Tally } from "./chaos-lab.ts";
 
 const EMPTIED = Number(process.env["ATOLL_EMPTIED"] ?? 2);
+const CLONED = Number(process.env["ATOLL_CLONED"] ?? 1);
 /** Logs are forgotten as soon as all have them; a mark lies in them every 256 KiB. */
 const FORGETFUL = "log: { minRetainMs: 0 }\ncheckpoint: { everyBytes: 1MiB, everyMs: 1s }\n";
 const CUT_BYTES = 1024 * 1024;
@@ -84,7 +86,14 @@ test("a region that is added to a lab is filled, and counts from then on", async
 test("of a node and a copy of it that runs beside it one stops, and its directory is not used again", async () => {
   await using lab = await forgetfulLab();
   const [original] = lab.regions as [Region];
-  const copy = join(lab.dir, "copy");
+  for (let round = 0; round < CLONED; round++)
+    await clone(lab, original, join(lab.dir, `copy-${round}`));
+  await write(original, WRITES);
+  await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+});
+
+/** Copies the directory of a region and starts the copy beside it, twice: it stops the first time, and is refused the second. */
+async function clone(lab: ChaosLab, original: Region, copy: string): Promise<void> {
   await lab.do("kill", original.name);
   cpSync(join(lab.dir, original.name), copy, { recursive: true });
   await lab.do("start", original.name);
@@ -101,6 +110,4 @@ test("of a node and a copy of it that runs beside it one stops, and its director
   const third = new RunningCommand(["serve", "--config", config]);
   await third.ended;
   assert.match(third.stderr, /while another process lived under its name/);
-  await write(original, WRITES);
-  await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
-});
+}
