@@ -353,7 +353,6 @@ export const streams: readonly Spec[] = [
           ["COPY", key(g), key(g), "REPLACE"],
           ["RENAME", key(g), key(g)],
           ["TYPE", key(g)],
-          ["OBJECT", "ENCODING", key(g)],
           ["EXPIRE", key(g), g.deadline("EX").arg],
         ]),
       ),
