@@ -17,7 +17,7 @@ import { PROFILES } from "./profiles.ts";
 import { shrink, type Story } from "./shrink.ts";
 import { Simulation, type SimulationOptions, type Verdict } from "./simulation.ts";
 import { type Plan, planOf, type Profile } from "./swarm.ts";
-import { FAULTS } from "./world/faults.ts";
+import { ALL_FAULTS } from "./world/faults.ts";
 
 const USAGE = `usage: npm run sim -- [--seeds N] [--from S] [--minutes M] [--seconds T] [--json] [--no-shrink] [--first]
                       [--profile NAME] [--seed S [--trace] [--svg FILE]]`;
@@ -177,7 +177,7 @@ async function runMany(options: Wanted): Promise<Verdict[]> {
 }
 
 function report(verdicts: readonly Verdict[], processorSeconds: number): object {
-  const faults: Record<string, number> = Object.fromEntries(FAULTS.map((kind) => [kind, 0]));
+  const faults: Record<string, number> = Object.fromEntries(ALL_FAULTS.map((kind) => [kind, 0]));
   const marks: Record<string, number> = Object.fromEntries(MARKS.map((mark) => [mark, 0]));
   for (const verdict of verdicts) {
     for (const [kind, n] of Object.entries(verdict.faults)) faults[kind] = (faults[kind] ?? 0) + n;

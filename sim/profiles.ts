@@ -354,6 +354,57 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     everyMs: 6_000,
     fixed: { regions: 4, replicas: 1, shape: "mesh", keys: 1, padding: 0, meanMs: 30 },
   },
+  /** A member that is removed while some have heard more of it than others. */
+  "removals, late": {
+    kinds: ["set", "sadd", "srem", "incr", "del", "total", "keep"],
+    faults: ["removal", "slow-wire", "isolate", "cut"],
+    everyMs: 3_000,
+    fixed: {
+      regions: 4,
+      replicas: 1,
+      shape: "mesh",
+      durability: "local",
+      keys: 2,
+      padding: 0,
+      meanMs: 20,
+      syncUs: 10_000,
+    },
+  },
+  /** Processes that are back while what they said last is on its way over slow wires. */
+  "late lives": {
+    faults: ["crash", "slow-wire", "late-frames"],
+    everyMs: 1_500,
+    fixed: { regions: 3, replicas: 1, shape: "mesh", durability: "local", meanMs: 100 },
+  },
+  /** Members that go and come, while others crash and cannot reach one another. */
+  members: {
+    faults: ["removal", "addition", "crash", "cut", "slow-wire", "slow-disk"],
+    everyMs: 8_000,
+    fixed: { regions: 3, replicas: 1, shape: "mesh", durability: "local", meanMs: 40 },
+  },
+  /** Members that come while logs are cut as soon as they may be. */
+  additions: {
+    faults: ["addition", "crash", "cut", "reset"],
+    everyMs: 8_000,
+    fixed: {
+      regions: 2,
+      replicas: 1,
+      shape: "mesh",
+      durability: "local",
+      checkpointBytes: 4_000,
+      segmentBytes: 8 << 10,
+      minRetainMs: 500,
+      padding: 2_000,
+      meanMs: 30,
+      keys: 50,
+    },
+  },
+  /** Two processes under one name, while wires are slow or cut and machines crash. */
+  twins: {
+    faults: ["clone", "crash", "cut", "slow-wire"],
+    everyMs: 8_000,
+    fixed: { regions: 3, replicas: 1, shape: "mesh", durability: "local", meanMs: 40 },
+  },
   /** Members that are away for long while the others' logs come to their limit. */
   absent: {
     faults: ["isolate", "crash", "cut", "slow-wire"],

@@ -16,7 +16,7 @@ import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
 import { LOSES_DISK, type Plan } from "./swarm.ts";
 import { Actor, actors, OUTSIDE } from "./world/actor.ts";
 import { Chance } from "./world/chance.ts";
-import { Faults } from "./world/faults.ts";
+import { Faults, type Recruit } from "./world/faults.ts";
 import { Machine } from "./world/machine.ts";
 import { Network, wayOf } from "./world/network.ts";
 import { Timeline } from "./world/timeline.ts";
@@ -52,6 +52,8 @@ const CONVERGE_MS = 30_000;
 const ALONE_AFTER_MS = 500;
 /** How an error begins: "-". */
 const ERROR_MARK = 0x2d;
+/** What a process says that stops because there are two of its name. */
+const ANOTHER_LIVES = /another process (that is older lives as|lived under its name)/;
 const STRONG_REST_US = 25_000_000;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
@@ -97,7 +99,14 @@ export class Simulation {
       this.judge.fail("I-15", from, "it sends to a connection that takes no more");
     this.network.onBatch = (from, body) => this.judge.sent(from, body);
     this.#build();
-    this.faults = new Faults(this.timeline, this.network, this.machines, this.judge, plan);
+    this.faults = new Faults(
+      this.timeline,
+      this.network,
+      this.machines,
+      this.judge,
+      plan,
+      this.#recruit,
+    );
     const { judge } = this;
     judge.onStarted = (machine) => {
       machine.say("is up");
@@ -117,44 +126,64 @@ export class Simulation {
     const members = REGIONS.slice(0, plan.regions).flatMap((region) =>
       Array.from({ length: plan.replicas }, (_, i) => `${region}/${i + 1}`),
     );
-    for (const member of members) {
-      const machine = new Machine(
-        configOf(plan, member, members),
-        this.timeline,
-        this.network,
-        this.trace,
-        new Chance(plan.seed, `machine ${member}`),
-        this.judge,
-        this.machines.length + 1,
-      );
-      const skew = new Chance(plan.seed, `skew ${member}`);
-      machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
-      machine.clock.offsetMs = machine.clock.skewMs;
-      machine.turnSteps = plan.turnSteps;
-      machine.diskModel.syncUs = plan.syncUs;
-      machine.diskModel.jitterUs = plan.syncUs;
-      machine.diskModel.segmentBytes = plan.segmentBytes;
-      this.machines.push(machine);
-      this.judge.watch(machine);
-    }
+    for (const member of members) this.machines.push(this.#machine(member, members, member));
     const chance = new Chance(plan.seed, "wires");
-    for (const [a, b] of pairs(plan)) {
-      const isNear = regionOf(members[a]) === regionOf(members[b]);
-      const way = () =>
-        isNear
-          ? wayOf(NEAR_US, 0, 0)
-          : wayOf(plan.delayMs * 1000 * (0.5 + chance.unit()), plan.jitterMs * 1000, plan.rate);
-      this.network.wires.push({
-        ends: [this.machines[a] as Machine, this.machines[b] as Machine],
-        ways: [way(), way()],
-        dialsFrom: chance.pick([
-          [true, false],
-          [false, true],
-          [true, true],
-        ]),
-      });
-    }
+    for (const [a, b] of pairs(plan))
+      this.#lay(chance, this.machines[a] as Machine, this.machines[b] as Machine, true);
   }
+
+  /** `stream` names the chance that it has a part in. */
+  #machine(member: string, members: readonly string[], stream: string): Machine {
+    const { plan } = this;
+    const machine = new Machine(
+      configOf(plan, member, [...members]),
+      this.timeline,
+      this.network,
+      this.trace,
+      new Chance(plan.seed, `machine ${stream}`),
+      this.judge,
+      this.machines.length + 1,
+    );
+    const skew = new Chance(plan.seed, `skew ${stream}`);
+    machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
+    machine.clock.offsetMs = machine.clock.skewMs;
+    machine.turnSteps = plan.turnSteps;
+    machine.diskModel.syncUs = plan.syncUs;
+    machine.diskModel.jitterUs = plan.syncUs;
+    machine.diskModel.segmentBytes = plan.segmentBytes;
+    this.judge.watch(machine);
+    return machine;
+  }
+
+  /** `elsewhere` says whether the other machine alone may be the one that dials. */
+  #lay(chance: Chance, one: Machine, other: Machine, elsewhere: boolean): void {
+    const { plan } = this;
+    const isNear = regionOf(one.name) === regionOf(other.name);
+    const way = () =>
+      isNear
+        ? wayOf(NEAR_US, 0, 0)
+        : wayOf(plan.delayMs * 1000 * (0.5 + chance.unit()), plan.jitterMs * 1000, plan.rate);
+    this.network.wires.push({
+      ends: [one, other],
+      ways: [way(), way()],
+      dialsFrom: chance.pick([
+        [true, false],
+        [!elsewhere, true],
+        [true, true],
+      ]),
+    });
+  }
+
+  readonly #recruit: Recruit = (name, members, reaches) => {
+    this.judge.hasGrown = true;
+    const stream = `recruit ${++this.#recruits}`;
+    const machine = this.#machine(name, members, stream);
+    const chance = new Chance(this.plan.seed, `wires ${stream}`);
+    for (const other of reaches) this.#lay(chance, machine, other, false);
+    return machine;
+  };
+
+  #recruits = 0;
 
   #employ(masked: ReadonlyMap<number, ReadonlySet<number>>): void {
     const { plan } = this;
@@ -230,7 +259,16 @@ export class Simulation {
   #ended(machine: Machine, why: string, error: unknown): void {
     const reason = error instanceof Error ? `: ${error.message}` : "";
     machine.say(`${why}${reason}`);
-    if (why === "killed") return;
+    if (why !== "failed" && why !== "refused") return;
+    if (ANOTHER_LIVES.test(reason)) {
+      if (!this.faults.fenced(machine, why))
+        return this.judge.fail(
+          "I-13",
+          machine,
+          "it stops for another process of its name: none is",
+        );
+      if (why === "refused") return;
+    }
     if (why === "refused" && this.faults.refused(machine)) return;
     if (why === "refused" && !machine.disk.full && !machine.disk.hasFailed)
       this.judge.fail("I-19", machine, `it refuses to start${reason}`);
@@ -282,7 +320,7 @@ export class Simulation {
     if (judge.failures.length === 0) await this.#judgeStrong();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
-    if (judge.failures.length === 0) await verifiedChecks(this);
+    if (judge.failures.length === 0 && !judge.hadTwins) await verifiedChecks(this);
     if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();
   }

@@ -82,8 +82,12 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
   const healMs = profile.fixed?.healMs ?? forMs;
   const regions = profile.fixed?.regions ?? chance.pick([2, 3, 3, 3, 4, 5]);
   const faults = drawFaults(new Chance(seed, "faults"), chance, healMs, profile);
-  drawRemoval(new Chance(seed, "removal"), faults, healMs, profile);
-  const replaces = faults.some(({ kind }) => LOSES_DISK.has(kind) || kind === "removal");
+  drawChanges(new Chance(seed, "removal"), faults, healMs, profile);
+  drawTwins(new Chance(seed, "clone"), faults, healMs, profile);
+  faults.sort((a, b) => a.atMs - b.atMs);
+  const has = (kind: FaultKind): boolean => faults.some((fault) => fault.kind === kind);
+  const replaces =
+    faults.some(({ kind }) => LOSES_DISK.has(kind)) || has("removal") || has("clone");
   return {
     seed,
     regions,
@@ -96,7 +100,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     depth: chance.pick([1, 1, 4]),
     wander: chance.pick([0, 0.01, 0.1]),
     // From a stream of their own: a new kind of operation leaves everything else about a seed as it was.
-    kinds: drawKinds(seed, replaces, profile.kinds),
+    kinds: drawKinds(seed, replaces, has("addition"), profile.kinds),
     keys: chance.pick([1, 2, 2, 8, 50]),
     elements: chance.pick([1, 3, 3, 30]),
     padding: chance.pick([0, 0, 0, 0, 2_000]),
@@ -138,6 +142,7 @@ const EXPIRES = new Set([
 function drawKinds(
   seed: number,
   replaces: boolean,
+  grows: boolean,
   wanted?: readonly string[],
 ): Record<string, number> {
   const chance = new Chance(seed, "kinds");
@@ -150,6 +155,8 @@ function drawKinds(
     if (FENCED_KINDS.has(name) && wanted === undefined) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
     if (name === "bound" && wanted === undefined && !hasBounded) continue;
+    // Those who decide about strong keys are changed by restarting everybody.
+    if (STRONG_KINDS.has(name) && grows) continue;
     const rare = name === "flush";
     if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;
     kinds[name] = rare ? 0.02 : chance.magnitude(0.2, 3);
@@ -169,18 +176,51 @@ export const LOSES_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "misdirected-write",
 ]);
 
-/** A member is removed at most once: it never comes back. */
-function drawRemoval(
+/** Changes of who belongs: one removal, or members that go and come in turn. */
+function drawChanges(
   chance: Chance,
   faults: Fault[],
   healMs: number,
   { faults: wanted }: Profile,
 ): void {
-  if (!(wanted?.includes("removal") ?? (faults.length > 0 && chance.is(0.1)))) return;
-  const atMs = Math.round(healMs * (0.1 + 0.6 * chance.unit()));
-  const forMs = Math.round(chance.magnitude(1_000, healMs - atMs));
-  faults.push({ kind: "removal", atMs, forMs, which: 0, amount: chance.unit() });
-  faults.sort((a, b) => a.atMs - b.atMs);
+  if (faults.length === 0 && wanted === undefined) return;
+  const kinds = CHANGES.filter((kind) => wanted?.includes(kind) ?? true);
+  if (kinds.length === 0 || (wanted === undefined && !chance.is(0.22))) return;
+  const isOne = wanted === undefined && chance.is(0.2);
+  let turn = isOne ? 0 : chance.below(2);
+  let atMs = healMs * (0.05 + (isOne ? 0.65 : 0.15) * chance.unit());
+  for (; atMs < healMs - 2_000; atMs += 2_000 + 3_000 * chance.unit()) {
+    const kind = kinds[turn++ % kinds.length] as FaultKind;
+    const forMs = Math.round(chance.magnitude(1_000, Math.min(12_000, healMs - atMs)));
+    const which = chance.below(1 << 20);
+    faults.push({ kind, atMs: Math.round(atMs), forMs, which, amount: chance.unit() });
+    if (isOne) return;
+  }
+}
+
+const CHANGES: readonly FaultKind[] = ["removal", "addition"];
+
+/**
+ * Two processes under one name, again and again, where nobody is removed; late, since from then on states are not compared any more:
+ * `Judge.hadTwins`.
+ */
+function drawTwins(
+  chance: Chance,
+  faults: Fault[],
+  healMs: number,
+  { faults: wanted }: Profile,
+): void {
+  const isApt = faults.length > 0 && !faults.some(({ kind }) => CHANGES.includes(kind));
+  if (!(wanted?.includes("clone") ?? (isApt && chance.is(0.15)))) return;
+  const firstMs = healMs * 0.4 + chance.wait(1_000);
+  for (let atMs = firstMs; atMs < healMs - 100; atMs += chance.wait(1_500))
+    faults.push({
+      kind: "clone",
+      atMs: Math.round(atMs),
+      forMs: Math.round(Math.min(chance.magnitude(2_000, 12_000), healMs - atMs)),
+      which: 0,
+      amount: chance.unit(),
+    });
 }
 
 /** The mean time between two faults of a kind, for those that come to nothing most of the time. */
@@ -210,7 +250,7 @@ function drawFaults(
   const extreme = roll < 0.2;
   const losesDisk = chance.is(0.4);
   const kinds =
-    wanted?.filter((kind) => kind !== "removal") ??
+    wanted?.filter((kind) => FAULTS.includes(kind)) ??
     (extreme
       ? [chance.pick(FAULTS)]
       : FAULTS.filter((kind) =>

@@ -131,6 +131,7 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
           outcome.machine,
           `the acknowledged ${wordsOf(outcome)} (${outcome.origin.member}:${outcome.seq}) is lost`,
         );
+  if (judge.hadTwins) return;
   const removed = new Set([...judge.removed].map(({ name }) => name));
   const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts, removed);
   if (silent !== null) judge.fail("I-31", null, silent);

@@ -104,12 +104,21 @@ export class Judge implements MachineEvents {
   readonly lostDisks = new Set<Machine>();
   /** Machines that belong to the cluster no more. */
   readonly removed = new Set<Machine>();
+  /** Members whose removal or addition has begun and is not at its end. */
+  readonly awaited = new Set<string>();
   onRecord: (machine: Machine, record: CommittedRecord, isNew: boolean) => void = () => {};
   /** Called once the judge knows what a machine came back with. */
   onStarted: (machine: Machine) => void = () => {};
   onEnded: (machine: Machine, why: string, error: unknown) => void = () => {};
   readonly durability: "local" | "relaxed";
 
+  /**
+   * Whether two processes have lived under one name. What one of them reports counts for both until one has stopped, so something may
+   * be collected too soon, and states may differ from then on.
+   */
+  hadTwins = false;
+  /** Whether members were added. */
+  hasGrown = false;
   /** Whether something in this run removes what otherwise only grows. */
   forgetsTotals = false;
   readonly sessions: Sessions;
@@ -121,7 +130,11 @@ export class Judge implements MachineEvents {
     this.intersection = new Intersection(durability);
   }
 
+  /** A member under whose name two machines run. */
+  #twin: string | null = null;
+
   watch(machine: Machine): void {
+    for (const { name } of this.views.keys()) if (name === machine.name) this.#twin = name;
     this.views.set(machine, {
       machine,
       facts: new Facts(),
@@ -136,6 +149,13 @@ export class Judge implements MachineEvents {
       beganAt: -1,
     });
     this.#intents.set(machine, new Map());
+  }
+
+  /** It was taken away: nothing is asked of it any more. */
+  forget(machine: Machine): void {
+    this.views.delete(machine);
+    this.#intents.delete(machine);
+    this.#twin = null;
   }
 
   view(machine: Machine): MachineView {
@@ -223,7 +243,8 @@ export class Judge implements MachineEvents {
     });
     view.applied[origin.index] = seq;
     view.facts.apply(record);
-    this.losses.applied(machine.name, view.facts, record);
+    // What a copy loses, the original answers for.
+    if (this.#twin !== machine.name) this.losses.applied(machine.name, view.facts, record);
     this.onRecord(machine, record, isNew);
   }
 
@@ -384,8 +405,8 @@ export class Judge implements MachineEvents {
     if (this.forgetsTotals || this.lostDisks.has(machine)) return;
     const wrong = this.sessions.answered(client, machine, operation, replies, sentUs);
     if (wrong !== null) this.fail("I-8", machine, wrong);
-    // A lost disk may have been one of those that a level counted on.
-    if (this.lostDisks.size > 0) return;
+    // A lost disk may have been one of those that a level counted on, and who comes changes how many a level means and who owns what.
+    if (this.lostDisks.size > 0 || this.hasGrown) return;
     const owned =
       this.durability === "relaxed" ? null : this.owned.answered(client, operation, replies);
     if (owned !== null) this.fail(owned[0], machine, owned[1]);
@@ -515,6 +536,7 @@ export class Judge implements MachineEvents {
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
+      if (this.hadTwins) continue;
       if (everything) {
         const text = canonicalText(replica.keyspace, this.history);
         const same = states.get(vector);
@@ -583,6 +605,7 @@ export class Judge implements MachineEvents {
           other.machine !== machine &&
           !this.removed.has(machine) &&
           !this.lostDisks.has(other.machine) &&
+          !this.awaited.has(other.machine.name) &&
           (this.durableOf(other.machine)[origin.index] ?? 0) < begins,
       );
       if (lacking.length === 0) continue;
@@ -613,7 +636,7 @@ export class Judge implements MachineEvents {
 
   /** Whether everyone is up and has applied the same. */
   get converged(): boolean {
-    if (this.removal() !== null) return false;
+    if (this.removal() !== null || this.awaited.size > 0 || this.#twin !== null) return false;
     const vectors = new Set<string>();
     for (const { machine, applied } of this.views.values()) {
       if (this.removed.has(machine)) continue;
@@ -646,8 +669,14 @@ export class Judge implements MachineEvents {
     const told = [...this.views.values()]
       .map(({ machine, applied }) => `${machine.name} ${machine.state} ${vectorText(applied)}`)
       .join("; ");
-    const removal = this.removal();
-    return removal === null ? told : `${told}; ${removal}`;
+    return [
+      told,
+      this.removal(),
+      this.awaited.size > 0 ? `awaited: ${[...this.awaited].join(", ")}` : null,
+      this.#twin === null ? null : `two processes run as ${this.#twin}`,
+    ]
+      .filter((text) => text !== null)
+      .join("; ");
   }
 }
 

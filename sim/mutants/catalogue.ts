@@ -882,25 +882,80 @@ export const MUTANTS: readonly Mutant[] = [
     find: "run.loading = exchange.joining.whole ? null : `LOADING ${this.progress.text()}`;",
     put: "run.loading = null;",
   },
+  {
+    name: "a removed member ends where the first of the others says",
+    profile: "removals, late",
+    file: "core/replica/roster.ts",
+    find: "seals.set(origin.incarnation, Math.max(seq, seals.get(origin.incarnation) ?? 0));",
+    put: "seals.set(origin.incarnation, seals.get(origin.incarnation) ?? seq);",
+  },
+  {
+    name: "a silent member is ignored without being sealed",
+    profile: "removals, late",
+    file: "core/replica/roster.ts",
+    find: "const all = statements.every((one) => one !== null && this.#isOfThisRound(one));",
+    put: "const all = statements.some((one) => one !== null && this.#isOfThisRound(one));",
+  },
+  {
+    name: "a member that was added is waited for by nobody",
+    profile: "additions",
+    file: "core/replica/roster.ts",
+    find: "return this.#all.filter((name) => this.#stored?.retired.includes(name) !== true);",
+    put: "return this.configured.filter((name) => this.#stored?.retired.includes(name) !== true);",
+  },
+  {
+    name: "late reports of an earlier life are taken for another process",
+    profile: "late lives",
+    file: "core/replica/rivals.ts",
+    find: "if (!hasHeardUs || this.found) return null;",
+    put: "if (this.found) return null;",
+  },
+  {
+    name: "nobody tells two processes of one name of one another",
+    profile: "twins",
+    file: "core/replica/exchange.ts",
+    find: "for (const report of this.#replica.members.others(link.member as string, link.life))",
+    put: "for (const report of this.#replica.members.others(link.member as string, 0).take(0))",
+  },
+  {
+    name: "a copy finds everybody taken by the link to its original",
+    profile: "twins",
+    file: "core/replica/exchange.ts",
+    find: "        other.origin === this.#replica.origins.find(hello.origin.incarnation) &&\n",
+    put: "",
+  },
+  {
+    name: "a directory of two processes under one name is used again",
+    profile: "twins",
+    file: "host/incarnation.ts",
+    find: 'await saveMark(world.storage.identity, { state: "fenced" });',
+    put: 'await saveMark(world.storage.identity, { state: "whole" });',
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
 export const PENDING: readonly { readonly name: string; readonly awaits: string }[] = [
   { name: "a removed member goes on serving", awaits: "a look at how many seeds it takes" },
   {
-    name: "a removed member ends where the first of the others says",
-    awaits:
-      "one who is away while another is removed, and has more of it; `removal.test.ts` has it",
+    name: "records of a removed member are taken until what there is of it is stored",
+    awaits: "records of it that come within the one sync; `roster.test.ts` has it",
   },
   {
     name: "records of a removed member are taken behind what was stated",
-    awaits:
-      "one who is away while another is removed, and has more of it; `removal.test.ts` has it",
+    awaits: "somebody who hands them on and has stated nothing yet; `roster.test.ts` has it",
   },
   {
     name: "records of a removed member are taken behind its seal",
+    awaits: "somebody but itself who has any and is listened to; `roster.test.ts` has it",
+  },
+  {
+    name: "a log that was cut behind its checkpoint is thought to reach back as far as before",
     awaits:
-      "one who is away while another is removed, and has more of it; `removal.test.ts` has it",
+      "more of those who lack what only such a log is thought to have; `log-index.test.ts` has it",
+  },
+  {
+    name: "a member that was added may start when one other counts it",
+    awaits: "one who is cut off meanwhile and lets go of what it needs; `roster.test.ts` has it",
   },
   {
     name: "records from the future are applied",

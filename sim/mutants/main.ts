@@ -2,7 +2,8 @@
  * `npm run mutants`: lets the simulator loose on code with a known bug, one bug at a time, and shows which check found it after how
  * many seeds.
  *
- * `--docs` writes the table of `docs/testing.md`; `--rotate N` takes `--count` of the catalogue, others for every N.
+ * `--docs` writes the table of `docs/testing.md`; `--rotate N` takes `--count` of the catalogue, others for every N; `--limit S` is how
+ * many seconds a mutant may take: one that is not found by then has survived.
  *
  * Invariant: a mutant counts as killed only when a seed fails with it; that the same seeds pass without it is `npm run sim`. Exit 0: all
  * killed; 1: some survived; 2: a patch no longer fits, or usage.
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     rotate: { type: "string" },
     count: { type: "string", default: "10" },
+    limit: { type: "string", default: "1200" },
     docs: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -35,6 +37,8 @@ interface Result {
   readonly check: string;
   readonly seed: number;
   readonly seeds: number;
+  /** It was given up for the time it took. */
+  readonly isLate: boolean;
 }
 
 function chosen(): typeof MUTANTS {
@@ -58,8 +62,19 @@ function hunt({ name, profile }: Mutant): Result | null {
       path("../main.ts"),
       ...["--profile", profile, "--seeds", values.seeds, "--first", "--no-shrink", "--json"],
     ],
-    { encoding: "utf8", env: { ...process.env, ATOLL_MUTANT: name }, maxBuffer: 1 << 28 },
+    {
+      encoding: "utf8",
+      env: { ...process.env, ATOLL_MUTANT: name },
+      maxBuffer: 1 << 28,
+      timeout: Number(values.limit) * 1000,
+      killSignal: "SIGKILL",
+    },
   );
+  if (ran.error !== undefined && "code" in ran.error && ran.error.code === "ETIMEDOUT") {
+    // What it says as it goes: how many seeds there were.
+    const seeds = Number(/(\d+) seeds, \d+ s\s*$/.exec(ran.stderr)?.[1] ?? 0);
+    return { name, killed: false, check: "", seed: 0, seeds, isLate: true };
+  }
   if (ran.status !== 0 && ran.status !== 1) {
     say(ran.stderr);
     return null;
@@ -75,6 +90,7 @@ function hunt({ name, profile }: Mutant): Result | null {
     check: first?.check ?? "",
     seed: first?.seed ?? 0,
     seeds,
+    isLate: false,
   };
 }
 
@@ -101,11 +117,10 @@ for (const mutant of chosen()) {
   if (result === null) process.exit(2);
   results.push(result);
   const seconds = ((performance.now() - begunMs) / 1000).toFixed(0);
-  say(
-    result.killed
-      ? `killed    ${result.check.padEnd(5)} after ${result.seeds} of ${profile} (${seconds} s)  ${name}`
-      : `SURVIVED  ${result.seeds} of ${profile} (${seconds} s)  ${name}`,
-  );
+  const how = `${result.seeds} of ${profile} (${seconds} s)  ${name}`;
+  if (result.killed) say(`killed    ${result.check.padEnd(5)} after ${how}`);
+  else if (result.isLate) say(`TOO SLOW  not found in ${values.limit} s: at least ${how}`);
+  else say(`SURVIVED  ${how}`);
 }
 for (const { name, awaits } of PENDING) say(`pending   ${name}: awaits ${awaits}`);
 if (values.docs) document();

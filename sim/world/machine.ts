@@ -100,6 +100,8 @@ export class Machine implements Owner {
   /** Its disk is not the first: what the cluster has, others have. */
   waitsForPeers = false;
   life = 0;
+  /** It was taken away, and is not started again. */
+  isGone = false;
   paused = false;
   state: "off" | "starting" | "up" = "off";
   node: Node | null = null;
@@ -174,7 +176,7 @@ export class Machine implements Owner {
   }
 
   start(): void {
-    if (this.state !== "off") return;
+    if (this.state !== "off" || this.isGone) return;
     // Not simulated: a clock that is ahead when the process starts. What is stamped by it waits for that time to come.
     if (this.wallMs() - EPOCH_MS - this.timeline.nowMs > BOOT_AHEAD_MAX_MS) {
       this.clock.offsetMs = this.clock.skewMs;

@@ -31,6 +31,14 @@ export interface Scene {
   readonly victim: Machine;
   /** A number no disk has had. */
   newDisk(): number;
+  /** A name of a region that no member has had. */
+  newName(region: string): string;
+  /** A machine that was not there, with wires to these: from now on it is one of the machines. It is not started. */
+  enlist(name: string, members: readonly string[], reaches: readonly Machine[]): Machine;
+  /** It is switched off and taken away. */
+  dismiss(machine: Machine): void;
+  /** From now on two machines run under one name: whichever stops, it is the harm's doing. */
+  twins(original: Machine, copy: Machine, harm: Harm): void;
   /** From now on it belongs to the cluster no more: nothing that only it held is missed. */
   remove(machine: Machine): void;
   /** The machine goes on with another disk: what only the old one held may be lost. */

@@ -41,6 +41,7 @@ export async function recover(
       `the checkpoint is of position ${position}, the log holds ${log.begin} to ${log.end}: one of them was restored without the other`,
     );
   if (checkpoint === null) replica.index.begin(position, replica.applied);
+  else replica.index.reachesBackTo(log.begin, replica.applied);
   const start = position;
   while (position < log.end) {
     try {

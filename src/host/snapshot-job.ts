@@ -11,7 +11,7 @@ import { promisesOf } from "../core/replica/checkpoint.ts";
 import type { SnapshotStep } from "../core/replica/joining.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import { markUntil, saveMark } from "./joining-mark.ts";
-import type { CheckpointWriter, Storage } from "./ports/storage.ts";
+import { type CheckpointWriter, isFull, type Storage } from "./ports/storage.ts";
 
 export interface SnapshotHost {
   readonly replica: Replica;
@@ -29,6 +29,8 @@ export interface SnapshotHost {
   /** It is installed: nothing of this life may be written over it. */
   readonly installed: () => void;
   readonly failed: (error: unknown) => void;
+  /** The disk could not store what is not the snapshot's own, and is not full. */
+  readonly diskFailed: (error: Error) => void;
 }
 
 export class SnapshotJob {
@@ -86,14 +88,24 @@ export class SnapshotJob {
     const { conflicts } = replica.writer;
     // What was lost and is not recorded yet would be found again by nobody.
     while (replica.exchange.joining.whole && conflicts.pending.size > 0) await turn();
-    await saveMark(storage.identity, markUntil(until, replica.origins));
+    await this.#kept(saveMark(storage.identity, markUntil(until, replica.origins)));
     // It takes the place of ours, which had what we have promised.
     for (const section of promisesOf(replica)) await writer.section(section);
     await durable(replica.index.end);
-    await renewChain();
+    await this.#kept(renewChain());
     this.#writer = null;
     await writer.install();
     installed();
+  }
+
+  /** A disk that cannot store what the next start relies on is not one to go on with. */
+  async #kept(saving: Promise<void>): Promise<void> {
+    try {
+      await saving;
+    } catch (error) {
+      if (error instanceof Error && !isFull(error)) this.#host.diskFailed(error);
+      throw error;
+    }
   }
 
   async #abandon(): Promise<void> {

@@ -236,8 +236,10 @@ export class Exchange {
     }
     const other = [...this.links.values()].find((l) => l !== link && l.member === hello.member);
     if (other !== undefined) {
-      // Both sides dialled, or the older connection is half open. Both sides must keep the same one.
+      // Both sides dialled, or the older connection is half open. Both sides must keep the same one. Another incarnation is another
+      // process: whichever of the two is to go will hear of it only over a link.
       const keepsOther =
+        other.origin === this.#replica.origins.find(hello.origin.incarnation) &&
         (other.dialled !== null) !== (link.dialled !== null) &&
         (other.dialled !== null) === this.#replica.member < hello.member;
       if (keepsOther) return this.#close(link, "another connection to this peer is open");

@@ -57,6 +57,27 @@ test("durable is what lies before the position the disk has reached", () => {
   assert.equal(index.durableTo, 40);
 });
 
+test("after a restart nothing counts as held that was forgotten since the checkpoint", () => {
+  const { index, applied, ends } = logOf([MIB, MIB, MIB, MIB]);
+  const marks = index.marks();
+  const restored = (begin: number): LogIndex => {
+    const next = new LogIndex();
+    next.restore(marks, ends[3] as number);
+    next.reachesBackTo(begin, applied);
+    return next;
+  };
+  assert.equal(restored(0).baseVector.get(0), 0);
+  // A segment ends anywhere; the next mark behind it says what lies before.
+  const next = restored(MIB + 1);
+  assert.deepEqual([next.baseVector.get(0), next.baseVector.get(1)], [1, 1]);
+  assert.equal(
+    next.startFor(() => true),
+    4 * MIB,
+  );
+  const bare = restored(4 * MIB + 1);
+  assert.deepEqual([bare.baseVector.get(0), bare.baseVector.get(1)], [2, 2]);
+});
+
 test("the log is cut only at marks, before the checkpoint, and never before what somebody lacks", () => {
   const { index, ends } = logOf([MIB, MIB, MIB, MIB]);
   assert.equal(

@@ -87,6 +87,15 @@ export class LogIndex {
       this.#marks.shift();
   }
 
+  /**
+   * A checkpoint was taken over, and the log begins at `position`: it may have forgotten more since than the checkpoint knew of.
+   * `applied` is what lies before the checkpoint.
+   */
+  reachesBackTo(position: number, applied: Vector): void {
+    this.#marks = this.#marks.filter((mark) => mark.position >= position);
+    if (this.#marks.length === 0) this.#marks.push({ position: this.end, vector: applied.copy() });
+  }
+
   /** For a checkpoint. */
   marks(): readonly Mark[] {
     return this.#marks;

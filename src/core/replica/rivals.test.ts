@@ -31,6 +31,23 @@ test("of two processes that live under one name the younger stops, though they n
   }
 });
 
+test("a copy hears of its original though everybody whom it reaches has a link to that", () => {
+  const network = new Network(["a/1", "b/1", "c/1"]);
+  const [a, b, own] = network.members as [Member, Member, Member];
+  own.replica = replicaOf("c/1", 1, { ...own.more, life: 10 });
+  const copy = new Member(network, "c/1", own.more);
+  copy.replica = replicaOf("c/1", 2, { ...own.more, life: 11 });
+  network.members.push(copy);
+  network.connect(a, b);
+  network.connect(a, own);
+  network.connect(b, own);
+  network.pass(600);
+  network.connect(copy, b);
+  network.pass(4_000);
+  assert.equal(isToldToStop(own), false);
+  assert.equal(isToldToStop(copy), true);
+});
+
 test("an earlier life of a replica, whose reports still go round, is no rival", () => {
   const { network, own, rival } = withRival(9);
   network.pass(600);
