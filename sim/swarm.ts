@@ -211,7 +211,7 @@ function drawTwins(
   { faults: wanted }: Profile,
 ): void {
   const isApt = faults.length > 0 && !faults.some(({ kind }) => CHANGES.includes(kind));
-  if (!(wanted?.includes("clone") ?? (isApt && chance.is(0.15)))) return;
+  if (!(wanted?.includes("clone") ?? (isApt && chance.is(0.13)))) return;
   const firstMs = healMs * 0.4 + chance.wait(1_000);
   for (let atMs = firstMs; atMs < healMs - 100; atMs += chance.wait(1_500))
     faults.push({
