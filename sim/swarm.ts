@@ -100,7 +100,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     depth: chance.pick([1, 1, 4]),
     wander: chance.pick([0, 0.01, 0.1]),
     // From a stream of their own: a new kind of operation leaves everything else about a seed as it was.
-    kinds: drawKinds(seed, replaces, has("addition"), profile.kinds),
+    kinds: drawKinds(seed, replaces, has("addition") || has("clone"), profile.kinds),
     keys: chance.pick([1, 2, 2, 8, 50]),
     elements: chance.pick([1, 3, 3, 30]),
     padding: chance.pick([0, 0, 0, 0, 2_000]),
@@ -155,7 +155,7 @@ function drawKinds(
     if (FENCED_KINDS.has(name) && wanted === undefined) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
     if (name === "bound" && wanted === undefined && !hasBounded) continue;
-    // Those who decide about strong keys are changed by restarting everybody.
+    // Those who decide about strong keys are changed by restarting everybody, and each of two of one name would decide for both.
     if (STRONG_KINDS.has(name) && grows) continue;
     const rare = name === "flush";
     if (!(wanted?.includes(name) ?? chance.is(rare ? 0.1 : 0.5))) continue;

@@ -86,9 +86,14 @@ export class Incarnation {
     standing.fenced(why);
     try {
       await saveMark(world.storage.identity, { state: "fenced" });
-    } finally {
-      this.#host.fail(new Error(`${why}. ${FENCED}`));
+    } catch (error) {
+      // The next start finds the other one again.
+      world.log.error(
+        { error },
+        "it could not be saved that this directory is not to be used again",
+      );
     }
+    this.#host.fail(new Error(`${why}. ${FENCED}`));
   }
 
   /** A peer holds records of ours that we have lost: we go on under a new name, and get the old ones back from it. */
