@@ -93,6 +93,14 @@ test("PFMERGE adds to its target what the others have seen", () => {
   assert.equal(shown.match(/:[1-9]/g)?.length, 3);
 });
 
+test("PFMERGE has a string counted that told a count of its own, though it adds nothing", () => {
+  const store = new Standalone();
+  store.raw("SET", "k", latin1("HYLL\x01\0\0\0\x07\0\0\0\0\0\0\0\x7f\xff"));
+  assert.equal(store.raw("PFCOUNT", "k"), int(7));
+  assert.equal(store.raw("PFMERGE", "k"), OK);
+  assert.equal(store.raw("PFCOUNT", "k"), int(0));
+});
+
 test("what is no HyperLogLog is refused, whatever it pretends", () => {
   const store = new Standalone();
   store.raw("SADD", "s", "x");

@@ -149,7 +149,12 @@ function pfmerge(run: Run, args: Args, reply: Reply): void {
     if (value > (own[i] as number)) addition.raise(i, value);
   }
   reply.ok();
-  if (addition.changes || target.type === NONE) return write(run, target, addition);
+  // A string that a client wrote may tell a count of its own: as a HyperLogLog it tells none.
+  const tells =
+    target.kind !== HYPERLOGLOG &&
+    target.type !== NONE &&
+    cachedCardinality(target.value, target.valueStart) !== null;
+  if (addition.changes || target.type === NONE || tells) return write(run, target, addition);
   // Nothing new for the other regions; whoever watches the key is told, and the count is made anew, as in Redis.
   only(target)?.forget();
   run.keyspace.touch(target);
