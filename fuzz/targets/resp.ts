@@ -98,7 +98,7 @@ class WatchedReplica extends Replica {
     if (session.unheard) this.unsure = true;
     if (bytes === 0) {
       const quiet = before !== "on" || session.replies !== "on" || session.closing;
-      must(quiet || session.waiter !== null, "a command got no reply");
+      must(quiet || session.waiter !== null || session.deciding, "a command got no reply");
       return hold;
     }
     const { count } = frames(Buffer.from(reply.sink.view().subarray(from)));

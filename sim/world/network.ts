@@ -182,15 +182,15 @@ export class Network {
       return fail(HANDSHAKE_US);
     }
     const { life } = from;
+    const dialledAt = this.timeline.now;
     this.timeline.after(this.#latency(there), "syn", null, () => {
       // Who has started anew dials anew.
       if (from.life !== life) return;
       if (other.state !== "up" || there.cut || back.cut)
         return fail(other.state === "up" ? HANDSHAKE_US : back.delayUs);
+      if (this.#stood(wire, dialledAt)) this.counts.spares++;
       const link = new Link(this, wire, side);
       this.connections.add(link);
-      if (from.node?.peers.isConnected(other.name) && other.node?.peers.isConnected(from.name))
-        this.counts.spares++;
       const end = link.ends[side];
       end.onGone = () => {
         if (from.life !== life) return;
@@ -208,6 +208,18 @@ export class Network {
       accepted.opened();
       for (const old of this.#linksOf(wire)) if (old !== link) old.arriveLate();
     });
+  }
+
+  /**
+   * Whether both ends have a connection over which they had long been known to one another when one of them dialled: two that dial at
+   * once know of the other's call only afterwards.
+   */
+  #stood(wire: Wire, dialledAt: number): boolean {
+    return this.#linksOf(wire).some(({ ends }) =>
+      ends.every(
+        ({ open, openedAt }) => open && openedAt > 0 && openedAt + HANDSHAKE_US < dialledAt,
+      ),
+    );
   }
 
   #redial(wire: Wire, side: 0 | 1, attempts: number): void {
