@@ -59,14 +59,17 @@ export async function startGateway(
   };
 }
 
-/** A gateway that is no node: it probes all regions, hears what they hold of each other, and has no vote itself. */
+/** A gateway that is no node: it probes all regions, hears what they hold of each other, and has no vote itself. Without a file it logs to stderr. */
 export async function startLoneGateway(
   config: TrafficConfig,
   region: string,
-  logFile: string,
+  logFile: string | null,
 ): Promise<RunningGateway> {
   await using stack = new AsyncDisposableStack();
-  const log = pino({ base: { gateway: region }, errorKey: "error" }, pino.destination(logFile));
+  const log = pino(
+    { base: { gateway: region }, errorKey: "error" },
+    pino.destination(logFile ?? 2),
+  );
   const traffic = new Traffic({
     config,
     region: "",

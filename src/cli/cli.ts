@@ -7,8 +7,9 @@
 import { Command, CommanderError } from "commander";
 import { backupCommand } from "./backup/backup-command.ts";
 import { restoreCommand } from "./backup/restore-command.ts";
-import type { StartLabGateway } from "../lab/lab-traffic.ts";
+import type { StartGateway } from "../lab/lab-traffic.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
+import { gatewayCommand } from "./gateway.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { labCommand } from "./lab.ts";
@@ -25,7 +26,7 @@ export interface CliDeps extends ServeDeps {
   readonly version: string;
   /** The program by which the lab starts its nodes: Node and `main.ts`. */
   readonly nodeCommand: readonly string[];
-  readonly startGateway: StartLabGateway;
+  readonly startGateway: StartGateway;
 }
 
 /** Runs one command line (without program and script) and resolves to its exit code. */
@@ -39,6 +40,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
   for (const command of [
     serveCommand(deps),
     labCommand(deps),
+    gatewayCommand(deps),
     verifyCommand(),
     diffCommand(),
     repairCommand(),

@@ -20,7 +20,7 @@ import {
   parseReplicas,
   parseWan,
 } from "../lab/lab-options.ts";
-import type { StartLabGateway } from "../lab/lab-traffic.ts";
+import type { StartGateway } from "../lab/lab-traffic.ts";
 import { type Lab, LabRefusal, startLab } from "../lab/lab.ts";
 import { CliError, EXIT_USAGE, usage } from "./cli-error.ts";
 import { withWholePaths } from "./modules.ts";
@@ -28,7 +28,7 @@ import { table } from "./table.ts";
 
 interface LabDeps {
   readonly nodeCommand: readonly string[];
-  readonly startGateway: StartLabGateway;
+  readonly startGateway: StartGateway;
 }
 
 type LabFlags = {

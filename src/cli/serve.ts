@@ -9,6 +9,7 @@ import { Command, Option } from "commander";
 import { type Config, parseConfig } from "../host/config.ts";
 import { CliError, EXIT_FAILED } from "./cli-error.ts";
 import { withWholePaths } from "./modules.ts";
+import { hasType, stopSignals } from "./stop-signals.ts";
 
 /** A node that serves. */
 export interface RunningNode extends AsyncDisposable {
@@ -72,7 +73,8 @@ export function serveCommand(deps: ServeDeps): Command {
     });
 }
 
-function readConfig(file: string | undefined): Config {
+/** The settings in a file, or the defaults without one; throws what is wrong with them. */
+export function readConfig(file: string | undefined): Config {
   let text = "";
   if (file !== undefined)
     try {
@@ -90,34 +92,6 @@ function readConfig(file: string | undefined): Config {
       keyspaces: withWholePaths(outcome.config.keyspaces, file ?? "defaults"),
     };
   throw new CliError(outcome.problems.join("\natoll: "), 2);
-}
-
-/** Resolves with the first reason to stop. The second one ends the process at once. */
-function stopSignals(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = (): void => {
-      if (asked) process.exit(EXIT_FAILED);
-      asked = true;
-      resolve();
-    };
-    process.on("SIGINT", stop);
-    process.on("SIGTERM", stop);
-    if (process.send === undefined) return;
-    // These are no second demand: the channel also closes behind a `stop`.
-    process.on("disconnect", () => {
-      if (!asked) stop();
-    });
-    process.on("message", (message) => {
-      if (hasType(message, "stop") && !asked) stop();
-    });
-  });
-}
-
-function hasType(message: unknown, type: string): boolean {
-  return (
-    typeof message === "object" && message !== null && "type" in message && message.type === type
-  );
 }
 
 function isClock(message: unknown): message is { offsetMs: number } {

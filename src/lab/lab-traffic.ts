@@ -15,11 +15,11 @@ const LAB_ZONE = "lab";
 export const LAB_NAME: string = `app.${LAB_ZONE}`;
 export const LAB_DNS_PORT = 8053;
 
-/** Starts the gateway of a lab, for clients in a region; what it says goes to a file. */
-export type StartLabGateway = (
+/** Starts a gateway that is no node, for clients in a region; what it says goes to a file, or with null to stderr. */
+export type StartGateway = (
   config: TrafficConfig,
   region: string,
-  logFile: string,
+  logFile: string | null,
 ) => Promise<LabGateway>;
 
 export interface LabGateway extends AsyncDisposable {

@@ -31,7 +31,7 @@ import {
   LAB_DNS_PORT,
   LAB_NAME,
   type LabGateway,
-  type StartLabGateway,
+  type StartGateway,
   trafficSettingsOf,
 } from "./lab-traffic.ts";
 import { unknownRegion } from "./distances.ts";
@@ -54,7 +54,7 @@ export interface LabOptions {
   readonly keyspaces: readonly KeyspaceConfig[];
   /** With a DNS server in each region, and one gateway. */
   readonly traffic: boolean;
-  readonly startGateway: StartLabGateway;
+  readonly startGateway: StartGateway;
   /** Program and arguments of a node; `serve --config <file>` follows. */
   readonly command: readonly string[];
   /** Says something to whoever watches the lab. */

@@ -17,7 +17,7 @@ function temp(t: TestContext, name: string): string {
 test("help names every command and ends well", async () => {
   const help = await atoll("--help");
   assert.equal(help.code, 0);
-  for (const name of ["serve", "lab", "init", "version"])
+  for (const name of ["serve", "lab", "gateway", "keyspace", "tails", "init", "version"])
     assert.match(help.stdout, new RegExp(`^  ${name}\\b`, "m"));
   const lab = await atoll("lab", "--help");
   for (const name of "cut heal wan kill pause start clock stop status".split(" "))

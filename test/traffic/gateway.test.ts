@@ -4,6 +4,8 @@
  * Nothing waits for a fixed time: clients work until what was waited for has come.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis5";
@@ -12,6 +14,7 @@ import { atoll, RunningCommand } from "../lab/lab-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const POLL_MS = 100;
+const LAB_REGIONS = ["us-east", "us-west", "eu-west"];
 /** So that a client on a busy machine that is merely slow is no failure. */
 const GAP_MS_MAX = 10_000;
 
@@ -224,4 +227,33 @@ test("a drained region is left without an error, by whoever waits for something 
   await untilServed("moved", 0, 0);
   assert.equal(await waiter.get("mine"), String(i));
   await inLab("route", "reset", "us-east");
+});
+
+test("a gateway that is a process of its own leads clients to the regions, and ends in order", async () => {
+  const file = join(dir.path, "gateway.yaml");
+  const regions = httpUrls.map((http, i) => {
+    const { host, port } = redisPorts[i] as { host: string; port: number };
+    return { name: LAB_REGIONS[i], probes: [http], redis: `redis://${host}:${port}` };
+  });
+  const settings = { region: LAB_REGIONS[1], traffic: { gateway: { port: 0 }, regions } };
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(settings));
+  const gateway = new RunningCommand(["gateway", "--config", file]);
+  try {
+    await gateway.until(({ stderr }) => stderr.includes("listens"));
+    const port = Number(/listens: redis:\/\/127\.0\.0\.1:(\d+)/.exec(gateway.stderr)?.[1]);
+    const client = new Redis({ port, connectionName: "alone" });
+    client.on("error", () => {});
+    assert.equal(await client.set("alone", "1"), "OK");
+    assert.equal(await client.get("alone"), "1");
+    await untilServed("alone", 1, 1);
+    client.disconnect();
+  } finally {
+    gateway.child.kill("SIGTERM");
+  }
+  assert.equal((await gateway.ended).code, 0, gateway.stderr);
+  writeFileSync(file, JSON.stringify({ ...settings, traffic: { regions } }));
+  const refused = await atoll("gateway", "--config", file);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /has no `traffic\.gateway`/);
 });
