@@ -50,6 +50,8 @@ test("an error says where it happened and what the code calls the value", () => 
     ["return 1 < 'x'", "user_script:1: attempt to compare number with string"],
     ["string.rep()", "user_script:1: bad argument #1 to 'rep' (string expected, got no value)"],
     ["('x'):rep({})", "user_script:1: bad argument #1 to 'rep' (number expected, got table)"],
+    ["math.fmod()", "user_script:1: bad argument #2 to 'fmod' (number expected, got no value)"],
+    ["math.ldexp({}, 1)", "user_script:1: bad argument #1 to 'ldexp' (number expected, got table)"],
     ["for i = 1, 'x' do end", "user_script:1: 'for' limit must be a number"],
     ["local function f() error('deep', 2) end\nf()", "user_script:2: deep"],
     ["local function f() error('lost', 2) end return f()", "lost"],

@@ -44,6 +44,13 @@ export function openMath(runtime: Runtime, random: Random): void {
     (compute: (value: number) => number) =>
     (args: LuaValue[]): number =>
       compute(number(args, 1));
+  // The compiled original looks at the second argument first, and so complains of it where both are wrong.
+  const ofTwo =
+    (compute: (a: number, b: number) => number, second = number) =>
+    (args: LuaValue[]): number => {
+      const b = second(args, 2);
+      return compute(number(args, 1), b);
+    };
   const best =
     (better: (a: number, b: number) => boolean) =>
     (args: LuaValue[]): number =>
@@ -58,7 +65,7 @@ export function openMath(runtime: Runtime, random: Random): void {
     abs: of(Math.abs),
     acos: of(Math.acos),
     asin: of(Math.asin),
-    atan2: (args) => Math.atan2(number(args, 1), number(args, 2)),
+    atan2: ofTwo(Math.atan2),
     atan: of(Math.atan),
     ceil: of(Math.ceil),
     cosh: of(Math.cosh),
@@ -66,9 +73,9 @@ export function openMath(runtime: Runtime, random: Random): void {
     deg: of((value) => value / RADIANS_PER_DEGREE),
     exp: of(Math.exp),
     floor: of(Math.floor),
-    fmod: (args) => number(args, 1) % number(args, 2),
+    fmod: ofTwo((a, b) => a % b),
     frexp: (args) => frexp(number(args, 1)),
-    ldexp: (args) => scale(number(args, 1), intArgument(runtime, args, 2)),
+    ldexp: ofTwo(scale, (args, at) => intArgument(runtime, args, at)),
     log10: of(Math.log10),
     log: of(Math.log),
     max: best((a, b) => a > b),
@@ -79,7 +86,7 @@ export function openMath(runtime: Runtime, random: Random): void {
       const fraction = Math.abs(value) === Infinity ? 0 : Math.abs(value - whole);
       return [whole, value < 0 || Object.is(value, -0) ? -fraction : fraction];
     },
-    pow: (args) => power(number(args, 1), number(args, 2)),
+    pow: ofTwo(power),
     rad: of((value) => value * RADIANS_PER_DEGREE),
     random: (args) => draw(runtime, random, args),
     randomseed: (args) => {
