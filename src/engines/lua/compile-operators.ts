@@ -150,6 +150,7 @@ export function compileComparison(c: Compilation, node: Comparison): (frame: Fra
 }
 
 export function compileAnd(c: Compilation, left: Expression, right: Expression): Evaluate {
+  if (left.kind === "number") return c.value(right);
   const [a, b] = [c.value(left), c.value(right)];
   return (frame) => {
     const value = a(frame);

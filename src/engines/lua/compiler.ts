@@ -116,6 +116,9 @@ export class Compiler implements Compilation {
 
   test(node: Expression): (frame: Frame) => boolean {
     switch (node.kind) {
+      // Known to be true: it does not become a constant of the function, which matters to -0.
+      case "number":
+        return () => true;
       case "comparison":
         return compileComparison(this, node);
       case "not": {
@@ -127,8 +130,10 @@ export class Compiler implements Compilation {
         return (frame) => left(frame) && right(frame);
       }
       case "or": {
-        const [left, right] = [this.test(node.left), this.test(node.right)];
-        return (frame) => left(frame) || right(frame);
+        const { left: first } = node;
+        const left = first.kind === "number" ? this.value(first) : this.test(first);
+        const right = this.test(node.right);
+        return (frame) => truth(left(frame)) || right(frame);
       }
       default: {
         const value = this.value(node);

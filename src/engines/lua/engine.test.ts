@@ -39,6 +39,18 @@ test("a script computes, calls itself and keeps tables", () => {
   assert.deepEqual(run("local t = {} for i = 1, 10 do t[i] = i * 2 end return #t, t[5]"), [10, 10]);
 });
 
+test("what is tested and known to be true is no constant, so 0 keeps its sign behind it", () => {
+  for (const [source, zero] of [
+    ["if not -0 then return 1 end return 0", 0],
+    ["if -0 then return 0 end", 0],
+    ["while -0 do return 0 end", 0],
+    ["return -0 and 0", 0],
+    ["local x = -0 or 1 return 0", -0],
+    ["if -0 or x then return 0 end", -0],
+  ] as const)
+    assert.deepEqual(run(source), [zero], source);
+});
+
 test("an error says where it happened and what the code calls the value", () => {
   for (const [source, message] of [
     ["local a = {}\nreturn a.b.c", "user_script:2: attempt to index field 'b' (a nil value)"],
