@@ -255,7 +255,7 @@ test("a gateway that is a process of its own leads clients to the regions, and e
     client.on("error", () => {});
     assert.equal(await client.set("alone", "1"), "OK");
     assert.equal(await client.get("alone"), "1");
-    assert.deepEqual((await served("alone")).toSorted(), [0, 0, 1]);
+    assert.equal(Math.max(...(await served("alone"))), 1);
     client.disconnect();
   } finally {
     gateway.child.kill("SIGTERM");
