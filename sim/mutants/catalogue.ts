@@ -900,8 +900,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "late reports of an earlier life are taken for another process",
     profile: "late lives",
     file: "core/replica/rivals.ts",
-    find: "if (!hasHeardUs || this.found) return null;",
-    put: "if (this.found) return null;",
+    find: "if (!hasHeardUs || this.#found.has(life)) return null;",
+    put: "if (this.#found.has(life)) return null;",
   },
   {
     name: "nobody tells two processes of one name of one another",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Report } from "./members.ts";
 import { Member, Network } from "./network.suite.ts";
 import { Rivals } from "./rivals.ts";
 import { replicaOf } from "./solo.suite.ts";
@@ -77,4 +78,18 @@ test("reports of an earlier life that come late, each newer than the one before,
   // One that has heard us lives, however few its reports.
   own.rivals.heard({ ...own.report(), life: 10 }, own.monoMs);
   assert.equal(rivals.heard(own.report(), 20_000), "we are younger");
+});
+
+test("who has found a younger process stops all the same when an older one is found", () => {
+  const rivals = new Rivals(10);
+  const own = replicaOf("a/1", 1, { life: 10 });
+  const report = own.report();
+  const heardBy = (life: number): Report => ({
+    ...report,
+    life,
+    heard: [{ member: report.member, asked: 10 }],
+  });
+  assert.equal(rivals.heard(heardBy(11), 0), "it is younger");
+  assert.equal(rivals.heard(heardBy(11), 0), null);
+  assert.equal(rivals.heard(heardBy(9), 0), "we are younger");
 });

@@ -22,14 +22,14 @@ export class Rivals {
   /** The other life under our name that was last heard, and when; 0 for none. */
   #other = 0;
   #atMs = 0;
-  /** It was found that one of them lives. */
-  found = false;
+  /** Those of which it was found that they live: there may be more than one, and each is told of once. */
+  readonly #found = new Set<number>();
 
   constructor(life: number) {
     this.life = life;
   }
 
-  /** A report under our name. Says, once, that another process lives under it, and which of us is the younger. */
+  /** A report under our name. Says, once of each, that another process lives under it, and which of us is the younger. */
   heard(
     { life, member, heard }: Report,
     monoMs: number,
@@ -38,8 +38,8 @@ export class Rivals {
     this.#other = life;
     this.#atMs = monoMs;
     const hasHeardUs = heard.some((one) => one.member === member && one.asked === this.life);
-    if (!hasHeardUs || this.found) return null;
-    this.found = true;
+    if (!hasHeardUs || this.#found.has(life)) return null;
+    this.#found.add(life);
     return life < this.life ? "we are younger" : "it is younger";
   }
 
