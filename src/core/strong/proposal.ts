@@ -235,7 +235,7 @@ export class Proposal {
         );
       };
       if (!electorate.isQuorum(same)) continue;
-      const state = decodeState(verdict.state);
+      const state = this.#newest(verdict.accepted);
       // That it has expired is decided, so that nobody sees it after somebody who did not.
       if (isExpired(state, nowMs)) return this.#prepare();
       this.#host.decided(this.db, this.key, state);
@@ -246,6 +246,21 @@ export class Proposal {
       (_, member) => !this.#answers.has(member) && this.#host.isUp(member),
     );
     if (!isWaiting || !this.#isOpen) this.#prepare();
+  }
+
+  /**
+   * What was accepted under a ballot. Of a key that nobody keeps each says the newest version that it has forgotten, which of one that
+   * had lost its disk is lower.
+   */
+  #newest(accepted: Ballot): StrongState {
+    let newest = NOTHING;
+    for (const [member, { verdict }] of this.#answers) {
+      if (verdict.is !== "ok" || !this.#agrees(member)) continue;
+      if (compareBallots(verdict.accepted, accepted) !== 0) continue;
+      const state = decodeState(verdict.state);
+      if (newest === NOTHING || state.version > newest.version) newest = state;
+    }
+    return newest;
   }
 
   #answerReads(state: StrongState): void {

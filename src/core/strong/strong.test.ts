@@ -156,6 +156,15 @@ test("a deleted key is forgotten by everybody, and its versions go on", () => {
   assert.equal(told(network, b, "AA.DO", "VERSIONED", "SET", "n:1", "y"), "*2\r\n:3\r\n+OK\r\n");
 });
 
+test("a read tells the newest version that was forgotten, though one of those who answer knows of an older one", () => {
+  const { network, a, b, c } = three();
+  told(network, a, "GET", "n:1");
+  for (const { replica } of [b, c])
+    replica.strong.acceptor.raiseFloor({ round: 1, member: 0, life: 1 }, 4);
+  for (const member of [a, b, c])
+    assert.equal(told(network, member, "AA.VERSION", "n:1"), ":4\r\n", member.name);
+});
+
 test("a deletion is kept as long as somebody is away", () => {
   const { network, a, c } = three();
   told(network, a, "SET", "n:1", "x");
