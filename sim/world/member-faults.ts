@@ -7,6 +7,7 @@
  *
  * Invariant: one change begins when the one before has come to its end. The operator asks again, of anybody who answers, until it has.
  */
+import type { Vector } from "../../src/core/clock/vector.ts";
 import type { Machine } from "./machine.ts";
 import type { Misfortune, Scene } from "./scene.ts";
 
@@ -104,8 +105,12 @@ function enlist(scene: Scene, name: string, members: readonly string[]): void {
   machine.waitsForPeers = true;
   machine.say("is new, and has nothing");
   machine.start();
+  let needed: Vector | null = null;
+  // It serves once it has all that it needs; that it keeps it through a crash it can promise a little later.
   const look = (): void => {
-    if (machine.node?.replica.exchange.joining.whole !== true || machine.state !== "up")
+    const replica = machine.state === "up" ? machine.node?.replica : undefined;
+    if (replica?.exchange.joining.whole === true) needed ??= replica.applied.copy();
+    if (replica === undefined || needed === null || !replica.durable.includes(needed))
       return timeline.after(LOOKS_AGAIN_US, "the operator looks", null, look);
     harm.felt();
     judge.awaited.delete(name);
