@@ -17,6 +17,9 @@ const FROM = Number(process.env["ATOLL_SIM_FROM"] ?? 1);
 const ROTATE =
   process.env["ATOLL_SIM_ROTATE"] ?? String(commits() + Math.floor(Date.now() / 86_400_000));
 const PAIRS = 50;
+const FENCED = 8;
+/** The one mark that nobody wishes for: that the judge gave up. */
+const GIVEN_UP = "strong keys had too many ways to be judged";
 /** How often each kind of fault must have changed something in a whole run. */
 const FAULTS_MIN = 200;
 
@@ -54,10 +57,10 @@ async function run(
   return { code, stdout, stderr };
 }
 
-async function simulate(from: number, seeds: number): Promise<Outcome> {
+async function simulate(from: number, seeds: number, ...more: string[]): Promise<Outcome> {
   const { stdout, stderr } = await run([
     join("sim", "main.ts"),
-    ...["--seeds", String(seeds), "--from", String(from), "--json"],
+    ...["--seeds", String(seeds), "--from", String(from), "--json", ...more],
   ]);
   const line = stdout.trim().split("\n").at(-1) ?? "";
   assert.ok(line.startsWith("{"), `${stdout}\n${stderr}`);
@@ -68,6 +71,8 @@ test(`${SEEDS} seeds and the regression seeds keep every promise, and every kind
   // One process a core.
   const half = Math.ceil(SEEDS / 2);
   const outcomes = await Promise.all([simulate(FROM, half), simulate(FROM + half, SEEDS - half)]);
+  // Who owns what takes longer to change than most seeds last.
+  outcomes.push(await simulate(FROM, FENCED, "--profile", "fences"));
   const faults: Record<string, number> = {};
   for (const outcome of outcomes)
     for (const [kind, count] of Object.entries(outcome.faults))
@@ -81,7 +86,7 @@ test(`${SEEDS} seeds and the regression seeds keep every promise, and every kind
         `seed=${seed} check=${check} at=${atMs}ms ${message}; npm run sim -- --seed ${seed} --trace`,
       );
   if (SEEDS < 600) return;
-  for (const mark of Object.keys(outcomes[0]?.marks ?? {}))
+  for (const mark of Object.keys(outcomes[0]?.marks ?? {}).filter((one) => one !== GIVEN_UP))
     assert.ok(
       outcomes.some(({ marks }) => (marks[mark] ?? 0) > 0),
       `in no seed ${mark}`,
