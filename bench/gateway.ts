@@ -25,10 +25,8 @@ import {
   type BenchOptions,
   type Spread,
 } from "./answer.ts";
-import { measure, type LoadResult } from "./load.ts";
+import { DRIVER_CORE, SERVER_CORE, measure, type LoadResult } from "./load.ts";
 
-const PROXY_CORE = 0;
-const DRIVER_CORE = 1;
 const CLIENTS = 50;
 
 const settings: readonly { test: string; pipeline: number; requests: number }[] = [
@@ -66,7 +64,7 @@ export async function gateway(options: BenchOptions): Promise<Answer<GatewayCell
     throw new Error(
       "haproxy is not installed (Debian: haproxy), so there is nothing to compare with",
     );
-  await using server = await startServer("redis", { durability: "none", core: PROXY_CORE });
+  await using server = await startServer("redis", { durability: "none", core: SERVER_CORE });
   await using ours = await startGatewayProcess(server.port);
   await using theirs = await startHaproxy(server.port);
   const cells: GatewayCell[] = [];
@@ -181,7 +179,7 @@ async function isListening(port: number): Promise<boolean> {
 }
 
 function start(program: string, words: readonly string[]) {
-  const child = spawn("taskset", ["-c", String(PROXY_CORE), program, ...words], {
+  const child = spawn("taskset", ["-c", String(SERVER_CORE), program, ...words], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const forget = atExit(() => child.kill("SIGKILL"));

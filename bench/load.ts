@@ -10,6 +10,10 @@ import { atExit } from "../test/support/cleanup.ts";
 import type { TestServer } from "../test/support/server.ts";
 import { busySeconds, ownSeconds, processSeconds } from "./processor-time.ts";
 
+/** What is measured has one processor to itself, and who measures it another. */
+export const SERVER_CORE = 0;
+export const DRIVER_CORE = 1;
+
 export const FOREIGN_CORES_MOST = 0.12;
 const ATTEMPTS_MOST = 8;
 

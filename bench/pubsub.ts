@@ -10,6 +10,7 @@ import { connect, type Socket } from "node:net";
 import { RespConnection } from "../test/support/resp-connection.ts";
 import { encodeCommand } from "../test/support/resp.ts";
 import { startServer, type ServerKind } from "../test/support/server.ts";
+import { SERVER_CORE } from "./load.ts";
 import { processSeconds } from "./processor-time.ts";
 import {
   showSpread,
@@ -20,7 +21,6 @@ import {
   type Spread,
 } from "./answer.ts";
 
-const SERVER_CORE = 0;
 const CHANNEL = "news";
 const MESSAGE = Buffer.alloc(64, "x");
 /** Messages under way at once. */

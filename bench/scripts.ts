@@ -16,10 +16,8 @@ import {
   type BenchOptions,
   type Spread,
 } from "./answer.ts";
-import { measure, type LoadResult } from "./load.ts";
+import { DRIVER_CORE, SERVER_CORE, measure, type LoadResult } from "./load.ts";
 
-const SERVER_CORE = 0;
-const DRIVER_CORE = 1;
 const PIPELINE = 16;
 const REQUESTS = 300_000;
 const KEYS = 100_000;

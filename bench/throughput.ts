@@ -21,10 +21,7 @@ import {
   type BenchOptions,
   type Spread,
 } from "./answer.ts";
-import { measure, type LoadResult } from "./load.ts";
-
-const SERVER_CORE = 0;
-const DRIVER_CORE = 1;
+import { DRIVER_CORE, SERVER_CORE, measure, type LoadResult } from "./load.ts";
 
 interface Setting {
   durability: Durability;

@@ -7,6 +7,7 @@
  * it only what the client listens to; what the client gets is these replies in order; one command's reply and what the parser
  * waits for stay within bounds.
  */
+import { idlePort } from "../../src/core/commands/idle-port.ts";
 import { defaultSettings, type Settings } from "../../src/core/commands/settings.ts";
 import type { Session } from "../../src/core/commands/session.ts";
 import { commandTable } from "../../src/core/commands/table.ts";
@@ -161,16 +162,9 @@ class World {
       keyspaces: [],
       settings: this.settings,
       node: {
+        ...idlePort((bytes) => Buffer.alloc(bytes)),
         info: () => "# Server\r\n",
         closeClient: (id) => this.clients.close(id),
-        memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-        checkpoint: () => {},
-        checkpointMs: () => 0,
-        shutdown: () => {},
-        log: () => {},
-        micros: () => 0,
-        secret: (bytes) => Buffer.alloc(bytes),
-        aclFile: null,
         changes: (session) =>
           this.replica.run.blocking.answers.push({
             session,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { idlePort } from "../core/commands/idle-port.ts";
 import { defaultSettings } from "../core/commands/settings.ts";
 import { tokenOf } from "../core/commands/session-token.ts";
 import { Vector } from "../core/clock/vector.ts";
@@ -65,18 +66,8 @@ function setup(
     keyspaces: [],
     settings: all,
     node: {
-      info: () => "",
+      ...idlePort((bytes) => Buffer.alloc(bytes)),
       closeClient: (id) => clients.close(id),
-      memory: () => ({ rssBytes: 0, heapBytes: 0 }),
-      checkpoint: () => {},
-      checkpointMs: () => 0,
-      shutdown: () => {},
-      log: () => {},
-      micros: () => 0,
-      push: () => {},
-      changes: () => {},
-      secret: (bytes) => Buffer.alloc(bytes),
-      aclFile: null,
     },
     chance: [1, 2, 3],
   });

@@ -1,10 +1,8 @@
 /** Homes: keys that an owner writes for all regions, and elements that an owner gives away, over real processes. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { encodeCommand } from "../support/resp.ts";
 import { RespConnection } from "../support/resp-connection.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { ChaosLab } from "./chaos-lab.ts";
 
 const KEYSPACES = `
@@ -17,20 +15,16 @@ const KEYSPACES = `
 const NAMES = ["us-east", "us-west", "eu-west"] as const;
 type Name = (typeof NAMES)[number];
 
-const config = tempDir("homes");
 let lab: ChaosLab;
 let at: Record<Name, RespConnection>;
 
 before(async () => {
-  const file = `${config.path}/keyspaces.yaml`;
-  writeFileSync(file, KEYSPACES);
-  lab = await ChaosLab.start("--wan", "20", "--keyspaces", file);
+  lab = await ChaosLab.withKeyspaces(KEYSPACES);
   at = await clients();
 });
 after(async () => {
   for (const client of Object.values(at)) client[Symbol.dispose]();
   await lab[Symbol.asyncDispose]();
-  config[Symbol.dispose]();
 });
 
 async function clients(): Promise<Record<Name, RespConnection>> {

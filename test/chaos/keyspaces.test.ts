@@ -1,28 +1,22 @@
 /** Keyspaces that a cluster of real processes agrees on while it serves. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { KeyspacesTold } from "../../src/host/keyspaces.ts";
 import { atoll } from "../lab/lab-process.ts";
 import { encodeCommand } from "../support/resp.ts";
 import { RespConnection } from "../support/resp-connection.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { ChaosLab } from "./chaos-lab.ts";
 
 const NAMES = ["us-east", "us-west", "eu-west"] as const;
 type Name = (typeof NAMES)[number];
 
-const config = tempDir("keyspaces");
 let lab: ChaosLab;
 
 before(async () => {
-  const file = `${config.path}/keyspaces.yaml`;
-  writeFileSync(file, '- { prefix: "file:", conflict: max }\n');
-  lab = await ChaosLab.start("--wan", "20", "--keyspaces", file);
+  lab = await ChaosLab.withKeyspaces('- { prefix: "file:", conflict: max }\n');
 });
 after(async () => {
   await lab[Symbol.asyncDispose]();
-  config[Symbol.dispose]();
 });
 
 async function ask(region: Name, ...words: (string | number)[]): Promise<string> {

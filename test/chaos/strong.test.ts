@@ -1,26 +1,21 @@
 /** Strong keys over real processes: most regions decide, whichever is lost, and whatever was on its disk. */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { RespConnection } from "../support/resp-connection.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { ChaosLab } from "./chaos-lab.ts";
 
 const NAMES = ["us-east", "us-west", "eu-west"] as const;
 type Name = (typeof NAMES)[number];
 
-const config = tempDir("strong");
 let lab: ChaosLab;
 
 before(async () => {
-  const file = `${config.path}/keyspaces.yaml`;
-  writeFileSync(file, '- { prefix: "strong:", writes: global }\n');
-  lab = await ChaosLab.start("--wan", "20", "--keyspaces", file);
+  lab = await ChaosLab.withKeyspaces('- { prefix: "strong:", writes: global }\n');
 });
 after(async () => {
   await lab[Symbol.asyncDispose]();
-  config[Symbol.dispose]();
 });
 
 /** One command of a client of its own, with time enough for a busy machine, and its reply as it came. */

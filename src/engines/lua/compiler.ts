@@ -130,10 +130,10 @@ export class Compiler implements Compilation {
         return (frame) => left(frame) && right(frame);
       }
       case "or": {
-        const { left: first } = node;
-        const left = first.kind === "number" ? this.value(first) : this.test(first);
-        const right = this.test(node.right);
-        return (frame) => truth(left(frame)) || right(frame);
+        // On the left of `or` it does become one.
+        if (node.left.kind === "number") this.value(node.left);
+        const [left, right] = [this.test(node.left), this.test(node.right)];
+        return (frame) => left(frame) || right(frame);
       }
       default: {
         const value = this.value(node);
