@@ -66,10 +66,10 @@ export class Query {
     source.at = this.name.read(packet, HEADER_BYTES, packet.length);
     this.type = source.u16();
     this.class = source.u16();
-    this.questionBytes = source.at - HEADER_BYTES;
-    // Nothing lies ahead of a question to which its name could point.
-    if (this.questionBytes !== this.name.length + 4)
-      throw new Malformed("a question is compressed");
+    const questionBytes = source.at - HEADER_BYTES;
+    // Nothing lies ahead of a question to which its name could point. One that is compressed is not sent back: only whole names are.
+    if (questionBytes !== this.name.length + 4) throw new Malformed("a question is compressed");
+    this.questionBytes = questionBytes;
     for (let i = 0; i < records; i++) this.#record(source);
     if (source.left > 0) throw new Malformed("bytes follow a query");
   }

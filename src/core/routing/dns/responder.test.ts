@@ -239,6 +239,13 @@ test("queries that servers are tested with get the answers that RFC 8906 wants",
     assert.equal(ask(responder, "lab.", { type }).rcode, RCODE.REFUSED);
 });
 
+test("a question whose name goes on in the header is refused, and not sent back", () => {
+  const packet = Buffer.from("103d01000001000000000000" + "03777777c000" + "00010001", "hex");
+  const message = readMessage(newResponder().respond(packet, CLIENT, true, 0) as Buffer);
+  assert.equal(message.flags & 0xf, RCODE.FORMERR);
+  assert.equal(message.questions.length, 0);
+});
+
 test("a cookie is the one that all servers make of the same secret", () => {
   // The first example of RFC 9018, appendix A.
   const cookies = new Cookies([Buffer.from("e5e973e5a6b2a43f48e7dc849e37bfcf", "hex")]);
