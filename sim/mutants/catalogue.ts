@@ -508,8 +508,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a link that is silent is kept",
     profile: "half-open",
     file: "core/replica/exchange.ts",
-    find: "if (silentMs > SILENCE_MAX_MS) {",
-    put: "if (silentMs > 1000 * SILENCE_MAX_MS) {",
+    find: "if (link.silentMs > SILENCE_MAX_MS) {",
+    put: "if (link.silentMs > 1000 * SILENCE_MAX_MS) {",
   },
   {
     name: "a value of two regions is kept as text",

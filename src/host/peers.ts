@@ -80,6 +80,7 @@ export class Peers implements TransportEvents {
     if (!wasUp && member !== null) this.#opened.set(member, this.openedTo(member) + 1);
     this.#host.turnEnded();
     if (!this.#host.turn.isFull && !replica.delivery.unfinished) return true;
+    this.#hold(connection, true);
     this.#goOnLater(connection);
     return false;
   }
@@ -88,10 +89,16 @@ export class Peers implements TransportEvents {
   #goOnLater(connection: Connection): void {
     this.#host.turn.later({
       goOn: () => {
-        if (this.#host.replica.delivery.unfinished) this.#goOnLater(connection);
-        else connection.resume();
+        if (this.#host.replica.delivery.unfinished) return this.#goOnLater(connection);
+        this.#hold(connection, false);
+        connection.resume();
       },
     });
+  }
+
+  #hold(connection: Connection, held: boolean): void {
+    const link = this.#host.replica.exchange.links.get(this.#links.get(connection) ?? -1);
+    if (link !== undefined) link.held = held;
   }
 
   onWritable(connection: Connection): void {

@@ -31,6 +31,10 @@ const ACK_EVERY_MS = 20;
 const HEARTBEAT_EVERY_MS = 200;
 /** A link on which nothing was heard for so long is closed; a new connection may find another way. */
 const SILENCE_MAX_MS = 3_000;
+/** Between two ticks no more than this counts as silence: what came while this process stood still is yet to be read. */
+const SILENCE_TICK_MAX_MS = 500;
+/** A batch is one frame, which must cross the slowest wire before the link counts as silent. */
+const BATCH_BYTES = 32 * 1024;
 
 /** Which member of a region is the gateway of an origin: not keyed, and never changed, so that it stays the same one. */
 const GATEWAYS = new Hasher(0, 0);
@@ -57,6 +61,7 @@ export class Exchange {
   readonly #lag = new Lag();
   readonly #sink = new Sink(1024);
   #renewing = false;
+  #tickedMs = 0;
   /** Removed members that have come all the same. */
   readonly #refused = new Set<string>();
 
@@ -127,7 +132,7 @@ export class Exchange {
   receive(id: number, type: number, body: Buffer): void {
     const link = this.links.get(id);
     if (link === undefined || link.isRefused) return;
-    link.lastHeardMs = this.#replica.monoMs;
+    link.silentMs = 0;
     link.receivedBytes += body.length;
     if (type === FRAME.HELLO) return this.#onHello(link, new Source(body));
     if (!link.up) return this.#close(link, "the peer did not begin with HELLO");
@@ -522,6 +527,14 @@ export class Exchange {
     if (link === undefined || passage === undefined || to > this.#replica.shipTo) return;
     if (block[0] === BLOCK_RUNS) link.add(passage, block, 1, (number) => this.#ships(link, number));
     passage.cursor = to;
+    if (link.batch.length >= BATCH_BYTES) this.#sendBatch(link);
+  }
+
+  #sendBatch(link: Link): void {
+    link.sentRecords += link.batchRecords;
+    this.#send(link, FRAME.BATCH, link.batch.copy());
+    link.batch.clear();
+    link.batchRecords = 0;
   }
 
   /** What was to be read was cut off the log meanwhile. */
@@ -540,12 +553,7 @@ export class Exchange {
     const passage = link?.passage(passageId);
     if (link === undefined || passage === undefined) return;
     passage.reading = false;
-    if (link.batch.length > 0) {
-      link.sentRecords += link.batchRecords;
-      this.#send(link, FRAME.BATCH, link.batch.copy());
-      link.batch.clear();
-      link.batchRecords = 0;
-    }
+    if (link.batch.length > 0) this.#sendBatch(link);
     if (passage.wanted !== null && passage.cursor >= this.#replica.shipTo)
       link.endErrand(passageId);
     if (passage.wanted === null && link.rewinds) {
@@ -586,7 +594,9 @@ export class Exchange {
   tick(): void {
     const { applied, me, nowMs, monoMs } = this.#replica;
     this.#lag.sample(applied.get(me), nowMs);
-    for (const link of this.links.values()) this.#tickLink(link);
+    const passedMs = Math.min(monoMs - this.#tickedMs, SILENCE_TICK_MAX_MS);
+    this.#tickedMs = monoMs;
+    for (const link of this.links.values()) this.#tickLink(link, passedMs);
     this.#ackSoon = false;
     this.applyWaiting();
     this.joining.tick();
@@ -608,9 +618,9 @@ export class Exchange {
       if (link.up) this.#close(link, "this replica goes on as a new incarnation");
   }
 
-  #tickLink(link: Link): void {
-    const silentMs = this.#replica.monoMs - link.lastHeardMs;
-    if (silentMs > SILENCE_MAX_MS) {
+  #tickLink(link: Link, passedMs: number): void {
+    if (!link.held) link.silentMs += passedMs;
+    if (link.silentMs > SILENCE_MAX_MS) {
       if (!link.isRefused)
         this.#note(
           "warn",

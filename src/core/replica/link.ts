@@ -73,7 +73,10 @@ export class Link {
   readonly told = new Vector();
 
   readonly openedMs: number;
-  lastHeardMs: number;
+  /** For how long nothing was heard, of the time in which something could have been. */
+  silentMs = 0;
+  /** The host takes nothing from it until what it sent before is applied. */
+  held = false;
   lastAckMs = 0;
   /** The peer's monotonic clock in its last ACK, and when that came (ours). */
   peerSentMs = 0;
@@ -98,7 +101,6 @@ export class Link {
     this.numbering = new Numbering(origins);
     this.#runs = new RunReader(origins);
     this.openedMs = nowMs;
-    this.lastHeardMs = nowMs;
   }
 
   get up(): boolean {
