@@ -50,6 +50,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "",
   },
   {
+    name: "each tick begins one more chain of turns",
+    profile: "turns",
+    file: "host/node.ts",
+    find: "this.changes.look();\n    this.#flush();",
+    put: "this.changes.look();\n    this.#scheduled = false;\n    this.#flush();",
+  },
+  {
     name: "records are applied in the order of their origin, whatever they depend on",
     profile: "links",
     file: "core/replica/record.ts",

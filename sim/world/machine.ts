@@ -7,6 +7,7 @@
  * Invariant: the process hears of the world through its `NodeWorld` and its connections alone, and whatever belongs to an earlier
  * life of it never happens.
  */
+import { assert } from "../../src/core/assert.ts";
 import { openFileStorage } from "../../src/adapters/storage-files/file-storage.ts";
 import type { Config } from "../../src/host/config.ts";
 import { Node } from "../../src/host/node.ts";
@@ -370,6 +371,7 @@ export class Machine implements Owner {
 
   #world(storage: Storage): NodeWorld {
     const { timeline, chance } = this;
+    const waiting = new Set<() => void>();
     return {
       storage,
       log: {
@@ -391,7 +393,13 @@ export class Machine implements Owner {
       },
       soon: (callback) => {
         if (this.slowUs > 1_000) this.processorHarms.felt();
-        timeline.after(this.slowUs + chance.below(100), "soon", this, () => this.#turn(callback));
+        // Whoever waits twice has two turns where others have one.
+        assert(!waiting.has(callback), "nobody waits twice for what is done soon");
+        waiting.add(callback);
+        timeline.after(this.slowUs + chance.below(100), "soon", this, () => {
+          waiting.delete(callback);
+          this.#turn(callback);
+        });
       },
       every: (ms, callback) => {
         let on = true;
