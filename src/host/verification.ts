@@ -89,11 +89,16 @@ export type Mending = "no" | "few" | "all";
 const FEW_SLOTS_MAX = ALL_SLOTS / 1000;
 const KEYS_SHOWN_MAX = 1_000;
 const HEAL_MAX_MS = 120_000;
+/** How often all of it is compared when links break meanwhile, and how long is waited for them to come back. */
+const ATTEMPTS_MAX = 4;
+const BACK_WITHIN_MS = 10_000;
 
 export class Verification {
   readonly #host: VerificationHost;
   #scheduled = false;
   #waiters: { progress: Progress; resolve: (progress: Progress) => void }[] = [];
+  /** Who waits for links to come back, and until when. */
+  #awaiting: { members: readonly string[]; untilMs: number; resolve: () => void } | null = null;
   #phase: VerifyState["phase"] = "idle";
   #progress: Progress | null = null;
   report: VerifyReport | null = null;
@@ -133,6 +138,7 @@ export class Verification {
       this.#waiters = this.#waiters.filter((other) => other !== waiter);
       waiter.resolve(waiter.progress);
     }
+    this.#lookForLinks();
     if (this.#scheduled || !this.#host.replica.compares) return;
     this.#scheduled = true;
     this.#host.soon(this.#slice);
@@ -161,6 +167,49 @@ export class Verification {
     });
   }
 
+  /**
+   * Compares everything, and again if links broke that have come back: what is equal then is equal, at the later cut. Digests of what
+   * was not written to meanwhile are known.
+   */
+  async #compareAll(chance: Int32Array, votes: boolean): Promise<Progress | null> {
+    for (let attempt = 1; ; attempt++) {
+      const progress = await this.#compare({ chance, mends: false, votes, slots: null });
+      const broken = progress === null ? [] : this.#broken(progress);
+      if (broken.length === 0 || attempt === ATTEMPTS_MAX) return progress;
+      await this.#linked(broken);
+      if (!broken.some((member) => this.#isLinked(member))) return progress;
+    }
+  }
+
+  /** Members that it was not compared with to the end because their links broke. */
+  #broken({ partners }: Progress): string[] {
+    const { links } = this.#host.replica.exchange;
+    return partners
+      .filter(({ silent, link }) => silent !== null && links.get(link.id) !== link)
+      .map(({ member }) => member);
+  }
+
+  #isLinked(member: string): boolean {
+    return this.#host.replica.exchange.linkTo(member) !== undefined;
+  }
+
+  /** Resolves when all of these are linked, or after a while. */
+  #linked(members: readonly string[]): Promise<void> {
+    const untilMs = this.#host.replica.monoMs + BACK_WITHIN_MS;
+    return new Promise((resolve) => {
+      this.#awaiting = { members, untilMs, resolve };
+    });
+  }
+
+  #lookForLinks(): void {
+    if (this.#awaiting === null) return;
+    const { members, untilMs, resolve } = this.#awaiting;
+    const isOver = this.#host.replica.monoMs > untilMs;
+    if (!isOver && !members.every((member) => this.#isLinked(member))) return;
+    this.#awaiting = null;
+    resolve();
+  }
+
   /** Compares this replica with all others, and mends if told to; null while that is under way already. */
   async verify(mending: Mending): Promise<VerifyReport | null> {
     if (this.#phase !== "idle") return null;
@@ -171,7 +220,7 @@ export class Verification {
     try {
       const chance = this.#draw();
       const votes = mending !== "no";
-      const first = await this.#compare({ chance, mends: false, votes, slots: null });
+      const first = await this.#compareAll(chance, votes);
       if (first === null) return null;
       const report = this.#describe(first, startedMs);
       const slots = new Set(first.verdicts.keys());

@@ -21,6 +21,7 @@ import { freeKey, readKeyState } from "./key-state.ts";
 import * as messages from "./messages.ts";
 import { Key } from "../crdt/key.ts";
 import { named, NAME_WORDS } from "./key-sums.ts";
+import { ANSWER_MAX_MS, lacking, Patience } from "./patience.ts";
 import { ShardPass } from "./shard-pass.ts";
 import { ITEM_WORDS, SymbolReader, SymbolWriter } from "./symbols.ts";
 
@@ -30,6 +31,8 @@ export interface Partner {
   readonly link: Link;
   /** Why nothing more is heard of it; null while it answers. */
   silent: string | null;
+  /** What it has answered so far. */
+  answers: number;
   /** Slots verified with it, and keys that could not be because they changed all the time. */
   verified: number;
   unsettled: number;
@@ -74,7 +77,7 @@ interface Side {
   /** Whether some of them are known to differ. */
   differs: boolean;
   id: number;
-  askedMs: number;
+  patience: Patience;
   state: "idle" | "asked" | "told";
   sums: messages.SumsTold | null;
   keys: messages.KeysTold | null;
@@ -93,7 +96,6 @@ export const SLOT_ATTEMPTS = 4;
 const ATTEMPTS_MAX = 24;
 /** Between attempts, times the number of those so far. */
 const REST_MS = 40;
-const ANSWER_MAX_MS = 20_000;
 /** States asked for at once. */
 const STATES_MAX = 512;
 /** More symbols than this for one shard are no comparison any more. */
@@ -133,7 +135,7 @@ export class ShardComparison implements Comparison {
       pending: new Set(slots),
       differs: suspect,
       id: 0,
-      askedMs: 0,
+      patience: new Patience(),
       state: "idle",
       sums: null,
       keys: null,
@@ -159,13 +161,13 @@ export class ShardComparison implements Comparison {
       if (replica.monoMs >= this.#restUntilMs) this.#begin();
       return;
     }
-    for (const side of this.#sides)
-      if (
-        side.state === "asked" &&
-        side.partner.silent === null &&
-        replica.monoMs - side.askedMs > ANSWER_MAX_MS
-      )
-        side.partner.silent = `it did not answer within ${ANSWER_MAX_MS} ms`;
+    const { vector } = this.#pass;
+    for (const { state, partner, patience } of this.#sides) {
+      if (state !== "asked" || partner.silent !== null) continue;
+      const lacks = lacking(vector, partner.link.peerApplied);
+      if (patience.isOver(replica.monoMs, lacks, partner.answers))
+        partner.silent = `it did not answer within ${ANSWER_MAX_MS} ms`;
+    }
     if (!this.#pass.done || this.#active().some((side) => !this.#hasCome(side))) return;
     if (!this.#mending) this.#evaluate(this.#pass);
     if (this.#active().every(({ state }) => state === "told")) this.#endAttempt();
@@ -215,7 +217,7 @@ export class ShardComparison implements Comparison {
 
   #ask(side: Side, ask: messages.Ask): void {
     side.state = "asked";
-    side.askedMs = this.#whole.replica.monoMs;
+    side.patience = new Patience();
     // What goes on with a pass over there goes by its number.
     if (ask.type === "sums" || ask.type === "keys")
       side.id = this.#whole.ask(side.partner.link, ask, this);

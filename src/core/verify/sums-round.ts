@@ -8,21 +8,21 @@
 import type { Link } from "../replica/link.ts";
 import type * as messages from "./messages.ts";
 import type { Comparison, Partner, Whole } from "./shard-comparison.ts";
+import { ANSWER_MAX_MS, lacking, Patience } from "./patience.ts";
 import { ShardPass } from "./shard-pass.ts";
-
-const ANSWER_MAX_MS = 20_000;
 
 interface Side {
   readonly partner: Partner;
   id: number;
   told: messages.SumsTold | null;
+  /** One for the answer, and one for having applied what it is about. */
+  patience: Patience;
 }
 
 export class SumsRound {
   readonly pass: ShardPass;
   readonly #whole: Whole;
   readonly #sides: Side[];
-  readonly #beganMs: number;
 
   /** `comparison` is told what comes of it. */
   constructor(
@@ -34,12 +34,11 @@ export class SumsRound {
   ) {
     const { replica, key } = whole;
     this.#whole = whole;
-    this.#beganMs = replica.monoMs;
     this.pass = new ShardPass(replica, shard, count, key, null, replica.slotSums.of(key));
     const { vector } = this.pass;
     this.#sides = partners
       .filter(({ silent }) => silent === null)
-      .map((partner) => ({ partner, id: 0, told: null }));
+      .map((partner) => ({ partner, id: 0, told: null, patience: new Patience() }));
     for (const side of this.#sides)
       side.id = whole.ask(
         side.partner.link,
@@ -55,21 +54,31 @@ export class SumsRound {
   told(link: Link, id: number, tell: messages.Tell): void {
     const side = this.#sides.find((one) => one.partner.link === link && one.id === id);
     if (side === undefined) return;
-    if (tell.type === "sums") side.told = tell;
-    else if (tell.type === "refused") side.partner.silent ??= tell.why;
+    if (tell.type === "sums") {
+      side.told = tell;
+      side.patience = new Patience();
+    }
+    if (tell.type === "refused") side.partner.silent ??= tell.why;
   }
 
-  /** Whether all that is to be expected has come. Who is late is waited for no longer, by anybody. */
+  /** Whether all that is to be expected has come. Who is late is waited for no longer. */
   get ready(): boolean {
-    const { monoMs } = this.#whole.replica;
     if (!this.pass.done) return false;
-    const isLate = monoMs - this.#beganMs > ANSWER_MAX_MS;
-    for (const { partner, told } of this.#sides)
-      if (told === null && isLate)
-        partner.silent ??= `it did not answer within ${ANSWER_MAX_MS} ms`;
-    return (
-      isLate || this.#sides.every((side) => side.partner.silent !== null || this.#counts(side))
+    const awaited = this.#sides.filter(
+      (side) => side.partner.silent === null && !this.#counts(side) && !this.#isLate(side),
     );
+    return awaited.length === 0;
+  }
+
+  #isLate({ partner, told, patience }: Side): boolean {
+    const { applied, monoMs } = this.#whole.replica;
+    const lacks =
+      told === null
+        ? lacking(this.pass.vector, partner.link.peerApplied)
+        : lacking(told.vector, applied);
+    const isLate = patience.isOver(monoMs, lacks, partner.answers);
+    if (isLate && told === null) partner.silent ??= `it did not answer within ${ANSWER_MAX_MS} ms`;
+    return isLate;
   }
 
   #counts({ told }: Side): boolean {

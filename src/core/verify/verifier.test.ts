@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Key } from "../crdt/key.ts";
+import { ALL_SLOTS } from "../keyspace/changes.ts";
 import { Place } from "../keyspace/place.ts";
 import { type Member, Network } from "../replica/network.suite.ts";
 import type { Finding } from "./findings.ts";
@@ -282,4 +283,24 @@ test("a peer that does not answer is named, and nothing is said about it", () =>
   assert.match(first?.silent ?? "", /closed|answer/);
   assert.deepEqual([second?.member, second?.silent, second?.verified], [c.name, null, 16_448]);
   assert.deepEqual(found(progress), []);
+});
+
+test("a peer that has much to apply is waited for as long as it gets less", () => {
+  const network = cluster(["a/1", "b/1"]);
+  const [a, b] = network.members;
+  assert.ok(a && b);
+  let may = 0;
+  b.replica.delivery.isTurnFull = () => may-- <= 0;
+  for (let n = 0; n < 4; n++) a.command("SET", `key:${n}`, "x");
+  const slow = compare(network, a, {}, (round) => {
+    // One record each 12 s: so all of them take 48.
+    may = round % 600 === 599 ? 1 : 0;
+  });
+  assert.equal(slow.partners[0]?.silent, null);
+  assert.equal(slow.partners[0]?.verified, ALL_SLOTS);
+  a.command("SET", "key:last", "x");
+  const stuck = compare(network, a, {}, () => {
+    may = 0;
+  });
+  assert.match(stuck.partners[0]?.silent ?? "", /did not answer within/);
 });

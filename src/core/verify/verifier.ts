@@ -104,7 +104,10 @@ export class Verifier {
     const partners: Partner[] = [];
     for (const link of replica.exchange.links.values())
       if (link.member !== null)
-        partners.push({ member: link.member, link, silent: null, verified: 0, unsettled: 0 });
+        partners.push({
+          ...{ member: link.member, link, silent: null },
+          ...{ answers: 0, verified: 0, unsettled: 0 },
+        });
     const findings = new Map<string, Finding>();
     const verdicts = new Map<number, ReadonlyMap<string, string>>();
     const whole: Whole = {
@@ -194,7 +197,11 @@ export class Verifier {
     if (order !== undefined && order.link === link) {
       this.#orders.delete(id);
       order.done(tell?.type === "healed" ? tell.outcome : null);
-    } else if (tell !== null) this.#asked.get(id)?.told(link, id, tell, source);
+    } else if (tell !== null) {
+      const partner = this.#run?.partners.find((one) => one.link === link);
+      if (partner !== undefined) partner.answers++;
+      this.#asked.get(id)?.told(link, id, tell, source);
+    }
     this.step();
   }
 

@@ -19,6 +19,7 @@ import { KeyStateWriter } from "./key-state.ts";
 import * as messages from "./messages.ts";
 import { visitKey } from "./parts.ts";
 import type { KeySums } from "./key-sums.ts";
+import { lacking } from "./patience.ts";
 import { ShardPass, SLICE_CELLS } from "./shard-pass.ts";
 import { SYMBOL_WORDS, SymbolWriter } from "./symbols.ts";
 
@@ -33,12 +34,15 @@ interface Job {
   pass: ShardPass | null;
   told: boolean;
   symbols: SymbolWriter | null;
+  /** When it last came nearer to its end. */
   lastMs: number;
+  /** Records of the question that were yet to be applied then. */
+  lacks: number;
 }
 
 /** Comparisons with this replica at a time. */
 const JOBS_MAX = 128;
-/** After this long nobody waits for an answer any more. */
+/** When nothing has come nearer for so long nobody waits for an answer any more. */
 const STALE_MS = 30_000;
 /** The most that is told of states at once. */
 const STATES_BYTES_MAX = 512 * 1024;
@@ -90,6 +94,7 @@ export class Witness {
       told: false,
       symbols: null,
       lastMs: this.#replica.monoMs,
+      lacks: Infinity,
     });
   }
 
@@ -115,11 +120,20 @@ export class Witness {
   tell(): void {
     const { applied, monoMs, exchange } = this.#replica;
     for (const job of [...this.#jobs]) {
+      if (!job.told && this.#isNearer(job)) job.lastMs = monoMs;
       const isGone = exchange.links.get(job.link.id) !== job.link;
       if (isGone || monoMs - job.lastMs > STALE_MS) this.#end(job);
       else if (job.pass?.done && !job.told && applied.includes(job.question.vector))
         this.#tell(job, job.pass);
     }
+  }
+
+  /** Whether an answer has come nearer: there are keys to be looked at, or more of what the asker had is applied. */
+  #isNearer(job: Job): boolean {
+    if (!job.pass?.done) return true;
+    const before = job.lacks;
+    job.lacks = lacking(job.question.vector, this.#replica.applied);
+    return job.lacks < before;
   }
 
   #tell(job: Job, pass: ShardPass): void {
