@@ -354,9 +354,12 @@ export class CheckpointLoader {
     const { keyspace } = this.#replica;
     const place = this.#place;
     const db = readDb(source);
-    const name = source.view();
-    keyspace.locate(place, db, name, 0, name.length);
+    const length = source.varint();
+    const start = source.skip(length);
+    keyspace.locate(place, db, source.bytes, start, start + length);
     const parts = source.u8();
+    if (parts === 1 && place.at < 0 && source.bytes[source.at] === CELL_REGISTER)
+      return this.#readPlain(source);
     if (parts === MORE) {
       const key = keyspace.open(place);
       this.#cells(source, keyspace.cells(key, readBody(source)));
@@ -364,6 +367,7 @@ export class CheckpointLoader {
     }
     if (parts === MEMBER_FLOORS) return this.#memberFloors(source);
     if (parts === LEARNED) {
+      const name = source.bytes.subarray(start, start + length);
       this.#replica.strong.learn(db, name, readValue(source));
       return;
     }
@@ -399,6 +403,37 @@ export class CheckpointLoader {
       for (let left = source.varint(); left > 0; left--)
         key.generations = [...key.generations, this.#generation(source)];
     keyspace.settle(place, key);
+  }
+
+  /** A key that is one plain value, as most are, and is not there yet: it lies in the table as it is, and nothing else is made of it. */
+  #readPlain(source: Source): void {
+    const { keyspace } = this.#replica;
+    const place = this.#place;
+    source.u8();
+    const origin = this.#number(source);
+    const seq = this.#seq(origin, source.varint());
+    const [ms, tick, until] = [source.u48(), source.u16(), source.u48()];
+    const length = source.varint();
+    const start = source.skip(length);
+    const expiring = until === NEVER ? 0 : 1;
+    keyspace.count(place.db, 1, expiring);
+    keyspace.expirable += expiring;
+    place.at = place.table.putRegister(
+      -1,
+      place.hash,
+      place.db,
+      place.bytes,
+      place.start,
+      place.end,
+      origin,
+      seq,
+      ms,
+      tick,
+      until === NEVER ? Infinity : until,
+      source.bytes,
+      start,
+      start + length,
+    );
   }
 
   #memberFloors(source: Source): void {
