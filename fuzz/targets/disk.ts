@@ -27,7 +27,7 @@ import {
 } from "../../src/adapters/storage-files/segment.ts";
 import { Malformed } from "../../src/core/bytes/source.ts";
 import { Session } from "../../src/core/commands/session.ts";
-import { CheckpointLoader } from "../../src/core/replica/checkpoint.ts";
+import { CheckpointLoader } from "../../src/core/replica/checkpoint-loader.ts";
 import { replicaOf } from "../../src/core/replica/solo.suite.ts";
 import { argsOf } from "../../src/core/wire/args.ts";
 import { Reply } from "../../src/core/wire/reply.ts";

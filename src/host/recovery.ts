@@ -7,7 +7,7 @@
  */
 import { Malformed } from "../core/bytes/source.ts";
 import { Vector } from "../core/clock/vector.ts";
-import { CheckpointLoader } from "../core/replica/checkpoint.ts";
+import { CheckpointLoader } from "../core/replica/checkpoint-loader.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import { Damaged, type Storage } from "./ports/storage.ts";
 

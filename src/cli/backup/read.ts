@@ -11,7 +11,7 @@ import { zstdDecompress } from "node:zlib";
 import { Malformed } from "../../core/bytes/source.ts";
 import type { Origin } from "../../core/clock/origins.ts";
 import { originName } from "../../core/clock/origins.ts";
-import { CheckpointLoader } from "../../core/replica/checkpoint.ts";
+import { CheckpointLoader } from "../../core/replica/checkpoint-loader.ts";
 import { ForeignHeader } from "../../core/replica/foreign-header.ts";
 import { LogCut } from "../../core/replica/log-cut.ts";
 import type { Replica } from "../../core/replica/replica.ts";

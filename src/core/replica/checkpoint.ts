@@ -1,5 +1,5 @@
 /**
- * Checkpoint: the state of a replica as bytes, taken in slices while it goes on writing.
+ * Checkpoint: the state of a replica as bytes, taken in slices while it goes on writing. `checkpoint-loader.ts` reads them.
  *
  *   section 0     origins, vector, lineages, clock, log marks, garbage, as they are at `position` of the log
  *   section 1 …   origins met since the section before, entries of the keyspace as they are when their turn comes; a large body
@@ -11,49 +11,28 @@
  */
 import { assert } from "../assert.ts";
 import { Sink } from "../bytes/sink.ts";
-import { Malformed, Source } from "../bytes/source.ts";
-import { type Origins, readOrigin, writeOrigin } from "../clock/origins.ts";
-import { readStampMs } from "../clock/stamp.ts";
-import { readDotSeq, Vector } from "../clock/vector.ts";
-import { readAmount, writeAmount } from "../crdt/amount.ts";
-import { Cell, ERA_STEP, type Reset } from "../crdt/cell.ts";
+import { type Origins, writeOrigin } from "../clock/origins.ts";
+import type { Vector } from "../clock/vector.ts";
+import { writeAmount } from "../crdt/amount.ts";
+import { type Cell, ERA_STEP } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
-import type { Generation } from "../crdt/generation.ts";
-import { type Collection, HASH, Key, type MemberFloor, SET } from "../crdt/key.ts";
+import { type Collection, HASH, type Key, type MemberFloor, SET } from "../crdt/key.ts";
 import { type Keyspace, keyOf } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, type Table, WALK_END } from "../keyspace/table.ts";
 import type { Strong } from "../strong/strong.ts";
-import { readValue, writeValue } from "../strong/strong-state.ts";
-import { checkCell } from "./cell-check.ts";
-import { readBody, readCounting, readDb, readKind } from "./effect.ts";
-import type { GarbageItem } from "./garbage.ts";
-import { readLineage } from "./lineage.ts";
+import { writeValue } from "../strong/strong-state.ts";
+import * as format from "./checkpoint-format.ts";
 import type { Replica } from "./replica.ts";
 
-/** Format 4 has strong keys: without any it is still format 3, which an older version reads. */
-export const CHECKPOINT_VERSION = 4;
 /** Entries in a slice: what is written between two turns. Once it has so many bytes, it ends sooner. */
 const SLICE_ENTRIES = 1024;
 const SLICE_BYTES = 64 * 1024;
 /** Entries between two looks at how many bytes there are. */
 const STEP_ENTRIES = 32;
-const NEVER = 2 ** 48 - 1;
-
-/** Instead of a key's parts: more cells of a body. */
-const MORE = 128;
-/** Instead of a key's parts: the floors of its members. */
-const MEMBER_FLOORS = 129;
-/** Instead of a key's parts: what was decided about it, a strong key. */
-const LEARNED = 130;
-/** Instead of a key's parts, behind a key of no name: what this member has promised and accepted. */
-const ACCEPTOR = 131;
 
 /** What garbage waits, by its number. */
 const ITEM_KINDS = ["", "flush", "resets", "member", "floor"] as const;
-
-const CELL_REGISTER = 0;
-const CELL_OBJECT = 1;
 
 interface LargeBody {
   readonly db: number;
@@ -209,298 +188,6 @@ export class CheckpointWriter {
   }
 }
 
-/** Loads the sections of a checkpoint, in order, into a replica that is still empty. */
-export class CheckpointLoader {
-  readonly #replica: Replica;
-  /** The file's number of an origin → ours. */
-  readonly #numbers: number[] = [];
-  readonly #place = new Place();
-  /** The newest record of each origin that anything loaded shows. */
-  readonly shown = new Vector();
-  position = 0;
-
-  constructor(replica: Replica) {
-    this.#replica = replica;
-  }
-
-  /** Throws `Malformed` for bytes that this version cannot read. */
-  section(bytes: Buffer, index: number): void {
-    const source = new Source(bytes);
-    if (index === 0) return this.#readHeader(source);
-    this.#readOrigins(source);
-    while (source.left > 0) this.#readEntry(source);
-  }
-
-  #readOrigins(source: Source): void {
-    for (let left = source.varint(); left > 0; left--)
-      this.#numbers.push(this.#replica.origins.introduce(readOrigin(source)));
-  }
-
-  #number(source: Source): number {
-    const number = this.#numbers[source.varint()];
-    if (number === undefined) throw new Malformed("an entry names an origin nobody introduced");
-    return number;
-  }
-
-  #dot(source: Source): { origin: number; seq: number } {
-    const origin = this.#number(source);
-    return { origin, seq: this.#seq(origin, source.varint()) };
-  }
-
-  /** The seq of a record of `origin`, of which something shows. */
-  #seq(origin: number, seq: number): number {
-    this.shown.raise(origin, Math.floor(seq));
-    return seq;
-  }
-
-  /**
-   * Call it behind the log. A slice may show records beyond the vector it began with, and the log behind holds all of them. What shows
-   * others was not written by a replica that works: to remove it would take a record that has seen what nobody made. Throws `Malformed`.
-   */
-  check(): void {
-    if (!this.#replica.applied.includes(this.shown))
-      throw new Malformed(
-        "the checkpoint shows records that neither it nor the log behind it holds",
-      );
-  }
-
-  #readVector(source: Source): Vector {
-    const vector = new Vector();
-    for (const number of this.#numbers) vector.raise(number, readDotSeq(source));
-    return vector;
-  }
-
-  #readHeader(source: Source): void {
-    const replica = this.#replica;
-    const version = source.u8();
-    // Format 1 had nothing but strings, sets and hashes; format 2 no bitmaps and floors of members.
-    if (version === 0 || version > CHECKPOINT_VERSION)
-      throw new Malformed(
-        `the checkpoint has format ${version}, this version reads 1 to ${CHECKPOINT_VERSION}`,
-      );
-    this.#readOrigins(source);
-    this.position = source.varint();
-    replica.applied.join(this.#readVector(source));
-    for (let left = source.varint(); left > 0; left--) {
-      const lineage = readLineage(source, replica.origins);
-      replica.delivery.adopt(lineage);
-    }
-    replica.clock.observe(readStampMs(source), source.u16());
-    const marks = [];
-    for (let left = source.varint(); left > 0; left--)
-      marks.push({ position: source.varint(), vector: this.#readVector(source) });
-    replica.index.restore(marks, this.position);
-    for (let left = source.varint(); left > 0; left--) {
-      const origin = this.#number(source);
-      const seq = this.#seq(origin, source.varint());
-      const [db, ms, tick] = [readDb(source), source.u48(), source.u16()];
-      replica.keyspace.flushes.push({ origin, seq, db: db - 1, ms, tick });
-    }
-    for (let left = source.varint(); left > 0; left--) {
-      const item = this.#item(source);
-      replica.garbage.restore(item);
-      this.#raiseFloor(item);
-    }
-  }
-
-  /**
-   * A floor that stood when the checkpoint began. It may have been let go before its key was written: what it kept out meanwhile is
-   * replayed, and must be kept out again.
-   */
-  #raiseFloor({ origin, seq, db, key: name, what }: GarbageItem): void {
-    if (what.kind !== "member" && what.kind !== "floor") return;
-    const { keyspace } = this.#replica;
-    keyspace.locate(this.#place, db, name, 0, name.length);
-    const key = keyspace.open(this.#place);
-    if (what.kind === "member")
-      key.raiseMemberFloor(what.member, { origin, seq, ms: what.ms, tick: what.tick });
-    else {
-      const { bornMs, writtenMs, writtenTick } = what;
-      key.raiseFloor({ origin, seq, bornMs, writtenMs, writtenTick });
-    }
-    keyspace.settle(this.#place, key);
-  }
-
-  #item(source: Source): GarbageItem {
-    const origin = this.#number(source);
-    const seq = this.#seq(origin, source.varint());
-    const db = readDb(source);
-    const key = Buffer.from(source.view());
-    const kind = source.u8();
-    if (kind === 0 || kind === 4) {
-      // Formats 1 and 2 did not say where it was.
-      const bornMs = kind === 0 ? 0 : source.u48();
-      const writtenMs = kind === 0 ? 0 : source.u48();
-      const writtenTick = kind === 0 ? 0 : source.u16();
-      return { origin, seq, db, key, what: { kind: "floor", bornMs, writtenMs, writtenTick } };
-    }
-    if (kind === 1) return { origin, seq, db, key, what: { kind: "flush" } };
-    if (kind === 3) {
-      const member = readMember(source);
-      const [ms, tick] = [source.u48(), source.u16()];
-      return { origin, seq, db, key, what: { kind: "member", member, ms, tick } };
-    }
-    const tag = readCounting(source);
-    const name = Buffer.from(source.view());
-    const resets: Reset[] = [];
-    for (let left = source.varint(); left > 0; left--) {
-      const of = this.#number(source);
-      resets.push({ origin: of, seq: this.#seq(of, readSeq(source)), sum: readAmount(source) });
-    }
-    return { origin, seq, db, key, what: { kind: "resets", tag, name, resets } };
-  }
-
-  #readEntry(source: Source): void {
-    const { keyspace } = this.#replica;
-    const place = this.#place;
-    const db = readDb(source);
-    const length = source.varint();
-    const start = source.skip(length);
-    keyspace.locate(place, db, source.bytes, start, start + length);
-    const parts = source.u8();
-    if (parts === 1 && place.at < 0 && source.bytes[source.at] === CELL_REGISTER)
-      return this.#readPlain(source);
-    if (parts === MORE) {
-      const key = keyspace.open(place);
-      this.#cells(source, keyspace.cells(key, readBody(source)));
-      return keyspace.settle(place, key);
-    }
-    if (parts === MEMBER_FLOORS) return this.#memberFloors(source);
-    if (parts === LEARNED) {
-      const name = source.bytes.subarray(start, start + length);
-      this.#replica.strong.learn(db, name, readValue(source));
-      return;
-    }
-    if (parts === ACCEPTOR) return this.#replica.strong.acceptor.replay(source.view(), 0);
-    const key = new Key();
-    // Should the key be there already, this entry takes its place, in the counts too.
-    if (place.at >= 0) {
-      const there = keyspace.open(place);
-      const { counted, countedExpiring, countedExpirable, floors, memberFloors } = there;
-      Object.assign(key, { counted, countedExpiring, countedExpirable, floors, memberFloors });
-    }
-    if ((parts & 1) !== 0) key.cell = this.#cell(source);
-    if ((parts & 2) !== 0) this.#cells(source, keyspace.cells(key, SET));
-    if ((parts & 4) !== 0) this.#cells(source, keyspace.cells(key, HASH));
-    if ((parts & 8) !== 0)
-      for (let left = source.varint(); left > 0; left--) {
-        const dot = this.#dot(source);
-        const [ms, tick, deadline] = [source.u48(), source.u16(), source.u48()];
-        key.deadlines = [...key.deadlines, { ...dot, ms, tick, deadline }];
-      }
-    if ((parts & 16) !== 0)
-      for (let left = source.varint(); left > 0; left--)
-        key.raiseFloor({
-          ...this.#dot(source),
-          bornMs: source.u48(),
-          writtenMs: source.u48(),
-          writtenTick: source.u16(),
-        });
-    if ((parts & 32) !== 0)
-      for (let left = source.varint(); left > 0; left--)
-        this.#cells(source, keyspace.cells(key, readBody(source)));
-    if ((parts & 64) !== 0)
-      for (let left = source.varint(); left > 0; left--)
-        key.generations = [...key.generations, this.#generation(source)];
-    keyspace.settle(place, key);
-  }
-
-  /** A key that is one plain value, as most are, and is not there yet: it lies in the table as it is, and nothing else is made of it. */
-  #readPlain(source: Source): void {
-    const { keyspace } = this.#replica;
-    const place = this.#place;
-    source.u8();
-    const origin = this.#number(source);
-    const seq = this.#seq(origin, source.varint());
-    const [ms, tick, until] = [source.u48(), source.u16(), source.u48()];
-    const length = source.varint();
-    const start = source.skip(length);
-    const expiring = until === NEVER ? 0 : 1;
-    keyspace.count(place.db, 1, expiring);
-    keyspace.expirable += expiring;
-    place.at = place.table.putRegister(
-      -1,
-      place.hash,
-      place.db,
-      place.bytes,
-      place.start,
-      place.end,
-      origin,
-      seq,
-      ms,
-      tick,
-      until === NEVER ? Infinity : until,
-      source.bytes,
-      start,
-      start + length,
-    );
-  }
-
-  #memberFloors(source: Source): void {
-    const { keyspace } = this.#replica;
-    const key = keyspace.open(this.#place);
-    for (let left = source.varint(); left > 0; left--) {
-      const member = readMember(source);
-      const { origin, seq } = this.#dot(source);
-      const [ms, tick] = [source.u48(), source.u16()];
-      key.raiseMemberFloor(member, { origin, seq, ms, tick });
-    }
-    keyspace.settle(this.#place, key);
-  }
-
-  #generation(source: Source): Generation {
-    const kind = readKind(source, this.#replica.keyspace.kinds);
-    const { origin, seq } = this.#dot(source);
-    const [ms, tick] = [source.u48(), source.u16()];
-    const state = kind.create();
-    state.join(source.view());
-    return { kind, origin, seq, ms, tick, state };
-  }
-
-  #cells(source: Source, cells: Cells): void {
-    for (let left = source.varint(); left > 0; left--) {
-      const name = source.view();
-      const cell = this.#cell(source);
-      checkCell(cells.tag, name, cell);
-      cells.restore(name, cell);
-    }
-  }
-
-  #cell(source: Source): Cell {
-    const cell = new Cell();
-    const kind = source.u8();
-    const siblings = kind === CELL_REGISTER ? 1 : source.varint();
-    for (let left = siblings; left > 0; left--) {
-      const { origin, seq } = this.#dot(source);
-      const [ms, tick] = [source.u48(), source.u16()];
-      const deadline = source.u48();
-      cell.siblings.push({
-        origin,
-        seq,
-        ms,
-        tick,
-        deadline: deadline === NEVER ? Infinity : deadline,
-        value: Buffer.from(source.view()),
-      });
-    }
-    if (kind === CELL_REGISTER) return cell;
-    for (let left = source.varint(); left > 0; left--) {
-      const origin = this.#number(source);
-      cell.eras.push({
-        origin,
-        start: this.#seq(origin, readSeq(source)),
-        startMs: source.u48(),
-        startTick: source.u16(),
-        seq: this.#seq(origin, readSeq(source)),
-        sum: readAmount(source),
-        resetSeq: this.#seq(origin, readSeq(source)),
-        resetSum: readAmount(source),
-      });
-    }
-    return cell;
-  }
-}
-
 function writeHeader(sink: Sink, replica: Replica): void {
   const { origins, index, delivery, keyspace, garbage, clock } = replica;
   const writeVector = (vector: Vector): void => {
@@ -508,7 +195,7 @@ function writeHeader(sink: Sink, replica: Replica): void {
   };
   const { strong } = replica;
   const isPlain = strong.learned.size === 0 && strong.acceptor.isBlank;
-  sink.u8(isPlain ? CHECKPOINT_VERSION - 1 : CHECKPOINT_VERSION);
+  sink.u8(isPlain ? format.CHECKPOINT_VERSION - 1 : format.CHECKPOINT_VERSION);
   sink.varint(origins.count);
   for (let number = 0; number < origins.count; number++) writeOrigin(sink, origins.get(number));
   sink.varint(index.end);
@@ -581,7 +268,7 @@ function* writeStrong(sink: Sink, { learned, acceptor }: Strong, isOurs: boolean
   for (const { db, key, ...value } of learned.all()) {
     sink.varint(db);
     sink.bytes(key, 0, key.length);
-    sink.u8(LEARNED);
+    sink.u8(format.LEARNED);
     writeValue(sink, value);
     if (sink.length >= SLICE_BYTES) yield;
   }
@@ -589,7 +276,7 @@ function* writeStrong(sink: Sink, { learned, acceptor }: Strong, isOurs: boolean
   for (const part of acceptor.parts(SLICE_BYTES)) {
     sink.varint(0);
     sink.bytes(part, 0, 0);
-    sink.u8(ACCEPTOR);
+    sink.u8(format.ACCEPTOR);
     sink.bytes(part, 0, part.length);
     yield;
   }
@@ -604,7 +291,7 @@ function writeMore(
 ): void {
   sink.varint(db);
   sink.bytes(name, 0, name.length);
-  sink.u8(MORE);
+  sink.u8(format.MORE);
   sink.varint(tag);
   sink.varint(cells.length);
   const entry = new Entry();
@@ -617,10 +304,6 @@ function writeMember(sink: Sink, member: string | null): void {
   if (member !== null) sink.text(member);
 }
 
-function readMember(source: Source): string | null {
-  return source.u8() === 0 ? null : source.text();
-}
-
 function writeMemberFloors(
   sink: Sink,
   { db, bytes, nameStart, nameEnd }: Entry,
@@ -628,7 +311,7 @@ function writeMemberFloors(
 ): void {
   sink.varint(db);
   sink.bytes(bytes, nameStart, nameEnd);
-  sink.u8(MEMBER_FLOORS);
+  sink.u8(format.MEMBER_FLOORS);
   sink.varint(floors.size);
   for (const [member, { origin, seq, ms, tick }] of floors) {
     writeMember(sink, member);
@@ -724,7 +407,7 @@ function writeNamedCell(sink: Sink, { table }: Cells, at: number, entry: Entry):
 }
 
 function writeRegister(sink: Sink, entry: Entry): void {
-  sink.u8(CELL_REGISTER);
+  sink.u8(format.CELL_REGISTER);
   writeSibling(sink, entry);
   sink.bytes(entry.bytes, entry.valueStart, entry.valueEnd);
 }
@@ -737,11 +420,11 @@ function writeSibling(
   sink.varint(sibling.seq);
   sink.u48(sibling.ms);
   sink.u16(sibling.tick);
-  sink.u48(sibling.deadline === Infinity ? NEVER : sibling.deadline);
+  sink.u48(sibling.deadline === Infinity ? format.NEVER : sibling.deadline);
 }
 
 function writeCell(sink: Sink, cell: Cell): void {
-  sink.u8(CELL_OBJECT);
+  sink.u8(format.CELL_OBJECT);
   sink.varint(cell.siblings.length);
   for (const sibling of cell.siblings) {
     writeSibling(sink, sibling);
@@ -763,8 +446,4 @@ function writeCell(sink: Sink, cell: Cell): void {
 /** A counter's seq with its fraction. */
 function writeSeq(sink: Sink, seq: number): void {
   sink.varint(seq / ERA_STEP);
-}
-
-function readSeq(source: Source): number {
-  return source.varint() * ERA_STEP;
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Malformed } from "../bytes/source.ts";
-import { CheckpointLoader, CheckpointWriter } from "./checkpoint.ts";
+import { CheckpointWriter } from "./checkpoint.ts";
+import { CheckpointLoader } from "./checkpoint-loader.ts";
 import { ForeignHeader } from "./foreign-header.ts";
 import { replicaOf, Solo } from "./solo.suite.ts";
 

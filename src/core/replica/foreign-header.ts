@@ -13,7 +13,7 @@ import { Malformed, Source } from "../bytes/source.ts";
 import { Origins, readOrigin } from "../clock/origins.ts";
 import { readStampMs } from "../clock/stamp.ts";
 import { readDotSeq, Vector } from "../clock/vector.ts";
-import { CHECKPOINT_VERSION } from "./checkpoint.ts";
+import { CHECKPOINT_VERSION } from "./checkpoint-format.ts";
 import { type Lineage, readLineage } from "./lineage.ts";
 
 export class ForeignHeader {

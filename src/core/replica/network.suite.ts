@@ -7,7 +7,7 @@ import { Vector } from "../clock/vector.ts";
 import { argsOf } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { Session } from "../commands/session.ts";
-import { CheckpointLoader } from "./checkpoint.ts";
+import { CheckpointLoader } from "./checkpoint-loader.ts";
 import type { SnapshotStep } from "./joining.ts";
 import type { Effect, Replica, ReplicaOptions } from "./replica.ts";
 import { originOf, replicaOf } from "./solo.suite.ts";
