@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sink } from "../../src/core/bytes/sink.ts";
 import { writeOrigin } from "../../src/core/clock/origins.ts";
+import { BoundedView } from "../../src/core/commands/bounded-view.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
 import { Entry } from "../../src/core/keyspace/table.ts";
 import { FRAME } from "../../src/core/wire/frame.ts";
@@ -306,6 +307,25 @@ test("I-41: what is done once more by whoever knows that it was done is noticed"
     { ...quiet, kinds: { once: 1 } },
   );
   assert.equal(check, "I-41");
+});
+
+test("I-43: a bounded counter that is sold from wherever somebody asks is noticed", async (t) => {
+  const check = await planted(
+    () => t.mock.method(BoundedView.prototype, "rightsOf", () => 1_000),
+    { ...quiet, kinds: { bound: 1 } },
+  );
+  assert.equal(check, "I-43");
+});
+
+test("I-44: an owner that hears nothing of what was decided about its keys is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      const [owner] = s.machines as [Machine];
+      nodeOf(owner).replica.keyspace.policies.become = () => {};
+    },
+    { ...quiet, kinds: { xpush: 3, xset: 0.1 }, healMs: 12_000 },
+  );
+  assert.equal(check, "I-44");
 });
 
 test("I-42: an id that is given twice is noticed", async () => {
