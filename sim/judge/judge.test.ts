@@ -310,10 +310,10 @@ test("I-41: what is done once more by whoever knows that it was done is noticed"
 });
 
 test("I-43: a bounded counter that is sold from wherever somebody asks is noticed", async (t) => {
-  const check = await planted(
-    () => t.mock.method(BoundedView.prototype, "rightsOf", () => 1_000),
-    { ...quiet, kinds: { bound: 1 } },
-  );
+  const check = await planted(() => t.mock.method(BoundedView.prototype, "rightsOf", () => 1_000), {
+    ...quiet,
+    kinds: { bound: 1 },
+  });
   assert.equal(check, "I-43");
 });
 

@@ -147,7 +147,7 @@ export class Exchange {
         return;
       }
       case FRAME.ACK:
-        return this.#onAck(link, words.readAck(new Source(body), link.numbering));
+        return this.#onAck(link, this.#readAck(link, body));
       case FRAME.PULL:
         return this.#onPull(link, words.readPull(new Source(body), link.numbering));
       case FRAME.ROSTER:
@@ -377,6 +377,16 @@ export class Exchange {
     // After a restart nobody knows: what the peer has already is left out anyway.
     const via = this.links.get(this.#replica.delivery.via[number] ?? -1);
     return via === undefined || via.region !== this.#replica.region;
+  }
+
+  #readAck(link: Link, body: Buffer): words.Ack {
+    const { members, monoMs } = this.#replica;
+    return words.readAck(
+      new Source(body),
+      link.numbering,
+      (member, version, life) =>
+        member !== link.member && members.isOld(member, version, life, monoMs),
+    );
   }
 
   #onAck(link: Link, ack: words.Ack): void {

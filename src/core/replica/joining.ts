@@ -120,16 +120,18 @@ export class Joining {
   /** Whether anybody has more of an origin than we, and none of those has it in its log. */
   #isBehind(): boolean {
     const { exchange, origins, applied, delivery } = this.#replica;
-    const links = [...exchange.links.values()].filter((link) => link.up && link.standing !== null);
     for (let number = 0; number < origins.count; number++) {
       // What lies beyond a limit is nothing to go after.
       const limit = delivery.limitOf(number);
-      const has = links.filter(
-        (link) => !applied.covers(number, Math.min(limit, link.peerApplied.get(number))),
-      );
-      const gives = (link: Link): boolean =>
-        applied.covers(number, (link.standing as words.Standing).base.get(number));
-      if (has.length > 0 && !has.some(gives)) return true;
+      let isLacking = false;
+      let isGiven = false;
+      for (const { up, standing, peerApplied } of exchange.links.values()) {
+        if (!up || standing === null) continue;
+        if (applied.covers(number, Math.min(limit, peerApplied.get(number)))) continue;
+        isLacking = true;
+        if (applied.covers(number, standing.base.get(number))) isGiven = true;
+      }
+      if (isLacking && !isGiven) return true;
     }
     return false;
   }

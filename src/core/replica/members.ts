@@ -131,6 +131,15 @@ export class Members {
     return true;
   }
 
+  /** Whether a report says nothing that is not known: then it need not be taken. */
+  isOld(name: string, version: number, life: number, monoMs: number): boolean {
+    const member = this.#members.get(name);
+    if (member === undefined || version > (member.latest?.version ?? -1)) return false;
+    // Lives of which nothing new comes are looked at again by whoever takes a report.
+    for (const { atMs } of member.lives.values()) if (monoMs - atMs > SILENT_MS) return false;
+    return version <= (member.lives.get(life)?.report.version ?? -1);
+  }
+
   /** What lives of a member's process report now, but for one of them: that one is to hear it. */
   *others(name: string, life: number): Generator<Report> {
     for (const [other, { report }] of this.#members.get(name)?.lives ?? [])
@@ -153,6 +162,7 @@ export class Members {
   /** Counts the reports whose time has come. */
   promote(): void {
     for (const member of this.#members.values()) {
+      if (member.waiting.length === 0) continue;
       // The newest that may count says all that older ones do. An older one may wait for ever: for what a crash took with it.
       const at = member.waiting.findLastIndex(({ applied }) => this.#applied.includes(applied));
       if (at < 0) continue;

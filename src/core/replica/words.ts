@@ -86,14 +86,17 @@ export class Numbering {
   }
 
   writeVector(sink: Sink, vector: Vector): void {
+    const { seqs } = vector;
+    const end = Math.min(this.#told, seqs.length);
     let count = 0;
-    for (let number = 0; number < this.#told; number++) if (vector.get(number) > 0) count++;
+    for (let number = 0; number < end; number++) if ((seqs[number] as number) > 0) count++;
     sink.varint(count);
     let last = 0;
-    for (let number = 0; number < this.#told; number++) {
-      if (vector.get(number) === 0) continue;
+    for (let number = 0; number < end; number++) {
+      const seq = seqs[number] as number;
+      if (seq === 0) continue;
       sink.varint(number - last);
-      sink.varint(vector.get(number));
+      sink.varint(seq);
       last = number;
     }
   }
@@ -168,41 +171,72 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
   for (const { reads } of ack.reports) sink.varint(reads);
 }
 
-export function readAck(source: Source, numbering: Numbering): Ack {
+/** Whether nothing is new in a report of a member, of this version, by this life of its process. */
+export type IsOld = (member: string, version: number, life: number) => boolean;
+
+/** Reports are passed on, so most come more than once: those that are old are left out. */
+export function readAck(source: Source, numbering: Numbering, isOld: IsOld = () => false): Ack {
   numbering.read(source);
   const wallMs = source.u48();
   const sentMs = source.f64();
   const echoMs = source.f64();
   const heldMs = source.f64();
-  const reports: Omit<Report, "settledEpoch" | "reads">[] = [];
+  const reports: (Report | null)[] = [];
   for (let left = source.varint(); left > 0; left--)
-    reports.push({
-      member: source.text(),
-      version: source.varint(),
-      applied: numbering.readVector(source),
-      durable: numbering.readVector(source),
-      met: readMet(source, numbering),
-      promiseMs: source.u48(),
-      promiseTick: source.u16(),
-      life: source.varint(),
-      asked: source.varint(),
-      awaited: numbering.readVector(source),
-      heard: readHeard(source),
-    });
+    reports.push(readReport(source, numbering, isOld));
   // Builds that know of no epochs end here, and those that know only the first formats behind the epochs; nor do they pass that on.
   const settled = source.left > 0 ? reports.map(() => source.varint()) : [];
   const reads = source.left > 0 ? reports.map(() => source.varint()) : [];
+  const heard: Report[] = [];
+  for (const [i, report] of reports.entries())
+    if (report !== null)
+      heard.push({ ...report, settledEpoch: settled[i] ?? 0, reads: reads[i] ?? READS_FIRST });
+  return { wallMs, sentMs, echoMs, heldMs, reports: heard };
+}
+
+/** A report as far as all builds write it; null of an old one. */
+function readReport(source: Source, numbering: Numbering, isOld: IsOld): Report | null {
+  const member = source.text();
+  const version = source.varint();
+  const start = source.at;
+  // Making three vectors takes longer than passing over them to where its life is said.
+  passVector(source);
+  passVector(source);
+  for (let left = source.varint(); left > 0; left--) source.varint();
+  source.skip(6 + 2);
+  const life = source.varint();
+  if (isOld(member, version, life)) {
+    source.varint();
+    passVector(source);
+    for (let left = source.varint(); left > 0; left--) {
+      source.skip(source.varint());
+      source.varint();
+    }
+    return null;
+  }
+  source.at = start;
   return {
-    wallMs,
-    sentMs,
-    echoMs,
-    heldMs,
-    reports: reports.map((report, i) => ({
-      ...report,
-      settledEpoch: settled[i] ?? 0,
-      reads: reads[i] ?? READS_FIRST,
-    })),
+    member,
+    version,
+    applied: numbering.readVector(source),
+    durable: numbering.readVector(source),
+    met: readMet(source, numbering),
+    promiseMs: source.u48(),
+    promiseTick: source.u16(),
+    life: source.varint(),
+    asked: source.varint(),
+    awaited: numbering.readVector(source),
+    heard: readHeard(source),
+    settledEpoch: 0,
+    reads: READS_FIRST,
   };
+}
+
+function passVector(source: Source): void {
+  for (let left = source.varint(); left > 0; left--) {
+    source.varint();
+    source.varint();
+  }
 }
 
 function readMet(source: Source, numbering: Numbering): number[] {
