@@ -53,7 +53,7 @@ const ALONE_AFTER_MS = 500;
 /** How an error begins: "-". */
 const ERROR_MARK = 0x2d;
 /** What a process says that stops because there are two of its name. */
-const ANOTHER_LIVES = /another process (that is older lives as|lived under its name)/;
+const ANOTHER_LIVES = /another process (lives as|lived under its name)/;
 const STRONG_REST_US = 25_000_000;
 const CHECK_EVERY_US = 1_000_000;
 /** In so many checks, one of everything. */
@@ -320,7 +320,7 @@ export class Simulation {
     if (judge.failures.length === 0) await this.#judgeStrong();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
-    if (judge.failures.length === 0 && !judge.hadTwins) await verifiedChecks(this);
+    if (judge.failures.length === 0) await verifiedChecks(this);
     if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();
   }

@@ -201,7 +201,7 @@ function drawChanges(
 const CHANGES: readonly FaultKind[] = ["removal", "addition"];
 
 /**
- * Two processes under one name, again and again, where nobody is removed; late, since from then on states are not compared any more:
+ * Two processes under one name, again and again, where nobody is removed; late, since from then on losses are not judged any more:
  * `Judge.hadTwins`.
  */
 function drawTwins(

@@ -1,5 +1,5 @@
 /**
- * Intersection: what was acknowledged at a level, and reads at levels that must see it: I-33.
+ * Intersection: what was acknowledged at a level is stored where that says, and reads at levels that meet it see it: I-33.
  *
  * Counters that only grow make it plain: a read shows at least the sum of what had been acknowledged, at a level that meets its own,
  * before the read was asked for.
@@ -64,6 +64,42 @@ export class Intersection {
     if (Number(replies[0] ?? 0) >= sum) return null;
     return `${words.join(" ")} answered ${JSON.stringify(replies[0])}, and ${sum} had been acknowledged at levels that it meets`;
   }
+}
+
+/** Whether a write that was acknowledged at a level by a member is stored where that says, as `has` tells of each member there is. */
+export function isStored(
+  level: string,
+  by: string,
+  members: readonly string[],
+  has: (member: string) => boolean,
+): boolean {
+  const regions = [...new Set(members.map(regionOf))];
+  const most = (region: string): boolean => {
+    const there = members.filter((member) => regionOf(member) === region);
+    return there.filter(has).length * 2 > there.length;
+  };
+  const home = regionOf(by);
+  switch (level) {
+    case "LOCAL_QUORUM":
+      return most(home);
+    case "GLOBAL_ONE":
+      if (regions.length === 1) return most(home);
+      return has(by) && members.some((member) => regionOf(member) !== home && has(member));
+    case "GLOBAL_QUORUM":
+      return regions.filter(most).length * 2 > regions.length;
+    case "EACH_QUORUM":
+      return regions.every(most);
+    case "ALL":
+      return members.every(has);
+    default:
+      return has(by);
+  }
+}
+
+/** The level that a write names in front of itself; null when it names none. */
+export function levelOf({ commands }: Operation): string | null {
+  const [words = []] = commands;
+  return commands.length === 1 && words[1] === "WRITE" ? (words[2] as string) : null;
 }
 
 function isSeen({ level, machine }: Acknowledged, reader: Machine, read: string): boolean {

@@ -222,6 +222,22 @@ test("I-33: a read at a level that misses what was acknowledged at one is notice
   assert.equal(check, "I-33");
 });
 
+test("I-33: a write that is acknowledged at a level before it is stored there is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines) machine.diskModel.syncUs = 80_000;
+      const { members } = nodeOf(first(s)).replica;
+      const latest = members.latest.bind(members);
+      members.latest = (name) => {
+        const report = latest(name);
+        return report && { ...report, durable: report.applied };
+      };
+    },
+    { ...quiet, kinds: { wlevel: 1 } },
+  );
+  assert.equal(check, "I-33");
+});
+
 test("I-13: a node that goes on with another member's directory is noticed", async () => {
   const check = await planted((s) => {
     const machine = first(s);

@@ -24,7 +24,7 @@ import { canonicalKey, canonicalText, numbering } from "./canonical.ts";
 import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
-import { Intersection } from "./intersection.ts";
+import { Intersection, isStored, levelOf } from "./intersection.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
 import { Escrow } from "./escrow.ts";
@@ -48,6 +48,8 @@ export interface Intent {
 
 /** An answered operation. */
 interface Told {
+  readonly origin: HistoryOrigin | null;
+  readonly seq: number;
   readonly machine: Machine;
   readonly operation: Operation;
   readonly replies: readonly Reply[];
@@ -112,10 +114,7 @@ export class Judge implements MachineEvents {
   onEnded: (machine: Machine, why: string, error: unknown) => void = () => {};
   readonly durability: "local" | "relaxed";
 
-  /**
-   * Whether two processes have lived under one name. What one of them reports counts for both until one has stopped, so something may
-   * be collected too soon, and states may differ from then on.
-   */
+  /** Whether two processes have lived under one name: what a copy found to be lost may have gone with its directory. */
   hadTwins = false;
   /** Whether members were added. */
   hasGrown = false;
@@ -401,7 +400,8 @@ export class Judge implements MachineEvents {
   }
 
   /** A client was told what it had asked for: I-8. */
-  told(client: number, { machine, operation, replies, sentUs }: Told): void {
+  told(client: number, told: Told): void {
+    const { machine, operation, replies, sentUs } = told;
     if (this.forgetsTotals || this.lostDisks.has(machine)) return;
     const wrong = this.sessions.answered(client, machine, operation, replies, sentUs);
     if (wrong !== null) this.fail("I-8", machine, wrong);
@@ -414,6 +414,25 @@ export class Judge implements MachineEvents {
     const missed = this.intersection.answered(machine, operation, replies, sentUs);
     if (missed !== null) this.fail("I-33", machine, missed);
     if (this.intersection.count > 0) this.marks.sometimes("a read at a level had something to see");
+    this.#stored(told);
+  }
+
+  /** What was acknowledged at a level lies on the disks that it names. */
+  #stored({ machine, operation, origin, seq }: Told): void {
+    const level = levelOf(operation);
+    if (level === null || origin === null || this.durability === "relaxed") return;
+    const machines = [...this.views.keys()];
+    const has = (member: string): boolean => {
+      const found = machines.find(({ name }) => name === member) as Machine;
+      return (this.durableOf(found)[origin.index] ?? 0) >= seq;
+    };
+    const names = machines.map(({ name }) => name);
+    if (!isStored(level, machine.name, names, has))
+      this.fail(
+        "I-33",
+        machine,
+        `it acknowledged ${origin.member}:${seq} at ${level}, and only ${names.filter(has).join(", ")} have stored it`,
+      );
   }
 
   /** A batch leaves the machine. */
@@ -536,7 +555,6 @@ export class Judge implements MachineEvents {
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
-      if (this.hadTwins) continue;
       if (everything) {
         const text = canonicalText(replica.keyspace, this.history);
         const same = states.get(vector);

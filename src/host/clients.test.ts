@@ -131,6 +131,7 @@ function setup(
         promiseTick: 0,
         life: 1,
         reads: 1,
+        counts: true,
       };
       const heard = [{ member: "here/1", asked: replica.waits.asked }];
       const { monoMs } = replica;

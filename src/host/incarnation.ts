@@ -2,7 +2,7 @@
  * Incarnation: one life of a replica under its name: how it begins, becomes whole, is renewed, and ends when the name is another's.
  *
  *   begin ─► lacks something ─► whole: serves ─► a peer has records of ours that we lost ─► renewed: begin
- *                                    └─────────► an older process lives under our name ───► fenced: stops
+ *                                    └─────────► another process lives under our name ────► fenced: stops
  *
  * Invariant: what a life lacks, and the name it goes on under, are on disk before anything is written in it.
  */
@@ -44,8 +44,8 @@ export class Incarnation {
     this.#host = host;
   }
 
-  /** `shown` are records that the state shows in part; it is whole only when it has all of them. */
-  begin(mark: JoiningMark, shown = new Vector()): void {
+  /** `shown` are records that the state shows in part; it is whole only when it has all of them. `isQuiet`: another may have the name. */
+  begin(mark: JoiningMark, shown = new Vector(), isQuiet = false): void {
     const { replica, config, world, standing } = this.#host;
     const { joining } = replica.exchange;
     const sinceMs = world.monoMs();
@@ -57,6 +57,7 @@ export class Incarnation {
         : mark.state === "waiting"
           ? { state: "waiting", sinceMs, aloneAfterMs }
           : { state: "whole" },
+      isQuiet,
     );
     standing.refuseOrTake();
     if (joining.whole) this.#host.serve();
@@ -79,10 +80,10 @@ export class Incarnation {
     });
   }
 
-  /** An older process lives under our name: this one stops, and its directory is used by nobody any more. */
+  /** Another process lives under our name, and it is not the one to stop: this one stops, and its directory is used by nobody any more. */
   async fence(): Promise<void> {
     const { config, world, standing } = this.#host;
-    const why = `another process that is older lives as ${config.member}`;
+    const why = `another process lives as ${config.member}`;
     standing.fenced(why);
     try {
       await saveMark(world.storage.identity, { state: "fenced" });

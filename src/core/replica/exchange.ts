@@ -410,10 +410,14 @@ export class Exchange {
 
   /** A report under our own name that came over others. */
   #onRival(report: Report): void {
-    const found = this.#replica.rivals.heard(report, this.#replica.monoMs);
-    if (found === "we are younger") this.#replica.effects.push({ type: "rival" });
-    if (found === "it is younger")
-      this.#note("warn", `a younger process lives under the name ${report.member}: it is to stop`);
+    const { rivals, origins, me, monoMs } = this.#replica;
+    const incarnation = (origin: number): string => origins.get(origin).incarnation;
+    const ours = { counts: this.joining.counts, incarnation: incarnation(me) };
+    const found = rivals.heard(report, incarnation(report.met[0] as number), ours, monoMs);
+    if (report.life !== rivals.life) this.joining.heardOther(report);
+    if (found === "we stop") this.#replica.effects.push({ type: "rival" });
+    if (found === "it stops")
+      this.#note("warn", `another process lives under the name ${report.member}: it is to stop`);
   }
 
   #onReport(link: Link, report: Report): void {
@@ -421,12 +425,19 @@ export class Exchange {
     if (report.member === members.name) return this.#onRival(report);
     if (this.#replica.roster.isClosed(report.member)) return;
     const before = members.latest(report.member);
-    if (!members.report(report, monoMs)) return;
+    if (!members.report(report, monoMs, this.#isLeft(before, report))) return;
     this.#pass(link, before, report);
     if (before?.met[0] === report.met[0]) return;
     // What waits here may have come from the one before: members.ts.
     for (let number = 0; number < origins.count; number++)
       if (origins.get(number).member === report.member) delivery.forget(number);
+  }
+
+  /** Whether a report is by an incarnation that its member has left behind. */
+  #isLeft(latest: Report | null, report: Report): boolean {
+    const { origins } = this.#replica;
+    const [present, its] = [latest?.met[0] ?? -1, report.met[0] as number];
+    return present >= 0 && origins.get(present).incarnation > origins.get(its).incarnation;
   }
 
   /** Whether the peer is an incarnation that its member has left behind. */
@@ -624,8 +635,12 @@ export class Exchange {
   /** The replica goes on as another incarnation: peers must meet it anew. */
   renewed(): void {
     this.#renewing = false;
-    for (const link of this.links.values())
-      if (link.up) this.#close(link, "this replica goes on as a new incarnation");
+    this.greetAnew("this replica goes on as a new incarnation");
+  }
+
+  /** Closes every link: what peers say next, they say knowing what this replica is now. */
+  greetAnew(reason: string): void {
+    for (const link of this.links.values()) if (link.up) this.#close(link, reason);
   }
 
   #tickLink(link: Link, passedMs: number): void {
@@ -649,11 +664,11 @@ export class Exchange {
     link.hurry = false;
     link.told.join(this.#replica.durable);
     // Reports travel on: a member whose cable to us is cut still learns, over others, what we have.
-    const reports = [this.#replica.report()];
-    for (const report of this.#replica.members.reports())
-      if (report.member !== link.member) reports.push(report);
-    for (const report of this.#replica.members.others(link.member as string, link.life))
-      reports.push(report);
+    const { members, monoMs } = this.#replica;
+    const reports = [
+      this.#replica.report(),
+      ...members.toldTo(link.member as string, link.life, monoMs),
+    ];
     this.#sink.clear();
     words.writeAck(this.#sink, link.numbering, {
       // What a peer's wall clock is held against: the anchored time may be behind for as long as nobody confirms ours.

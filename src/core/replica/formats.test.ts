@@ -68,7 +68,7 @@ test("an ACK of a build that says nothing of formats is read, and so is ours by 
     said.reports.map(({ reads }) => reads),
     [READS],
   );
-  const silent = words.readAck(new Source(bytes.subarray(0, -1)), new words.Numbering(origins));
+  const silent = words.readAck(new Source(bytes.subarray(0, -2)), new words.Numbering(origins));
   assert.deepEqual(
     silent.reports.map(({ reads }) => reads),
     [READS_FIRST],

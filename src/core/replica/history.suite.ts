@@ -296,6 +296,7 @@ export class History {
       promiseTick: 0xffff,
       life: 1,
       reads: 1,
+      counts: true,
     };
     members.report(
       { ...numbered, asked: 0, awaited: new Vector(0), heard: [], settledEpoch: 0 },

@@ -10,6 +10,11 @@
  * let go of on the word of this one's earlier life. Until then it serves nothing and writes nothing: what it wrote without having
  * seen that would be concurrent with what nothing can be concurrent with any more.
  *
+ * A directory that was copied or restored may be that of a replica that lives. So a life that begins on one is quiet first: its reports
+ * count with nobody, it takes no neighbour's word for what it needs, and when another life of its name is heard of, it stops. Once nothing
+ * has come of any for a while, it counts, meets everybody anew, and only then begins to wait. From then on it is the other, wherever that
+ * was, which has lost the name: rivals.ts.
+ *
  * Invariant: a snapshot is taken only if it includes everything that our own log has forgotten, so that the log behind it keeps what we
  * alone have. It counts only once it has come to its end, which its giver says when all it shows is durable.
  */
@@ -19,9 +24,13 @@ import { Vector } from "../clock/vector.ts";
 import { FRAME } from "../wire/frame.ts";
 import { ForeignHeader } from "./foreign-header.ts";
 import type { Link } from "./link.ts";
+import type { Report } from "./members.ts";
 import type { Replica } from "./replica.ts";
 import * as words from "./snapshot-words.ts";
 
+/** A life is quiet until nothing of another one came for so long, while somebody was there to tell. */
+const QUIET_MS = 5_000;
+const HEARD_IN_MS = 100;
 /** How long no neighbour's log has what we need before a snapshot is asked for: another neighbour may come. */
 const BEHIND_AFTER_MS = 1_000;
 /** Nothing came for so long: another giver is asked. */
@@ -45,6 +54,14 @@ export type JoiningState =
   /** Of nobody who is whole was heard yet. Alone it begins after `aloneAfterMs`. */
   | { readonly state: "waiting"; readonly sinceMs: number; readonly aloneAfterMs: number }
   | { readonly state: "catching up"; readonly until: Vector };
+
+interface Quiet {
+  leftMs: number;
+  /** When that was looked at last. */
+  atMs: number;
+  /** The newest report of another life. */
+  version: number;
+}
 
 interface Receiving {
   readonly member: string;
@@ -81,6 +98,8 @@ export class Joining {
   readonly #send: (link: Link, type: number, body: Buffer) => void;
   readonly #sink = new Sink(16);
   #state: JoiningState = { state: "whole" };
+  /** Set while this life counts with nobody. */
+  #quiet: Quiet | null = null;
   #receiving: Receiving | null = null;
   /** Since when no log of a neighbour has what we need; null while one has. */
   #behindSinceMs: number | null = null;
@@ -99,9 +118,40 @@ export class Joining {
     return this.#state.state === "whole";
   }
 
-  /** Begins a life in which it has to catch up with what its earlier ones had told the others. */
-  begin(state: JoiningState): void {
+  /** Begins a life in which it has to catch up with what its earlier ones had told the others; quietly, if its name may be another's. */
+  begin(state: JoiningState, isQuiet = false): void {
     this.#state = state;
+    this.#quiet = isQuiet ? { leftMs: QUIET_MS, atMs: this.#replica.monoMs, version: 0 } : null;
+  }
+
+  /** Whether others may count on what this life says. */
+  get counts(): boolean {
+    return this.#quiet === null;
+  }
+
+  /** Another life of our name has said something: while that goes on, this one is quiet. */
+  heardOther({ version }: Report): void {
+    const quiet = this.#quiet;
+    if (quiet === null || version <= quiet.version) return;
+    quiet.version = version;
+    quiet.leftMs = QUIET_MS;
+  }
+
+  /** Time in which somebody could have told of another life goes by. */
+  #listen(quiet: Quiet): void {
+    const { exchange, monoMs } = this.#replica;
+    const sinceMs = monoMs - quiet.atMs;
+    quiet.atMs = monoMs;
+    // After standing still it has heard nothing yet of what happened meanwhile.
+    for (const { up } of exchange.links.values())
+      if (up) {
+        quiet.leftMs -= Math.min(sinceMs, HEARD_IN_MS);
+        break;
+      }
+    if (quiet.leftMs > 0) return;
+    this.#quiet = null;
+    if (this.#state.state === "waiting") this.#state = { ...this.#state, sinceMs: monoMs };
+    exchange.greetAnew("this replica counts from now on");
   }
 
   // ── what neighbours say ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,6 +159,7 @@ export class Joining {
   /** A neighbour has said what it can give. */
   heard(link: Link, standing: words.Standing): void {
     link.standing = standing;
+    if (this.#quiet !== null) return;
     if (this.#state.state === "waiting" && standing.whole) this.#catchUp(standing.durable);
   }
 
@@ -137,6 +188,7 @@ export class Joining {
   }
 
   tick(): void {
+    if (this.#quiet !== null) return this.#listen(this.#quiet);
     this.#judge();
     this.#judgeSnapshot();
     const { monoMs } = this.#replica;

@@ -28,6 +28,7 @@ function report(member: string, version: number, applied: Vector, durable = appl
     promiseTick: 0xffff,
     life: 1,
     reads: 1,
+    counts: true,
     asked: 0,
     awaited: new Vector(0),
     heard: [],

@@ -42,6 +42,8 @@ export interface Report {
   readonly settledEpoch: number;
   /** The newest formats that its build reads: formats.ts. */
   readonly reads: number;
+  /** False of a life that looks first whether another one has its name: nobody counts on it yet. joining.ts. */
+  readonly counts: boolean;
 }
 
 export interface Heard {
@@ -56,7 +58,7 @@ interface Member {
   latestAtMs: number;
   /** Reports before then may have been under way when the link to it closed. */
   doubtedUntilMs: number;
-  /** Of each life of its process that reports now: the newest report, and when that came. Usually one. */
+  /** Of each life of its process that has reported lately: the newest report, and when that came. Usually one. */
   readonly lives: Map<number, { readonly report: Report; readonly atMs: number }>;
   /** Reports that wait until what their member had applied is applied here, oldest first. */
   readonly waiting: Report[];
@@ -68,6 +70,8 @@ interface Member {
 const WAITING_MAX = 64;
 /** A member of whom nothing new was heard for so long, directly or over others, counts as away. */
 const SILENT_MS = 3_000;
+/** A life that is silent is known for so much longer that what it said last goes round no more when it is forgotten. */
+const FORGOTTEN_MS = 10 * SILENT_MS;
 /** How long what a member said last may travel over others. */
 const UNDER_WAY_MS = 1_000;
 
@@ -115,14 +119,20 @@ export class Members {
     this.#acquainted = this.#areAcquainted();
   }
 
-  /** Takes a report; false if it is not newer than what is known, or of nobody who counts. */
-  report(report: Report, monoMs: number): boolean {
+  /**
+   * Takes a report; false if it is not newer than what is known, or of nobody who counts. One of an incarnation that
+   * another one came after (`isPast`) is only passed on, to that one, while it lives.
+   */
+  report(report: Report, monoMs: number, isPast = false): boolean {
     const member = this.#members.get(report.member);
     if (member === undefined) return false;
     const { lives } = member;
     if (report.version > (lives.get(report.life)?.report.version ?? -1))
       lives.set(report.life, { report, atMs: monoMs });
-    for (const [life, { atMs }] of lives) if (monoMs - atMs > SILENT_MS) lives.delete(life);
+    for (const [life, { atMs }] of lives) if (monoMs - atMs > FORGOTTEN_MS) lives.delete(life);
+    const present = lives.get(member.latest?.life ?? -1);
+    const isAlive = present !== undefined && monoMs - present.atMs <= SILENT_MS;
+    if (!report.counts || (isPast && isAlive)) return false;
     if (report.version <= (member.latest?.version ?? -1)) return false;
     member.latest = report;
     if (monoMs >= member.doubtedUntilMs) member.latestAtMs = monoMs;
@@ -136,14 +146,18 @@ export class Members {
     const member = this.#members.get(name);
     if (member === undefined || version > (member.latest?.version ?? -1)) return false;
     // Lives of which nothing new comes are looked at again by whoever takes a report.
-    for (const { atMs } of member.lives.values()) if (monoMs - atMs > SILENT_MS) return false;
+    for (const { atMs } of member.lives.values()) if (monoMs - atMs > FORGOTTEN_MS) return false;
     return version <= (member.lives.get(life)?.report.version ?? -1);
   }
 
-  /** What lives of a member's process report now, but for one of them: that one is to hear it. */
-  *others(name: string, life: number): Generator<Report> {
-    for (const [other, { report }] of this.#members.get(name)?.lives ?? [])
-      if (other !== life) yield report;
+  /** What one life of a member is told: the newest report of everybody else, and what other lives report now, of its name too. */
+  *toldTo(name: string, life: number, monoMs: number): Generator<Report> {
+    for (const [member, { latest, lives }] of this.#members) {
+      if (latest !== null && member !== name) yield latest;
+      const known = member === name ? life : latest?.life;
+      for (const { report, atMs } of lives.values())
+        if (report.life !== known && monoMs - atMs <= SILENT_MS) yield report;
+    }
   }
 
   /** The present incarnation of a member; −1 of one who does not count, or has not been heard of. */

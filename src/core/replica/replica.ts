@@ -645,6 +645,7 @@ export class Replica {
       ],
       settledEpoch: this.strong.register.settledEpoch,
       reads: READS,
+      counts: this.exchange.joining.counts,
     };
   }
 

@@ -19,17 +19,51 @@ function withRival(life: number): { network: Network; own: Member; rival: Member
   return { network, own, rival };
 }
 
+const SAME = { counts: true, incarnation: "same" };
+const WAITING = { state: "waiting", sinceMs: 0, aloneAfterMs: Infinity } as const;
+
 function isToldToStop({ seen }: Member): boolean {
   return seen.some(({ type }) => type === "rival");
 }
 
-test("of two processes that live under one name the younger stops, though they never meet", () => {
+test("of two processes that live under one name the one stops whose incarnation another came after, though they never meet", () => {
   for (const life of [9, 11]) {
     const { network, own, rival } = withRival(life);
     network.pass(4_000);
-    assert.equal(isToldToStop(own), life < 10);
-    assert.equal(isToldToStop(rival), life > 10);
+    assert.equal(isToldToStop(own), true);
+    assert.equal(isToldToStop(rival), false);
   }
+});
+
+test("who begins on a directory that may be another's counts with nobody and stops when it hears of one that does", () => {
+  for (const life of [9, 11]) {
+    const { network, own, rival } = withRival(life);
+    const [, b, c] = network.members as [Member, Member, Member];
+    rival.replica.exchange.joining.begin(WAITING, true);
+    network.pass(4_000);
+    assert.equal(isToldToStop(own), false);
+    assert.equal(isToldToStop(rival), true);
+    for (const { replica } of [b, c])
+      assert.equal(replica.members.latest("a/1")?.life, 10, "what it says counts nowhere");
+  }
+});
+
+test("who begins on a directory that may be another's counts once nothing has come of another for a while", () => {
+  const network = new Network(["a/1", "b/1", "c/1"]);
+  const [restored, b, c] = network.members as [Member, Member, Member];
+  restored.replica.exchange.joining.begin(WAITING, true);
+  const isHeard = (): boolean => b.replica.members.latest("a/1") !== null;
+  network.connect(b, c);
+  network.pass(10_000);
+  network.connect(restored, b);
+  network.pass(4_500);
+  assert.equal(isHeard(), false, "time in which nobody could tell does not count");
+  network.pass(1_000);
+  network.connect(restored, b);
+  network.connect(restored, c);
+  network.pass(1_000);
+  assert.equal(isHeard(), true);
+  assert.equal(restored.replica.exchange.joining.whole, true);
 });
 
 test("a copy hears of its original though everybody whom it reaches has a link to that", () => {
@@ -38,6 +72,7 @@ test("a copy hears of its original though everybody whom it reaches has a link t
   own.replica = replicaOf("c/1", 1, { ...own.more, life: 10 });
   const copy = new Member(network, "c/1", own.more);
   copy.replica = replicaOf("c/1", 2, { ...own.more, life: 11 });
+  copy.replica.exchange.joining.begin(WAITING, true);
   network.members.push(copy);
   network.connect(a, b);
   network.connect(a, own);
@@ -73,11 +108,11 @@ test("reports of an earlier life that come late, each newer than the one before,
   const own = replicaOf("a/1", 1, { life: 9 });
   for (let i = 0; i < 50; i++) {
     own.begin(1_000 + 200 * i, 1_000 + 200 * i, 200 * i);
-    assert.equal(rivals.heard(own.report(), 200 * i), null);
+    assert.equal(rivals.heard(own.report(), "same", SAME, 200 * i), null);
   }
   // One that has heard us lives, however few its reports.
-  own.rivals.heard({ ...own.report(), life: 10 }, own.monoMs);
-  assert.equal(rivals.heard(own.report(), 20_000), "we are younger");
+  own.rivals.heard({ ...own.report(), life: 10 }, "same", SAME, own.monoMs);
+  assert.equal(rivals.heard(own.report(), "same", SAME, 20_000), "we stop");
 });
 
 test("who has found a younger process stops all the same when an older one is found", () => {
@@ -89,7 +124,7 @@ test("who has found a younger process stops all the same when an older one is fo
     life,
     heard: [{ member: report.member, asked: 10 }],
   });
-  assert.equal(rivals.heard(heardBy(11), 0), "it is younger");
-  assert.equal(rivals.heard(heardBy(11), 0), null);
-  assert.equal(rivals.heard(heardBy(9), 0), "we are younger");
+  assert.equal(rivals.heard(heardBy(11), "same", SAME, 0), "it stops");
+  assert.equal(rivals.heard(heardBy(11), "same", SAME, 0), null);
+  assert.equal(rivals.heard(heardBy(9), "same", SAME, 0), "we stop");
 });

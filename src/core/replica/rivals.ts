@@ -9,12 +9,27 @@
  * An earlier life of ours leaves reports behind as well, and on a slow wire many of them, each newer than the one before. But what it
  * wrote before we began names nothing of us.
  *
- * Invariant: of two that live the younger stops, as both find for themselves; one that lives alone never finds another.
+ * Who stops is found by both for themselves, by the first of these in which they differ:
+ *
+ *   one counts and the other does not yet (joining.ts)  the one that does not
+ *   the incarnation of one came after the other's       the one that others have seen succeeded: while it was away, the name was given on
+ *   one began after the other                           the younger
+ *
+ * Invariant: of two that live one stops; one that lives alone never finds another.
  */
 import type { Heard, Report } from "./members.ts";
 
 /** How long it is said after the last report that a life was heard. */
 const SAID_FOR_MS = 10_000;
+
+/** Who bears the name. */
+export interface Bearer {
+  /** Whether others count on it. */
+  readonly counts: boolean;
+  readonly incarnation: string;
+}
+
+export type Finding = "we stop" | "it stops";
 
 export class Rivals {
   /** Ours. */
@@ -22,25 +37,32 @@ export class Rivals {
   /** The other life under our name that was last heard, and when; 0 for none. */
   #other = 0;
   #atMs = 0;
-  /** Those of which it was found that they live: there may be more than one, and each is told of once. */
-  readonly #found = new Set<number>();
+  /** What was found of those that live: there may be more than one, and each is told of once. */
+  readonly #found = new Map<number, Finding>();
 
   constructor(life: number) {
     this.life = life;
   }
 
-  /** A report under our name. Says, once of each, that another process lives under it, and which of us is the younger. */
-  heard(
-    { life, member, heard }: Report,
-    monoMs: number,
-  ): "we are younger" | "it is younger" | null {
+  /** A report under our name, of an incarnation. Says, once of each, that another process lives under it, and which of us stops. */
+  heard(report: Report, incarnation: string, ours: Bearer, monoMs: number): Finding | null {
+    const { life, member, counts } = report;
     if (life === this.life) return null;
     this.#other = life;
     this.#atMs = monoMs;
-    const hasHeardUs = heard.some((one) => one.member === member && one.asked === this.life);
-    if (!hasHeardUs || this.#found.has(life)) return null;
-    this.#found.add(life);
-    return life < this.life ? "we are younger" : "it is younger";
+    const hasHeardUs = report.heard.some((one) => one.member === member && one.asked === this.life);
+    if (!hasHeardUs) return null;
+    const finding = this.#yields(ours, { counts, incarnation }, life) ? "we stop" : "it stops";
+    if (this.#found.get(life) === finding) return null;
+    this.#found.set(life, finding);
+    return finding;
+  }
+
+  #yields(ours: Bearer, theirs: Bearer, life: number): boolean {
+    if (ours.counts !== theirs.counts) return theirs.counts;
+    if (ours.counts && ours.incarnation !== theirs.incarnation)
+      return ours.incarnation < theirs.incarnation;
+    return life < this.life;
   }
 
   /** What our reports say of it: the life that was heard, under our own name. Whoever is no rival does not look for that. */

@@ -84,6 +84,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
         promiseTick: 0xffff,
         life: 3,
         reads: i + 1,
+        counts: i % 2 === 0,
         asked: i * 2 ** 41,
         awaited: vectorOf(durable),
         heard: vectors.slice(0, i).map((_, of) => ({ member: `m${of}`, asked: of * 2 ** 42 })),
@@ -118,6 +119,7 @@ test("ACK and PULL introduce an origin once and name it by number from then on",
           assert.deepEqual(named(there, report.awaited), named(here, durable));
           assert.deepEqual([report.asked, report.heard], [reports[i]?.asked, reports[i]?.heard]);
           assert.equal(report.settledEpoch, reports[i]?.settledEpoch);
+          assert.equal(report.counts, reports[i]?.counts);
         });
       }
       assert.ok((lengths[1] as number) < (lengths[0] as number));
@@ -163,6 +165,7 @@ test("mutated words are malformed or make sense; nothing else can come of them",
     promiseTick: 1,
     life: 1,
     reads: 2,
+    counts: true,
     asked: 7,
     awaited: applied,
     heard: [{ member: "c/1", asked: 3 }],

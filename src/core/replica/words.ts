@@ -169,6 +169,7 @@ export function writeAck(sink: Sink, numbering: Numbering, ack: Ack): void {
   }
   for (const { settledEpoch } of ack.reports) sink.varint(settledEpoch);
   for (const { reads } of ack.reports) sink.varint(reads);
+  for (const { counts } of ack.reports) sink.varint(counts ? 1 : 0);
 }
 
 /** Whether nothing is new in a report of a member, of this version, by this life of its process. */
@@ -184,13 +185,20 @@ export function readAck(source: Source, numbering: Numbering, isOld: IsOld = () 
   const reports: (Report | null)[] = [];
   for (let left = source.varint(); left > 0; left--)
     reports.push(readReport(source, numbering, isOld));
-  // Builds that know of no epochs end here, and those that know only the first formats behind the epochs; nor do they pass that on.
+  // Builds that know of no epochs end here, those that know only the first formats behind the epochs, and those of which every life
+  // counts at once behind the formats; nor do they pass that on.
   const settled = source.left > 0 ? reports.map(() => source.varint()) : [];
   const reads = source.left > 0 ? reports.map(() => source.varint()) : [];
+  const counts = source.left > 0 ? reports.map(() => source.varint()) : [];
   const heard: Report[] = [];
   for (const [i, report] of reports.entries())
     if (report !== null)
-      heard.push({ ...report, settledEpoch: settled[i] ?? 0, reads: reads[i] ?? READS_FIRST });
+      heard.push({
+        ...report,
+        settledEpoch: settled[i] ?? 0,
+        reads: reads[i] ?? READS_FIRST,
+        counts: counts[i] !== 0,
+      });
   return { wallMs, sentMs, echoMs, heldMs, reports: heard };
 }
 
@@ -229,6 +237,7 @@ function readReport(source: Source, numbering: Numbering, isOld: IsOld): Report 
     heard: readHeard(source),
     settledEpoch: 0,
     reads: READS_FIRST,
+    counts: true,
   };
 }
 
