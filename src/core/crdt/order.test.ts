@@ -113,6 +113,40 @@ for (const scored of [true, false])
     }
   });
 
+test("names that begin alike, end within one another or hold zeros lie in their order among equal scores", () => {
+  const chance = new Chance(11);
+  const pieces = ["", "\0", "\0\0\0\0", "a", "b", "user:", "user:1000:", "~"];
+  for (const [longest, scores] of [
+    [2, [0]],
+    [5, [0]],
+    [5, [0, 1, 2]],
+    [9, [0, 1]],
+  ] as const) {
+    const subject = new Scored(true);
+    const name = (): string => {
+      let text = chance.next() < 0.7 ? "orders:eu:" : "";
+      for (let i = chance.below(longest); i >= 0; i--) text += chance.pick(pieces);
+      return text;
+    };
+    for (let step = 0; step < 9_000; step++) {
+      if (chance.next() < (step < 6_000 ? 0.9 : 0.3)) subject.put(name(), chance.pick(scores));
+      else subject.remove(chance.pick([...subject.model.keys(), ""].slice(-50)));
+      if (step % 3_000 === 2_999) subject.check(true);
+    }
+    for (let i = 0; scores.length === 1 && i < 300; i++) {
+      const text = name();
+      const bytes = Buffer.from(text);
+      const wanted = subject.sorted(true).map((each) => Buffer.compare(Buffer.from(each), bytes));
+      const below = wanted.filter((order) => order < 0).length;
+      assert.equal(subject.order.belowName(bytes, 0, bytes.length, false), below);
+      const through = wanted.filter((order) => order <= 0).length;
+      assert.equal(subject.order.belowName(bytes, 0, bytes.length, true), through);
+    }
+    for (const each of [...subject.model.keys()]) subject.remove(each);
+    subject.check(true);
+  }
+});
+
 test("part of an order is visited from a rank on, either way", () => {
   const subject = new Scored(false);
   for (let i = 0; i < 1_000; i++) subject.put(String(i).padStart(4, "0"), 0);

@@ -5,7 +5,8 @@
  *   leaf     refs, beside each its score when the order has scores
  *
  * Entries are compared by score, then by the bytes of their names; names are read where they lie, so the tree copies none. What a search
- * looks at in a node lies side by side, or it would wait for memory at every step: a ZADD into 600,000 members 6.8 → 4.6 µs.
+ * looks at in a node lies side by side (`order-node.ts`), or it would wait for memory at every step: a ZADD into 600,000 members
+ * 6.8 → 4.6 µs.
  *
  * Invariant: it holds exactly the references that were inserted and not removed, and an entry's name and score do not change while it
  * is in: whoever changes one removes it before and inserts it after. Finding, inserting, removing and ranks take O(log n).
@@ -14,6 +15,7 @@ import { assert } from "../assert.ts";
 import type { Heap, Ref } from "../keyspace/heap.ts";
 import { LOOK_BITS, STEPS_ORDER, STEPS_SCORED } from "../keyspace/steps.ts";
 import { Entry } from "../keyspace/table.ts";
+import { OrderNode as Node } from "./order-node.ts";
 
 /** Entries in a leaf and children of a branch, at most. */
 const WIDTH = 128;
@@ -25,22 +27,6 @@ export type ScoreOf = (entry: Entry) => number;
 
 /** Takes an entry and its score, which is 0 in an order without scores. */
 type Visit = (ref: Ref, score: number) => void;
-
-class Node {
-  /** Entries below. */
-  size = 0;
-  /** A branch's; null for a leaf. */
-  readonly children: Node[] | null;
-  /** The entries of a leaf; of a branch, the first one below each child. */
-  refs: Int32Array;
-  scores: Float64Array | null;
-
-  constructor(children: Node[] | null, refs: Int32Array, scores: Float64Array | null) {
-    this.children = children;
-    this.refs = refs;
-    this.scores = scores;
-  }
-}
 
 const entry = new Entry();
 
@@ -56,6 +42,9 @@ export class Order {
   #start = 0;
   /** −1: any name. */
   #end = -1;
+  /** The node in which that was looked for last, among equal scores, and its key there. */
+  #keyNode: Node | null = null;
+  #key = 0;
 
   constructor(heap: Heap, scoreOf: ScoreOf | null) {
     this.heap = heap;
@@ -128,6 +117,7 @@ export class Order {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
+    this.#keyNode = null;
     return this.#before(through);
   }
 
@@ -143,16 +133,15 @@ export class Order {
   // ── below ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #leaf(capacity: number): Node {
-    const scores = this.#scoreOf === null ? null : new Float64Array(capacity);
-    return new Node(null, new Int32Array(capacity), scores);
+    return new Node(null, capacity, this.#scoreOf !== null);
   }
 
   #branch(children: Node[]): Node {
     // One more than it keeps: it is split when that has come.
-    const scores = this.#scoreOf === null ? null : new Float64Array(WIDTH + 1);
-    const branch = new Node(children, new Int32Array(WIDTH + 1), scores);
+    const branch = new Node(children, WIDTH + 1, this.#scoreOf !== null);
     branch.size = sizeOf(children);
-    for (let i = 0; i < children.length; i++) setFirst(branch, i);
+    for (let i = 0; i < children.length; i++) branch.take(children[i] as Node, 0, 1, i);
+    branch.fit(this.heap);
     return branch;
   }
 
@@ -168,6 +157,7 @@ export class Order {
     this.#start = entry.nameStart;
     this.#end = entry.nameEnd;
     if (this.#scoreOf !== null) this.#score = this.#scoreOf(entry);
+    this.#keyNode = null;
   }
 
   /** Compares the entry at `i` of a node with what is looked for. */
@@ -177,6 +167,14 @@ export class Order {
       if (score !== this.#score) return score < this.#score ? -1 : 1;
     }
     if (this.#end < 0) return 0;
+    if (node.scores !== null) {
+      if (this.#keyNode !== node) {
+        this.#keyNode = node;
+        this.#key = node.keyOf(this.heap, this.#bytes, this.#start, this.#end);
+      }
+      const key = node.keyAt(i);
+      if (key !== this.#key) return key < this.#key ? -1 : 1;
+    }
     entry.loadName(this.heap, node.refs[i] as Ref);
     return compareBytes(
       entry.bytes,
@@ -214,7 +212,7 @@ export class Order {
   /** How many of the entries that a node itself holds come before what is looked for, or (`through`) are not after it. */
   #placeIn(node: Node, through: boolean): number {
     let low = 0;
-    let high = width(node);
+    let high = node.width;
     if (this.#scoreOf === null && high > 2) {
       // Lists and streams are busy at their ends.
       if (this.#isBefore(node, high - 1, through)) return high;
@@ -235,15 +233,17 @@ export class Order {
     const i = this.#childFor(node, true);
     const split = this.#insertInto(children[i] as Node, ref);
     node.size++;
-    setFirst(node, i);
+    this.#setFirst(node, i);
     if (split === null) return null;
-    openAt(node, i + 1, children.length);
+    node.openAt(i + 1, children.length);
     children.splice(i + 1, 0, split);
-    setFirst(node, i + 1);
+    node.take(split, 0, 1, i + 1);
+    node.setKey(this.heap, i + 1, children.length);
     if (children.length <= WIDTH) return null;
     // At the end, where lists and streams grow, the left half stays full.
     const right = this.#branch(children.splice(i + 1 === WIDTH ? WIDTH : WIDTH / 2));
     node.size -= right.size;
+    node.refit(this.heap);
     return right;
   }
 
@@ -257,20 +257,24 @@ export class Order {
     const cut = at === WIDTH ? WIDTH : WIDTH / 2;
     const right = this.#leaf(WIDTH);
     right.size = WIDTH - cut;
-    right.refs.set(leaf.refs.subarray(cut));
-    right.scores?.set((leaf.scores as Float64Array).subarray(cut));
+    right.take(leaf, cut, WIDTH, 0);
+    right.takeKeys(leaf, cut, WIDTH);
     leaf.size = cut;
+    if (cut < WIDTH) {
+      leaf.refit(this.heap);
+      right.refit(this.heap);
+    }
     if (at < cut || (at === cut && cut < WIDTH)) this.#put(leaf, at, ref, score);
     else this.#put(right, at - cut, ref, score);
     return right;
   }
 
   #put(leaf: Node, at: number, ref: Ref, score: number): void {
-    if (leaf.size === leaf.refs.length) grow(leaf, Math.min(WIDTH, leaf.size * 2));
-    openAt(leaf, at, leaf.size);
+    if (leaf.size === leaf.refs.length) leaf.grow(Math.min(WIDTH, leaf.size * 2));
+    leaf.openAt(at, leaf.size);
     leaf.refs[at] = ref;
     if (leaf.scores !== null) leaf.scores[at] = score;
-    leaf.size++;
+    leaf.setKey(this.heap, at, ++leaf.size);
   }
 
   #removeFrom(node: Node, ref: Ref): void {
@@ -278,7 +282,7 @@ export class Order {
     if (children === null) {
       const at = this.#placeIn(node, false);
       assert(at < node.size && node.refs[at] === ref, "what leaves the order was in it");
-      closeAt(node, at, node.size);
+      node.closeAt(at, node.size);
       node.size--;
       return;
     }
@@ -287,11 +291,33 @@ export class Order {
     this.#removeFrom(child, ref);
     node.size--;
     if (child.size === 0) return removeChild(node, children, i);
-    setFirst(node, i);
-    if (width(child) < NARROW / 2) {
-      if (i + 1 < children.length) merge(node, children, i);
-      else if (i > 0) merge(node, children, i - 1);
+    this.#setFirst(node, i);
+    if (child.width < NARROW / 2) {
+      if (i + 1 < children.length) this.#merge(node, children, i);
+      else if (i > 0) this.#merge(node, children, i - 1);
     }
+  }
+
+  /** Notes in a branch which entry is the first below its child `i`. */
+  #setFirst(branch: Node, i: number): void {
+    const child = (branch.children as Node[])[i] as Node;
+    if (branch.refs[i] === child.refs[0]) return;
+    branch.take(child, 0, 1, i);
+    branch.setKey(this.heap, i, branch.width);
+  }
+
+  /** Makes a child and its right neighbour one, if they are narrow enough together. */
+  #merge(branch: Node, children: Node[], i: number): void {
+    const left = children[i] as Node;
+    const right = children[i + 1] as Node;
+    const [count, more] = [left.width, right.width];
+    if (count + more > NARROW) return;
+    if (count + more > left.refs.length) left.grow(WIDTH);
+    left.take(right, 0, more, count);
+    left.children?.push(...(right.children as Node[]));
+    left.size += right.size;
+    left.fit(this.heap);
+    removeChild(branch, children, i + 1);
   }
 }
 
@@ -325,55 +351,9 @@ function sizeOf(nodes: readonly Node[]): number {
   return size;
 }
 
-function width(node: Node): number {
-  return node.children === null ? node.size : node.children.length;
-}
-
-/** Notes in a branch which entry is the first below its child `i`. */
-function setFirst(branch: Node, i: number): void {
-  const child = (branch.children as Node[])[i] as Node;
-  branch.refs[i] = child.refs[0] as Ref;
-  if (branch.scores !== null) branch.scores[i] = (child.scores as Float64Array)[0] as number;
-}
-
-/** Makes room at `at` among the `count` entries that a node itself holds. */
-function openAt(node: Node, at: number, count: number): void {
-  node.refs.copyWithin(at + 1, at, count);
-  node.scores?.copyWithin(at + 1, at, count);
-}
-
-function closeAt(node: Node, at: number, count: number): void {
-  node.refs.copyWithin(at, at + 1, count);
-  node.scores?.copyWithin(at, at + 1, count);
-}
-
 function removeChild(branch: Node, children: Node[], i: number): void {
-  closeAt(branch, i, children.length);
+  branch.closeAt(i, children.length);
   children.splice(i, 1);
-}
-
-/** Makes a child and its right neighbour one, if they are narrow enough together. */
-function merge(branch: Node, children: Node[], i: number): void {
-  const left = children[i] as Node;
-  const right = children[i + 1] as Node;
-  const [count, more] = [width(left), width(right)];
-  if (count + more > NARROW) return;
-  if (count + more > left.refs.length) grow(left, WIDTH);
-  left.refs.set(right.refs.subarray(0, more), count);
-  left.scores?.set((right.scores as Float64Array).subarray(0, more), count);
-  left.children?.push(...(right.children as Node[]));
-  left.size += right.size;
-  removeChild(branch, children, i + 1);
-}
-
-function grow(leaf: Node, capacity: number): void {
-  const refs = new Int32Array(capacity);
-  refs.set(leaf.refs.subarray(0, leaf.size));
-  leaf.refs = refs;
-  if (leaf.scores === null) return;
-  const scores = new Float64Array(capacity);
-  scores.set(leaf.scores.subarray(0, leaf.size));
-  leaf.scores = scores;
 }
 
 function compareBytes(
