@@ -147,6 +147,7 @@ export class Simulation {
     const skew = new Chance(plan.seed, `skew ${stream}`);
     machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
     machine.clock.offsetMs = machine.clock.skewMs;
+    machine.machines = () => this.machines;
     machine.turnSteps = plan.turnSteps;
     machine.diskModel.syncUs = plan.syncUs;
     machine.diskModel.jitterUs = plan.syncUs;

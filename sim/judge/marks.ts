@@ -85,7 +85,7 @@ export class Marks {
     if (replica === undefined) return;
     for (const waiting of replica.delivery.waiting.values())
       this.sometimes(
-        waiting.ahead
+        waiting.aheadMs > 0
           ? "a record from the future waited"
           : "a record waited for what it depends on",
       );

@@ -185,7 +185,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a wall clock set right is followed only if most of all members can be reached",
     profile: "clocks",
-    file: "host/node.ts",
+    file: "host/clock-watch.ts",
     find: "const peers = Math.min(this.#others, Math.max(1, this.#offsets.length));",
     put: "const peers = this.#others;",
   },
@@ -937,6 +937,20 @@ export const MUTANTS: readonly Mutant[] = [
     file: "host/incarnation.ts",
     find: 'await saveMark(world.storage.identity, { state: "fenced" });',
     put: 'await saveMark(world.storage.identity, { state: "whole" });',
+  },
+  {
+    name: "a process begins with what its clock shows, whatever others say",
+    profile: "clocks",
+    file: "core/clock/boot-time.ts",
+    find: "if (confirming.length * 2 > offsetsMs.length) return wallMs;",
+    put: "if (offsetsMs.length > 0) return wallMs;",
+  },
+  {
+    name: "a process that hears nobody goes by its clock after any outage",
+    profile: "clocks alone",
+    file: "core/clock/boot-time.ts",
+    find: "const isShort = this.#knownMs === 0 || wallMs - this.#knownMs <= ALONE_MAX_MS;",
+    put: "const isShort = true;",
   },
 ];
 

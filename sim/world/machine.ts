@@ -9,6 +9,7 @@
  */
 import { assert } from "../../src/core/assert.ts";
 import { openFileStorage } from "../../src/adapters/storage-files/file-storage.ts";
+import { ALONE_MAX_MS } from "../../src/core/clock/boot-time.ts";
 import type { Config } from "../../src/host/config.ts";
 import { Node } from "../../src/host/node.ts";
 import type { NodeWorld } from "../../src/host/node-world.ts";
@@ -101,6 +102,8 @@ export class Machine implements Owner {
   /** Its disk is not the first: what the cluster has, others have. */
   waitsForPeers = false;
   life = 0;
+  /** All of the world. */
+  machines: () => readonly Machine[] = () => [this];
   /** It was taken away, and is not started again. */
   isGone = false;
   paused = false;
@@ -176,10 +179,21 @@ export class Machine implements Owner {
     if (timeline.deeds > before) timeline.events++;
   }
 
+  /**
+   * Whether a clock that is ahead when the process starts is noticed whatever happens. Not simulated: one that is ahead by less than a
+   * process believes that hears nobody, or while another one is wrong, which may confirm it.
+   */
+  #isContained(aheadMs: number): boolean {
+    if (aheadMs < 2 * ALONE_MAX_MS) return false;
+    return this.machines().every(
+      (one) => one === this || Math.abs(one.wallMs() - one.trueMs) < BOOT_AHEAD_MAX_MS,
+    );
+  }
+
   start(): void {
     if (this.state !== "off" || this.isGone) return;
-    // Not simulated: a clock that is ahead when the process starts. What is stamped by it waits for that time to come.
-    if (this.wallMs() - EPOCH_MS - this.timeline.nowMs > BOOT_AHEAD_MAX_MS) {
+    const aheadMs = this.wallMs() - this.trueMs;
+    if (aheadMs > BOOT_AHEAD_MAX_MS && !this.#isContained(aheadMs)) {
       this.clock.offsetMs = this.clock.skewMs;
       this.clock.frozenMs = null;
     }

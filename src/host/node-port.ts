@@ -22,6 +22,7 @@ export interface CommandedNode {
   checkpoint(): void;
   checkpointMs(): number;
   stopRequested(): void;
+  acceptClock(): string | null;
 }
 
 /** `node` is null until there is one. */
@@ -45,6 +46,8 @@ export function nodePort(world: NodeWorld, node: () => CommandedNode | null): No
     },
     aclFile: world.aclFile ?? null,
     changes: (session, request) => node()?.changes.ask(session, request),
+    clock: () => node()?.status().clock ?? null,
+    acceptClock: () => node()?.acceptClock() ?? null,
     push: (id, bytes, seq) => node()?.clients.push(id, bytes, seq),
   };
 }

@@ -3,9 +3,9 @@
  *
  * Invariant: looking changes nothing, and costs only whoever looks.
  */
-import type { AnchoredClock } from "../core/clock/anchored.ts";
 import { originName } from "../core/clock/origins.ts";
 import { clientsBytes } from "../core/commands/client-limits.ts";
+import type { ClockFacts } from "../core/commands/clock.ts";
 import { percentile } from "../core/commands/command-stats.ts";
 import { commandStats } from "../core/commands/dispatch.ts";
 import type { Settings } from "../core/commands/settings.ts";
@@ -29,7 +29,7 @@ export interface StatusSources {
   readonly replica: Replica;
   readonly clients: Clients;
   readonly peers: Peers;
-  readonly clock: AnchoredClock;
+  readonly clock: ClockFacts;
   readonly job: CheckpointJob;
   readonly syncs: SyncTimes;
   readonly log: Log;
@@ -127,7 +127,7 @@ export function statusOf(sources: StatusSources): NodeStatus {
     log: logStatus(sources),
     joining: sources.joining,
     giving: replica.exchange.snapshots.status(),
-    clock: { nowMs: replica.nowMs, suspect: clock.suspect, offsetMs: clock.offsetMs },
+    clock,
     records: {
       made: replica.applied.get(replica.me),
       applied: delivery.appliedCount,

@@ -1,7 +1,7 @@
 /**
  * Standing: whether this node serves, takes writes, or must stop, and what it says to those it refuses.
  *
- *   takes no writes:   fenced ─► being renewed ─► removed, astray ─► records it lacks ─► full disk ─► wrong clock
+ *   takes no writes:   fenced ─► being renewed ─► removed, astray ─► records it lacks ─► full disk ─► time not told ─► wrong clock
  *   serves nothing:    fenced ──────────────────► removed and sealed, astray ─► records it lacks
  *
  * Invariant: clients are told the first of these that holds. A fence is for good, and so is being removed: whatever else has ended is
@@ -33,6 +33,8 @@ export class Standing {
   /** What stands against taking writes: a full disk, a wrong clock. Null while nothing does. */
   #full: string | null = null;
   #wrongClock: string | null = null;
+  /** Why it cannot be told yet what time it is. */
+  #untold: string | null = null;
   #renewing = false;
   #fenced = false;
   /** Why it belongs to the cluster no more; null while it does. */
@@ -60,7 +62,12 @@ export class Standing {
   get reason(): string | null {
     if (this.#removed !== null) return this.#removed.why;
     if (!this.#host.replica.exchange.joining.whole) return this.progress.text();
-    return this.#full ?? this.#wrongClock;
+    return this.#full ?? this.clockReason;
+  }
+
+  /** Why no writes are taken for the clock's sake; null when it is right. */
+  get clockReason(): string | null {
+    return this.#untold ?? this.#wrongClock;
   }
 
   /** Tells the replica whether it may take writes, and clients why not. */
@@ -76,6 +83,8 @@ export class Standing {
     else if (this.#full !== null)
       run.refuseWrites =
         "MISCONF the disk is full, so this node takes no writes: what was acknowledged is safe; free space and it goes on by itself";
+    else if (this.#untold !== null)
+      run.refuseWrites = `MISCONF ${this.#untold}, so it takes no writes: it goes on by itself when one is heard, or if the clock is right say AA.CLOCK ACCEPT`;
     else if (this.#wrongClock !== null)
       run.refuseWrites = `MISCONF ${this.#wrongClock}, so it takes no writes: set the clock (NTP) and it goes on by itself`;
     else run.refuseWrites = null;
@@ -139,19 +148,36 @@ export class Standing {
     this.#host.log.info({}, "the disk has space again: writes are taken");
   }
 
+  /** Takes no writes, and lets nothing expire, until it can be told what time it is (null). */
+  clockUntold(why: string | null): void {
+    if (why === this.#untold) return;
+    this.#untold = why;
+    this.refuseOrTake();
+  }
+
   /**
-   * Takes no writes while most of `peers` say that our clock is ahead: they would hold what we wrote until their clocks are there too,
-   * and what they write meanwhile would lose against it. `offsets` are milliseconds that peers' clocks are ahead of ours.
+   * Takes no writes while most of `peers` would hold what we stamp until that time has come: what they write meanwhile would lose
+   * against it. `offsets` are milliseconds that peers' clocks are ahead of ours.
    */
   judgeClock(offsets: readonly number[], peers: number): void {
-    const saying = offsets.filter((offset) => offset < -CLOCK_AHEAD_MAX_MS);
+    const { nowMs, clock } = this.#host.replica;
+    const clockMs = mostFind(offsets, -CLOCK_AHEAD_MAX_MS, peers);
+    const stampsMs = mostFind(offsets, clock.ms - nowMs - AHEAD_MAX_MS, peers);
     const wrong =
-      saying.length > 0 && saying.length * 2 > peers
-        ? `this node's clock is ${Math.round(-Math.max(...saying))} ms ahead of its peers'`
-        : null;
+      clockMs !== null
+        ? `this node's clock is ${Math.round(-clockMs)} ms ahead of its peers'`
+        : stampsMs !== null
+          ? `this node's clock was wrong: its stamps are ${Math.round(clock.ms - nowMs - stampsMs)} ms ahead of its peers' time, and they would hold its writes that long`
+          : null;
     if ((wrong === null) !== (this.#wrongClock === null))
       this.#host.log.warn({}, wrong ?? "this node's clock agrees with its peers' again");
     this.#wrongClock = wrong;
     this.refuseOrTake();
   }
+}
+
+/** The highest of the offsets that are less than this, if those are of most of the peers. */
+function mostFind(offsets: readonly number[], lessThanMs: number, peers: number): number | null {
+  const saying = offsets.filter((offset) => offset < lessThanMs);
+  return saying.length > 0 && saying.length * 2 > peers ? Math.max(...saying) : null;
 }

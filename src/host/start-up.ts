@@ -6,7 +6,6 @@
  * Invariant: what the directory lacks is marked on disk before anything is written under a new name, and the name is durable before the
  * replica that bears it is handed out. A start that fails on the way may be tried again.
  */
-import { AnchoredClock } from "../core/clock/anchored.ts";
 import { plausibleMs } from "../core/clock/stamp.ts";
 import { originName } from "../core/clock/origins.ts";
 import type { Vector } from "../core/clock/vector.ts";
@@ -26,7 +25,6 @@ import { recover } from "./recovery.ts";
 import { RosterFile } from "./roster-file.ts";
 
 export interface StartedUp {
-  readonly clock: AnchoredClock;
   readonly replica: Replica;
   /** The position of the checkpoint that was loaded, or null. */
   readonly checkpoint: number | null;
@@ -44,7 +42,6 @@ export async function startUp(
   port: NodePort,
 ): Promise<StartedUp> {
   const { storage, log } = world;
-  const clock = new AnchoredClock(plausibleMs(world.wallMs()), world.monoMs());
   const chance = { nowMs: plausibleMs(world.wallMs()), random: world.random() & 0xffff };
   const chosen = await chooseOrigin(storage.identity, config.member, chance);
   const { origin, renewed } = chosen;
@@ -100,7 +97,7 @@ export async function startUp(
   await saveOrigin(storage.identity, origin, config.durability, false);
   if (chosen.directory !== "own") replica.strong.lost(chance.nowMs);
   loadUsers(replica, world);
-  return { clock, replica, checkpoint, mark, shown, rosterFile };
+  return { replica, checkpoint, mark, shown, rosterFile };
 }
 
 /** With the resolvers that the configuration names. */

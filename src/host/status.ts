@@ -3,7 +3,9 @@
  *
  * Invariant: units stand in the names; a value that is not known is null, never a stand-in.
  */
+import type { ClockFacts } from "../core/commands/clock.ts";
 import type { Membership } from "./membership.ts";
+
 export interface LinkStatus {
   /** The peer's member name, such as `eu-west/1`, or the configured link's name while nobody has answered. */
   peer: string;
@@ -148,7 +150,7 @@ export interface NodeStatus {
     differences: number;
     mendedKeys: number;
   };
-  clock: { nowMs: number; suspect: string | null; offsetMs: number };
+  clock: ClockFacts;
   records: { made: number; applied: number; pending: number; duplicates: number };
   /** What was lost against concurrent writes. */
   conflicts: {

@@ -636,6 +636,18 @@ export const METRICS: readonly MetricDefinition[] = [
         value: seconds(link.clockOffsetMs),
       })),
   },
+  {
+    name: "atoll_clock_held_records",
+    type: "gauge",
+    unit: "1",
+    labels: ["peer"],
+    help: "Records of the peer that wait here until their time has come, as its clock was ahead when it made them.",
+    read: ({ status }) =>
+      status.clock.members.map(({ member, heldRecords }) => ({
+        labels: { peer: member },
+        value: heldRecords,
+      })),
+  },
   one(
     "atoll_clock_suspect",
     "gauge",

@@ -93,7 +93,10 @@ const STATUS: NodeStatus = {
   },
   scrub: { running: false, ageMs: 5_000, damaged: 1 },
   verify: { running: false, ageMs: 6_000, equal: false, differences: 2, mendedKeys: 3 },
-  clock: { nowMs: 0, suspect: null, offsetMs: 0 },
+  clock: {
+    ...{ nowMs: 0, suspect: null, offsetMs: 0, stampMs: 0, ceilingMs: 0, told: true },
+    members: [{ member: "us-east/1", offsetMs: -7, heldRecords: 3, heldMs: 60_000 }],
+  },
   records: { made: 100, applied: 200, pending: 3, duplicates: 1 },
   scripts: {
     cached: 0,
@@ -177,6 +180,7 @@ test("a scrape shows the node's own account in base units", async () => {
     'atoll_replication_backlog_bytes{from="eu-west/1",to="us-east/1"}': 4096,
     'atoll_replication_backlog_records{from="eu-west/1",to="us-east/1"}': 12,
     'atoll_clock_offset_seconds{peer="us-east/1"}': -0.007,
+    'atoll_clock_held_records{peer="us-east/1"}': 3,
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
   assert.ok((series.get('atoll_cpu_seconds_total{mode="user"}') ?? 0) > 0);

@@ -49,6 +49,11 @@ export class AnchoredClock {
     return Math.floor(this.#nowMs);
   }
 
+  /** It is told what time it is. Time does not go back for it. */
+  set(nowMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+  }
+
   #correction(
     differenceMs: number,
     elapsedMs: number,

@@ -18,6 +18,8 @@ export function idlePort(secret: NodePort["secret"]): NodePort {
     micros: () => 0,
     push: () => {},
     changes: () => {},
+    clock: () => null,
+    acceptClock: () => null,
     secret,
     aclFile: null,
   };

@@ -20,6 +20,7 @@ import type { Args } from "../wire/args.ts";
 import { AclUsers } from "./acl-users.ts";
 import { Blocking } from "./blocking.ts";
 import type { ChangesRequest } from "./changes.ts";
+import type { ClockFacts } from "./clock.ts";
 import { CommandStats } from "./command-stats.ts";
 import { Homes } from "./homes.ts";
 import { Ids } from "./ids.ts";
@@ -79,6 +80,10 @@ export interface NodePort {
   push(clientId: number, bytes: Buffer, seq: number): void;
   /** Reads changes from the log; the session, which waits (`deciding`), is answered then. */
   changes(session: Session, request: ChangesRequest): void;
+  /** What is known of its clock; null while it starts. */
+  clock(): ClockFacts | null;
+  /** An operator says that its clock is right. Returns why that changes nothing, or null. */
+  acceptClock(): string | null;
 }
 
 const MISSES = eventClass("m");

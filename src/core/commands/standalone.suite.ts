@@ -51,6 +51,8 @@ export class Standalone {
       micros: () => 0,
       push: () => {},
       changes: () => {},
+      clock: () => null,
+      acceptClock: () => null,
       secret: (bytes) => Buffer.alloc(bytes, 0x5a),
       aclFile: null,
       ...node,

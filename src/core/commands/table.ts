@@ -9,6 +9,7 @@ import { bitmapCommands } from "./bitmaps.ts";
 import { boundedCommands } from "./bounded.ts";
 import { changeCommands } from "./changes.ts";
 import { clientCommands } from "./client.ts";
+import { clockCommands } from "./clock.ts";
 import { clusterCommands } from "./cluster.ts";
 import { CommandTable } from "./command-table.ts";
 import { configCommands } from "./config.ts";
@@ -53,6 +54,7 @@ export const commandTable: CommandTable = new CommandTable([
   transactionCommands,
   clientCommands,
   serverCommands,
+  clockCommands,
   replicationCommands,
   configCommands,
   introspectionCommands(() => commandTable),

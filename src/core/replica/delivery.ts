@@ -31,8 +31,8 @@ interface Waiting {
   sinceMs: number;
   /** The link that sent the head: it has what the head depends on. */
   link: number;
-  /** The stamp of the head is too far ahead of our clock. */
-  ahead: boolean;
+  /** The stamp of the head, in milliseconds, where it is too far ahead of our clock; else 0. */
+  aheadMs: number;
 }
 
 /** Bytes that may wait; more are dropped and asked for again once they are next. */
@@ -143,9 +143,9 @@ export class Delivery {
       const expected = this.#applied.get(origin) + 1;
       if (seq < expected) this.duplicateCount++;
       else if (this.waiting.has(origin) || seq > expected || this.#isFull()) {
-        if (!this.#wait(link, origin, seq, bytes, at, next, false)) return;
+        if (!this.#wait(link, origin, seq, bytes, at, next, 0)) return;
       } else if (!this.#apply(origin, seq, bytes, at, body, next)) {
-        this.#wait(link, origin, seq, bytes, at, next, this.#isAhead());
+        this.#wait(link, origin, seq, bytes, at, next, this.#isAhead() ? this.#record.ms : 0);
       }
       at = next;
     }
@@ -216,7 +216,7 @@ export class Delivery {
     bytes: Buffer,
     at: number,
     end: number,
-    ahead: boolean,
+    aheadMs: number,
   ): boolean {
     const waiting = this.waiting.get(origin);
     const expected =
@@ -240,7 +240,7 @@ export class Delivery {
         records: [copy],
         sinceMs: this.nowMs,
         link,
-        ahead,
+        aheadMs,
       });
     else waiting.records.push(copy);
     return true;
@@ -286,7 +286,7 @@ export class Delivery {
         source.reset(bytes, 0, bytes.length);
         source.varint();
         if (!this.#apply(waiting.origin, seq, bytes, 0, source.at, bytes.length)) {
-          waiting.ahead = this.#isAhead();
+          waiting.aheadMs = this.#isAhead() ? this.#record.ms : 0;
           break;
         }
       }

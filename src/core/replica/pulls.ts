@@ -90,7 +90,7 @@ export class Pulls {
       this.#ask(pulls, links, number, seq, nowMs);
     }
     for (const waiting of this.#delivery.waiting.values()) {
-      if (waiting.ahead || nowMs - waiting.sinceMs < MISSING_AFTER_MS) continue;
+      if (waiting.aheadMs > 0 || nowMs - waiting.sinceMs < MISSING_AFTER_MS) continue;
       for (const number of this.#delivery.missing(waiting))
         this.#ask(pulls, links, number, this.#applied.get(number) + 1, nowMs, waiting.link);
     }
