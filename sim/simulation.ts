@@ -12,6 +12,7 @@ import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
 import { judgeStrongKeys, STRONG_KEYSPACE, STRONG_KINDS } from "./judge/strong-keys.ts";
+import { voidedChecks } from "./judge/voided.ts";
 import { verifiedChecks, verifyNowAndThen } from "./judge/verified.ts";
 import { LOSES_DISK, type Plan } from "./swarm.ts";
 import { Actor, actors, OUTSIDE } from "./world/actor.ts";
@@ -321,6 +322,7 @@ export class Simulation {
     if (judge.failures.length === 0) await this.#judgeStrong();
     if (judge.failures.length === 0) await quietChecks(this);
     if (judge.failures.length === 0) await finalChecks(this);
+    if (judge.failures.length === 0 && !judge.hadTwins) voidedChecks(this);
     if (judge.failures.length === 0) await verifiedChecks(this);
     if (judge.failures.length === 0) await repairedChecks(this);
     return this.verdict();

@@ -56,6 +56,7 @@ export const MARKS = [
   "two disagreed and nobody could say who is right",
   "a member that was removed refused a client",
   "what a removed member had made was void",
+  "what a removed member had alone was told",
   "a strong command was decided",
   "two regions wanted one strong key at once",
   "an earlier attempt at a strong key was found done",

@@ -952,6 +952,41 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const isShort = this.#knownMs === 0 || wallMs - this.#knownMs <= ALONE_MAX_MS;",
     put: "const isShort = true;",
   },
+  {
+    name: "the first record behind a member's end is not told",
+    profile: "removals",
+    file: "core/commands/void-writes.ts",
+    find: "if (write.seq <= end) return;",
+    put: "if (write.seq <= end + 1) return;",
+  },
+  {
+    name: "what the cluster has of a removed member is told as void",
+    profile: "removals",
+    file: "core/commands/void-writes.ts",
+    find: "if (write.seq <= end) return;",
+    put: "if (end === Infinity) return;",
+  },
+  {
+    name: "who is wrong about a slot is not told by the others' sums",
+    profile: "comparing",
+    file: "core/verify/slot-vote.ts",
+    find: "else if (right.digest !== own) this.#askOneOf(slot, right.holders);",
+    put: "else if (right.digest === own) this.#askOneOf(slot, right.holders);",
+  },
+  {
+    name: "a slot that changes while it is voted on counts",
+    profile: "comparing",
+    file: "core/verify/slot-vote.ts",
+    find: "if (pass.changed(slot) || votes.some(({ sums }) => sums[i] == null)) continue;",
+    put: "if (votes.some(({ sums }) => sums[i] == null)) continue;",
+  },
+  {
+    name: "nobody vouches for who is asked in place of all that are right",
+    profile: "comparing",
+    file: "core/verify/slot-vote.ts",
+    find: "this.#ask(slot, partners, holders);",
+    put: "this.#ask(slot, partners, []);",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
@@ -989,11 +1024,13 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
   },
   {
     name: "records from the future are applied",
-    awaits: "processes that start with a clock far ahead",
+    awaits:
+      "a process that hears nobody and believes a clock that is ahead; `clocks.test.ts` in test/chaos has it",
   },
   {
     name: "a node whose clock is ahead takes writes",
-    awaits: "processes that start with a clock far ahead",
+    awaits:
+      "a process that hears nobody and believes a clock that is ahead; `clocks.test.ts` in test/chaos has it",
   },
   {
     name: "what is applied counts as stable before it is durable",
@@ -1026,4 +1063,12 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
     awaits: "users in the simulator; `acl.test.ts` has it",
   },
   { name: "a peer's certificate may be anybody's", awaits: "TLS" },
+  {
+    name: "who has not said what it reads is taken to read everything",
+    awaits: "several versions in the simulator; `formats.test.ts` and `test/upgrade` have it",
+  },
+  {
+    name: "new formats are written before the directory notes that it may hold them",
+    awaits: "several versions in the simulator; `formats.test.ts` has it",
+  },
 ];
