@@ -256,12 +256,6 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     ],
     fixed: { durability: "local", skewMs: 100, delayMs: 5 },
   },
-  /** Machines that come back with a clock that is years ahead, and hear nobody. */
-  "clocks alone": {
-    faults: ["clock-years", "crash", "isolate"],
-    everyMs: 3_000,
-    fixed: { durability: "local", skewMs: 100, delayMs: 5 },
-  },
   /** Machines that come back with a clock of before, and have not stored how far they had gone. */
   "clocks back": {
     faults: ["clock-back-at-boot", "slow-disk"],

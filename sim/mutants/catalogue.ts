@@ -946,20 +946,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "if (offsetsMs.length > 0) return wallMs;",
   },
   {
-    name: "a process that hears nobody goes by its clock after any outage",
-    profile: "clocks alone",
-    file: "core/clock/boot-time.ts",
-    find: "const isShort = this.#knownMs === 0 || wallMs - this.#knownMs <= ALONE_MAX_MS;",
-    put: "const isShort = true;",
-  },
-  {
-    name: "the first record behind a member's end is not told",
-    profile: "removals",
-    file: "core/commands/void-writes.ts",
-    find: "if (write.seq <= end) return;",
-    put: "if (write.seq <= end + 1) return;",
-  },
-  {
     name: "what the cluster has of a removed member is told as void",
     profile: "removals",
     file: "core/commands/void-writes.ts",
@@ -972,13 +958,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: "core/verify/slot-vote.ts",
     find: "else if (right.digest !== own) this.#askOneOf(slot, right.holders);",
     put: "else if (right.digest === own) this.#askOneOf(slot, right.holders);",
-  },
-  {
-    name: "a slot that changes while it is voted on counts",
-    profile: "comparing",
-    file: "core/verify/slot-vote.ts",
-    find: "if (pass.changed(slot) || votes.some(({ sums }) => sums[i] == null)) continue;",
-    put: "if (votes.some(({ sums }) => sums[i] == null)) continue;",
   },
   {
     name: "nobody vouches for who is asked in place of all that are right",
@@ -1070,5 +1049,18 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
   {
     name: "new formats are written before the directory notes that it may hold them",
     awaits: "several versions in the simulator; `formats.test.ts` has it",
+  },
+  {
+    name: "a process that hears nobody goes by its clock after any outage",
+    awaits: "one that hears nobody for long enough; `boot-time.test.ts` has it",
+  },
+  {
+    name: "a slot that changes while it is voted on counts",
+    awaits: "a write that comes to a slot within the one round in which it is voted on",
+  },
+  {
+    name: "the first record behind a member's end is not told",
+    awaits:
+      "a member whose end lies right before what only it had and never took back; `void-writes.test.ts` has it",
   },
 ];
