@@ -80,11 +80,19 @@ function wanted(): Wanted | null {
   }
 }
 
-/** Seeds that once failed and shall never again; they are drawn from everything. */
-function regressions(): number[] {
+/** Seeds that once failed and shall never again; they are drawn from everything where no profile is named. */
+function regressions(options: Wanted): Plan[] {
   const url = new URL("seeds.json", import.meta.url);
-  const { seeds } = JSON.parse(readFileSync(url, "utf8")) as { seeds: { seed: number }[] };
-  return [...new Set(seeds.map(({ seed }) => seed))];
+  const { seeds } = JSON.parse(readFileSync(url, "utf8")) as {
+    seeds: { seed: number; profile?: string }[];
+  };
+  const plans = new Map<string, Plan>();
+  for (const { seed, profile = "everything" } of seeds) {
+    const drawn = PROFILES[profile];
+    if (drawn === undefined) throw new Error(`seeds.json: there is no profile ${profile}`);
+    plans.set(`${seed} ${profile}`, planFor(seed, { ...options, profile: drawn }));
+  }
+  return [...plans.values()];
 }
 
 function told(atUs: number, who: string, what: string): void {
@@ -157,8 +165,8 @@ async function runMany(options: Wanted): Promise<Verdict[]> {
       ? performance.now() - begunMs > options.minutes * 60_000
       : count >= options.seeds;
   const verdicts: Verdict[] = [];
-  const again = options.profile === PROFILES["everything"] ? regressions() : [];
-  for (const seed of again) verdicts.push(await new Simulation(planFor(seed, options)).run());
+  const again = options.profile === PROFILES["everything"] ? regressions(options) : [];
+  for (const plan of again) verdicts.push(await new Simulation(plan).run());
   const isEnough = (): boolean => options.first && verdicts.some(({ failure }) => failure !== null);
   for (let count = 0; !isOver(count) && !isEnough(); count++) {
     const verdict = await new Simulation(planFor(options.from + count, options)).run();
