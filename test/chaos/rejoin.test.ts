@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { RunningCommand } from "../lab/lab-process.ts";
+import { atoll, RunningCommand } from "../lab/lab-process.ts";
 import { freePort } from "../support/free-port.ts";
 import { ChaosLab, drive, type Region, type Tally } from "./chaos-lab.ts";
 
@@ -38,10 +38,25 @@ async function forgetfulLab(): Promise<ChaosLab> {
   }
 }
 
-async function write(region: Region, from: number): Promise<Tally> {
-  const tally = { acknowledged: 0, perhaps: 0 };
+async function write(
+  region: Region,
+  from: number,
+  tally: Tally = { acknowledged: 0, perhaps: 0 },
+): Promise<Tally> {
   await drive(region, WRITES, 100, (n) => ["SET", `k:${from + n}`, VALUE], tally);
   return tally;
+}
+
+/** Every region holds what was acknowledged, besides the first `WRITES` keys, and the same. */
+async function holdAll(lab: ChaosLab, { acknowledged, perhaps }: Tally): Promise<void> {
+  const [text] = await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+  const size = Number(text) - WRITES;
+  assert.ok(size >= acknowledged && size <= acknowledged + perhaps, `${size} of ${acknowledged}`);
+}
+
+async function proveEqual(lab: ChaosLab): Promise<void> {
+  const { code, stdout, stderr } = await atoll("verify", "--dir", lab.dir);
+  assert.equal(code, 0, stdout + stderr);
 }
 
 /** Waits until every node has a checkpoint, behind which its log is forgotten at once. */
@@ -56,19 +71,16 @@ async function untilCut(lab: ChaosLab): Promise<void> {
 test("a region whose directory was emptied is filled by another that goes on serving", async () => {
   await using lab = await forgetfulLab();
   const [serving, emptied] = lab.regions as [Region, Region];
+  const tally: Tally = { acknowledged: 0, perhaps: 0 };
   for (let round = 1; round <= EMPTIED; round++) {
     await lab.do("kill", emptied.name);
     rmSync(join(lab.dir, emptied.name, "data"), { recursive: true });
-    const [tally] = await Promise.all([
-      write(serving, round * WRITES),
-      lab.do("start", emptied.name),
-    ]);
-    assert.equal(tally.acknowledged, WRITES);
-    const [size] = await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
-    assert.equal(size, String((round + 1) * WRITES));
+    await Promise.all([write(serving, round * WRITES, tally), lab.do("start", emptied.name)]);
+    await holdAll(lab, tally);
     const said = readFileSync(join(lab.dir, emptied.name, "node.log"), "utf8");
     assert.match(said, /is asked for a snapshot/);
   }
+  await proveEqual(lab);
 });
 
 test("a region that is added to a lab is filled, and counts from then on", async () => {
@@ -76,9 +88,8 @@ test("a region that is added to a lab is filled, and counts from then on", async
   const [serving] = lab.regions as [Region];
   const [tally] = await Promise.all([write(serving, WRITES), lab.do("add", "c")]);
   lab.takeUp("c");
-  const made = tally.acknowledged + tally.perhaps;
-  const [size] = await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
-  assert.ok(Number(size) >= WRITES + tally.acknowledged && Number(size) <= WRITES + made);
+  await holdAll(lab, tally);
+  await proveEqual(lab);
   const { links } = await lab.status("c");
   assert.deepEqual(links.map(({ peer }) => peer).toSorted(), ["a/1", "b/1"]);
 });
@@ -88,8 +99,8 @@ test("of a node and a copy of it that runs beside it one stops, and its director
   const [original] = lab.regions as [Region];
   for (let round = 0; round < CLONED; round++)
     await clone(lab, original, join(lab.dir, `copy-${round}`));
-  await write(original, WRITES);
-  await lab.agree([["DBSIZE"], ["DEBUG", "DIGEST"]]);
+  await holdAll(lab, await write(original, WRITES));
+  await proveEqual(lab);
 });
 
 /** Copies the directory of a region and starts the copy beside it, twice: it stops the first time, and is refused the second. */
