@@ -128,6 +128,18 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     longestMs: 60_000,
     everyMs: 15_000,
   },
+  /** The same where clocks run apart, and processes, disks and networks stand still for longer than a lease lasts. */
+  leases: {
+    kinds: ["fpush"],
+    faults: ["pause", "isolate", "slow-disk", "slow-wire"],
+    fixed: {
+      ...{ durability: "local", regions: 3, replicas: 1, shape: "mesh", keys: 1, padding: 0 },
+      ...{ meanMs: 60, depth: 4, healMs: 120_000, driftMax: 0.1 },
+    },
+    shortestMs: 15_000,
+    longestMs: 40_000,
+    everyMs: 15_000,
+  },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],
     faults: ["cut", "isolate", "slow-wire", "crash"],

@@ -6,7 +6,7 @@
  * Invariant: the outcome is a function of the plan. Nothing of this process, not its clock nor what ran before, has a part in it.
  */
 import { type Config, parseConfig } from "../src/host/config.ts";
-import { FENCED_KEYSPACE, FENCED_KINDS, Fences } from "./judge/fences.ts";
+import { FENCED_KEYSPACE, FENCED_KINDS } from "./judge/fences.ts";
 import { numbering } from "./judge/canonical.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
@@ -72,7 +72,6 @@ export class Simulation {
   readonly machines: Machine[] = [];
   readonly actors: Actor[] = [];
   readonly faults: Faults;
-  readonly fences = new Fences();
   /** While a replica holds what it should not, on purpose. */
   isDamaged = false;
 
@@ -149,6 +148,7 @@ export class Simulation {
     machine.clock.skewMs = Math.round((skew.unit() - 0.5) * 2 * plan.skewMs);
     machine.clock.offsetMs = machine.clock.skewMs;
     machine.machines = () => this.machines;
+    machine.monoRate = 1 + (new Chance(plan.seed, `rate ${stream}`).unit() - 0.5) * plan.driftMax;
     machine.turnSteps = plan.turnSteps;
     machine.diskModel.syncUs = plan.syncUs;
     machine.diskModel.jitterUs = plan.syncUs;
@@ -227,9 +227,9 @@ export class Simulation {
       const wasRefused = reply.sink.view()[mark] === ERROR_MARK;
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
-      const unfenced = seq > 0 ? this.fences.wrote(replica, args) : null;
+      const unfenced = seq > 0 ? this.judge.fences.wrote(replica, args) : null;
       if (unfenced !== null) this.judge.fail("I-44", machine, unfenced);
-      if (this.fences.later > 0) this.judge.marks.sometimes("who writes keys was changed");
+      if (this.judge.fences.later > 0) this.judge.marks.sometimes("who writes keys was changed");
       if (seq > 0 && mayNotPass)
         this.judge.fail(
           "I-17",

@@ -52,6 +52,8 @@ export interface Plan {
   /** Beyond it the log is cut although somebody who is away needs it. */
   readonly logBytesMax: number;
   readonly skewMs: number;
+  /** How far monotonic clocks run apart: 0.1 is a tenth. */
+  readonly driftMax: number;
   readonly faults: readonly Fault[];
   /** How long it is, on average, until a replica compares itself with the others again; 0 for never. */
   readonly verifyMs: number;
@@ -67,7 +69,8 @@ export interface Profile {
   readonly kinds?: readonly string[];
   /** The kinds of faults: all of them happen, how often is drawn. */
   readonly faults?: readonly FaultKind[];
-  /** The longest that a fault lasts; 12 s when absent. */
+  /** The shortest and the longest that a fault lasts; 20 ms and 12 s when absent. */
+  readonly shortestMs?: number;
   readonly longestMs?: number;
   /** The mean time between two faults of a kind. */
   readonly everyMs?: number;
@@ -115,6 +118,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),
     logBytesMax: new Chance(seed, "log limit").pick([2 ** 33, 2 ** 33, 400_000]),
     skewMs: chance.pick([0, 10, 100]),
+    driftMax: 0,
     faults,
     verifyMs: new Chance(seed, "verify").pick([0, 0, 3_000, 10_000]),
     restMs: [0, 0],
@@ -243,7 +247,7 @@ function drawFaults(
   chance: Chance,
   style: Chance,
   healMs: number,
-  { faults: wanted, everyMs, longestMs = 12_000 }: Profile,
+  { faults: wanted, everyMs, shortestMs = 20, longestMs = 12_000 }: Profile,
 ): Fault[] {
   const roll = style.unit();
   if (wanted === undefined && roll < 0.1) return [];
@@ -264,7 +268,7 @@ function drawFaults(
       faults.push({
         kind,
         atMs: Math.round(atMs),
-        forMs: Math.round(Math.min(own.magnitude(20, longestMs), healMs - atMs)),
+        forMs: Math.round(Math.min(own.magnitude(shortestMs, longestMs), healMs - atMs)),
         which: own.below(1 << 20),
         amount: own.unit(),
       });

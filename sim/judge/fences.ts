@@ -1,6 +1,6 @@
 /**
  * Fences: nobody writes keys under what was decided about their writers before, once somebody has written under what was decided later:
- * I-44. So there is never a second owner, whoever cannot hear whom, and who writes keys changes while nobody does.
+ * I-44; nor does anybody say then that it has, where owners have leases. So there is never a second owner, whoever cannot hear whom, and who writes keys changes while nobody does.
  *
  * Invariant: it goes by the true order in which things were done, which nobody in the cluster knows.
  */
@@ -21,11 +21,13 @@ export const FENCED_KINDS: ReadonlySet<string> = new Set(["fpush", "fmove", "xpu
 export class Fences {
   /** By prefix: the newest decision under which something was written, and who wrote it. */
   readonly #newest = new Map<string, { readonly fence: number; readonly member: string }>();
+  /** What was written: by whom, as its how manieth record, and under which decision. */
+  readonly #made = new Map<string, { readonly prefix: string; readonly fence: number }>();
   /** Decisions under which somebody wrote that were not the first. */
   later = 0;
 
   /** A member has written. What is wrong with that; null when nothing is. */
-  wrote({ keyspace, member }: Replica, args: Args): string | null {
+  wrote({ keyspace, member, origins, applied, me }: Replica, args: Args): string | null {
     if (args.count < 2 || !args.is(0, "RPUSH")) return null;
     const key = args.copy(1);
     const prefix = key.latin1Slice(0, 3);
@@ -36,6 +38,16 @@ export class Fences {
       return `it writes ${key.latin1Slice()} by what was decided in epoch ${fence}, and ${newest.member} has written by epoch ${newest.fence}`;
     if (newest !== undefined && fence > newest.fence) this.later++;
     this.#newest.set(prefix, { fence, member });
+    if (prefix === FENCED_KEYSPACE.prefix)
+      this.#made.set(`${origins.get(me).incarnation} ${applied.get(me)}`, { prefix, fence });
     return null;
+  }
+
+  /** A client is told that it was written. What is wrong with that; null when nothing is. */
+  confirmed(incarnation: string, seq: number): string | null {
+    const made = this.#made.get(`${incarnation} ${seq}`);
+    const newest = made === undefined ? undefined : this.#newest.get(made.prefix);
+    if (made === undefined || newest === undefined || made.fence >= newest.fence) return null;
+    return `it says that it has written what it did by epoch ${made.fence}, and ${newest.member} has written by epoch ${newest.fence}`;
   }
 }

@@ -25,6 +25,7 @@ import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Intersection, isStored, levelOf } from "./intersection.ts";
+import { Fences } from "./fences.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
 import { Escrow } from "./escrow.ts";
@@ -391,6 +392,13 @@ export class Judge implements MachineEvents {
   readonly #tails = new Tails();
   readonly owned = new Owned();
   readonly escrow = new Escrow();
+  readonly fences = new Fences();
+
+  /** An owner tells its client that it has done something: I-44. */
+  confirmed(machine: Machine, origin: HistoryOrigin, seq: number): void {
+    const wrong = this.fences.confirmed(origin.incarnation, seq);
+    if (wrong !== null) this.fail("I-44", machine, wrong);
+  }
 
   /** A client was answered about bounded counters: I-43. */
   sold(machine: Machine, operation: Operation, reply: Reply): void {

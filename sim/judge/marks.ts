@@ -91,7 +91,7 @@ export class Marks {
           : "a record waited for what it depends on",
       );
     if (replica.delivery.voidCount > 0) this.sometimes("what a removed member had made was void");
-    if (replica.strong.lease.taken > 0)
+    if (replica.strong.lease.counts.taken > 0)
       this.sometimes("another region took over from an owner that was away");
     if (replica.delivery.duplicateCount > 0) this.sometimes("a record came twice");
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");

@@ -617,6 +617,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "return members.latest(name)?.applied.includes(vector) ?? false;",
   },
   {
+    name: "what is asked beside something else to be said counts as asked before",
+    profile: "levels",
+    file: "core/replica/waits.ts",
+    find: "if (this.#isSaid)\n      this.#asked",
+    put: "if (!this.#unsaid || this.#asked === 0)\n      this.#asked",
+  },
+  {
     name: "half of the regions are enough for most of them",
     profile: "levels",
     file: "core/replica/levels.ts",
@@ -811,6 +818,34 @@ export const MUTANTS: readonly Mutant[] = [
     file: "core/commands/freezes.ts",
     find: "if (keyspace?.frozen === true && !isRead)",
     put: "if (keyspace?.frozen === true && isRead)",
+  },
+  {
+    name: "an owner goes on when its lease is over",
+    profile: "leases",
+    file: "core/strong/lease.ts",
+    find: "    if (monoMs >= this.#untilMs)\n      return",
+    put: "    if (monoMs < 0)\n      return",
+  },
+  {
+    name: "an owner answers although its lease has been over since",
+    profile: "leases",
+    file: "core/strong/lease.ts",
+    find: "if (resting === this.#resting && monoMs < this.#untilMs) return;",
+    put: "if (resting !== null) return;",
+  },
+  {
+    name: "who takes keys over begins before the lease of their owner is over",
+    profile: "leases",
+    file: "core/strong/lease.ts",
+    find: "if (monoMs - sinceMs < OVER_MS || monoMs >= this.#untilMs",
+    put: "if (monoMs >= this.#untilMs",
+  },
+  {
+    name: "a lease counts from when it was granted",
+    profile: "leases",
+    file: "core/strong/lease.ts",
+    find: "this.#untilMs = Math.max(this.#untilMs, monoMs + HOLD_MS);",
+    put: "this.#untilMs = Math.max(this.#untilMs, this.#replica.monoMs + HOLD_MS);",
   },
   {
     name: "a change of a strong key that is tried again is done again",

@@ -294,7 +294,10 @@ export class Actor {
       this.#judge.identified(outcome.machine, reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
-    if (outcome.origin !== null) this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
+    if (outcome.origin === null) return;
+    this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
+    if (outcome.operation.kind === "fpush" && !isError(reply))
+      this.#judge.confirmed(outcome.machine, outcome.origin, outcome.seq);
   }
 
   /** An element of a queue, alone or behind the name of the queue, leaves the machine. */

@@ -12,11 +12,6 @@ import type { Misfortune, Scene } from "./scene.ts";
 const RECOVERS_US = 5_000_000;
 const RESTART_US = 300_000;
 
-function afterwardsHealthy({ timeline }: Scene, machine: Machine): void {
-  if (machine.state === "up" && !machine.paused)
-    machine.healthySinceUs = timeline.now + RECOVERS_US;
-}
-
 /** The power fails while something of the kind is written, and the machine comes back. */
 function powerCut(scene: Scene, kind: "onUnsynced" | "onUnsyncedName", lost: "sectors" | "names") {
   const { machine, timeline, chance, harm } = scene;
@@ -65,11 +60,13 @@ export const DISK_FAULTS = {
       const addedUs = fault.amount * 3_000_000;
       machine.say(`has a slow disk for ${fault.forMs} ms`);
       machine.diskModel.syncUs += addedUs;
+      machine.slowDisks++;
       machine.healthySinceUs = Infinity;
       scene.upon(machine.diskHarms);
       scene.until(() => {
         machine.diskModel.syncUs -= addedUs;
-        afterwardsHealthy(scene, machine);
+        machine.slowDisks--;
+        machine.recovered(RECOVERS_US);
       });
     },
   },
@@ -85,7 +82,7 @@ export const DISK_FAULTS = {
       scene.upon(disk.fills);
       scene.until(() => {
         disk.full = false;
-        afterwardsHealthy(scene, machine);
+        machine.recovered(RECOVERS_US);
       });
     },
   },

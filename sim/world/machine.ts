@@ -83,6 +83,8 @@ export class Machine implements Owner {
     frozenMs: null,
   };
   readonly diskModel: DiskModel = { syncUs: 500, jitterUs: 500, segmentBytes: 64 << 10 };
+  /** How fast its monotonic clock runs: 1 is right. */
+  monoRate = 1;
   /** How much a turn of its process holds. */
   turnSteps = 0;
   readonly missed: Event[] = [];
@@ -112,6 +114,8 @@ export class Machine implements Owner {
   storage: Storage | null = null;
   /** How long the process takes before it carries out a turn: a busy computer. */
   slowUs = 0;
+  /** Faults that make its disk slow now. */
+  slowDisks = 0;
   /** Since when it is started, not paused and its disk takes what it is given; Infinity while it is not. */
   healthySinceUs = Infinity;
 
@@ -155,7 +159,7 @@ export class Machine implements Owner {
   }
 
   monoMs(): number {
-    return this.timeline.nowMs;
+    return this.timeline.nowMs * this.monoRate;
   }
 
   say(what: string): void {
@@ -206,7 +210,7 @@ export class Machine implements Owner {
           if (this.life !== life) return;
           this.node = node;
           this.state = "up";
-          this.healthySinceUs = this.timeline.now;
+          this.recovered(0);
           void node.superseded.then(() => {
             if (this.life !== life) return;
             this.say("starts anew on a snapshot");
@@ -314,7 +318,13 @@ export class Machine implements Owner {
     if (!this.paused) return;
     if (this.missed.some(({ kind }) => COMES_FROM_OUTSIDE.has(kind))) this.pauses.felt();
     this.timeline.resume(this);
-    this.healthySinceUs = this.timeline.now;
+    this.recovered(0);
+  }
+
+  /** Something that kept it from answering is over; `afterUs` from now it is as if that had never been. */
+  recovered(afterUs: number): void {
+    if (this.state === "up" && !this.paused && this.slowDisks === 0)
+      this.healthySinceUs = this.timeline.now + afterUs;
   }
 
   #disk(complete: () => void, isSync: boolean): void {

@@ -94,6 +94,8 @@ function setup(
       nowMs += ms;
       host.beginTurn();
     },
+    /** The process stands still, and does not know it yet. */
+    pause: (ms: number) => void (nowMs += ms),
     connect: (address = "127.0.0.1:5000") => {
       const output = new FakeOutput(address);
       const client = clients.open(output);
@@ -133,7 +135,7 @@ function setup(
         reads: 1,
         counts: true,
       };
-      const heard = [{ member: "here/1", asked: replica.waits.asked }];
+      const heard = [{ member: "here/1", asked: replica.waits.say() }];
       const { monoMs } = replica;
       replica.members.report(
         { ...says, promiseMs: 0, asked: 0, awaited: new Vector(), heard, settledEpoch: 0 },
@@ -154,6 +156,35 @@ test("the reply to a write waits until the write is durable", () => {
   assert.equal(output.take(), "");
   store();
   assert.equal(output.take(), "+OK\r\n");
+});
+
+test("a reply that depends on the time goes by the time at which it is given", () => {
+  const { host, connect, store, pause } = setup();
+  const { replica } = host;
+  const { output, send } = connect();
+  const untilMs = replica.monoMs + 1_000;
+  replica.wrote = () => ({
+    client: -1,
+    terms: {
+      timeoutMs: 0,
+      end: (_, reply) => {
+        if (replica.monoMs >= untilMs) reply.error("LATE");
+      },
+    },
+    vector: new Vector(),
+    named: [],
+    question: 0,
+    sinceMonoMs: 0,
+    deadlineMs: 0,
+    outcome: "reached",
+  });
+  send("SET k v\r\n");
+  store();
+  assert.equal(output.take(), "+OK\r\n");
+  send("SET k v\r\nGET k\r\n");
+  pause(2_000);
+  store();
+  assert.equal(output.take(), "-LATE\r\n$1\r\nv\r\n");
 });
 
 test("a read that shows what is not durable waits too, absence included, and other keys do not", () => {

@@ -419,7 +419,11 @@ export class Clients implements ClientService {
     const instead = this.#instead;
     instead.sink.clear();
     instead.resp = client.session.resp;
-    if (wait !== null) wait.terms.end?.(wait, instead);
+    if (wait?.terms.end !== undefined) {
+      // It may look at the time, and this process may have stood still since the turn began.
+      this.#host.beginTurn();
+      wait.terms.end(wait, instead);
+    }
     client.output.write(instead.sink.length > 0 ? instead.sink.copy() : bytes, true);
     client.released();
   }

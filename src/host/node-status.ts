@@ -49,7 +49,7 @@ export interface StatusSources {
 
 export function statusOf(sources: StatusSources): NodeStatus {
   const { config, settings, replica, clients, clock, ports, monoMs } = sources;
-  const { run, keyspace, delivery, garbage } = replica;
+  const { run, keyspace, delivery, garbage, strong } = replica;
   return {
     version: sources.version,
     region: config.region,
@@ -127,6 +127,17 @@ export function statusOf(sources: StatusSources): NodeStatus {
     log: logStatus(sources),
     joining: sources.joining,
     giving: replica.exchange.snapshots.status(),
+    strong: { ...strong.counts, seconds: strong.seconds.read() },
+    register: {
+      epoch: strong.register.epoch,
+      frozen: keyspace.policies.list().filter(({ frozen }) => frozen).length,
+      ...strong.register.counts,
+    },
+    lease: {
+      leftMs: keyspace.policies.haveLeases ? strong.lease.leftMs : null,
+      ...strong.lease.counts,
+    },
+    bounded: replica.exchange.escrow.totals,
     clock,
     records: {
       made: replica.applied.get(replica.me),

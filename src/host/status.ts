@@ -4,6 +4,9 @@
  * Invariant: units stand in the names; a value that is not known is null, never a stand-in.
  */
 import type { ClockFacts } from "../core/commands/clock.ts";
+import type { Figures } from "../core/commands/rights.ts";
+import type { Counted } from "../core/histogram.ts";
+import type { Strong } from "../core/strong/strong.ts";
 import type { Membership } from "./membership.ts";
 
 export interface LinkStatus {
@@ -131,7 +134,7 @@ export interface NodeStatus {
     durablePosition: number;
     syncs: number;
     /** Upper bounds in seconds and cumulative counts, as Prometheus histograms want them. */
-    syncSeconds: { bounds: number[]; counts: number[]; sum: number; count: number };
+    syncSeconds: Counted;
     checkpointPosition: number | null;
     checkpointRunning: boolean;
     checkpointAgeMs: number | null;
@@ -150,6 +153,26 @@ export interface NodeStatus {
     differences: number;
     mendedKeys: number;
   };
+  /** What regions agree on: strong keys, keyspaces, and who owns keys until when. */
+  strong: Strong["counts"] & { readonly seconds: Counted };
+  register: {
+    /** Of what is in force here; 0 for the node's own file. */
+    epoch: number;
+    /** Prefixes that nobody may write while it changes who does. */
+    frozen: number;
+    /** Changes agreed on by this node, and changes of others that it gave up. */
+    changes: number;
+    givenUp: number;
+  };
+  lease: {
+    /** For how long this node may do what an owner does; null where no owner needs a lease. */
+    leftMs: number | null;
+    /** Homes that this node has taken over, and replies not given because the lease was over meanwhile. */
+    taken: number;
+    late: number;
+  };
+  /** Bounded counters, all together. */
+  bounded: Readonly<Figures>;
   clock: ClockFacts;
   records: { made: number; applied: number; pending: number; duplicates: number };
   /** What was lost against concurrent writes. */

@@ -4,16 +4,20 @@
  * Invariant: one sample at a time: a block is timed from its append to its durability, and the next sample begins afterwards. So
  * measuring costs the same however many blocks wait.
  */
+import { type Counted, Histogram } from "../core/histogram.ts";
+
 const BOUNDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ];
 
 export class SyncTimes {
-  readonly #counts = BOUNDS.map(() => 0);
-  #sum = 0;
-  count = 0;
+  readonly #seconds = new Histogram(BOUNDS);
   #position = 0;
   #askedMs = 0;
+
+  get count(): number {
+    return this.#seconds.count;
+  }
 
   /** A block up to `position` shall become durable. */
   asked(position: number, nowMs: number): void {
@@ -25,17 +29,11 @@ export class SyncTimes {
   /** Everything before `position` is durable. */
   done(position: number, nowMs: number): void {
     if (this.#position === 0 || position < this.#position) return;
-    const seconds = (nowMs - this.#askedMs) / 1000;
     this.#position = 0;
-    this.#sum += seconds;
-    this.count++;
-    BOUNDS.forEach((bound, i) => {
-      if (seconds <= bound) (this.#counts[i] as number)++;
-    });
+    this.#seconds.add((nowMs - this.#askedMs) / 1000);
   }
 
-  /** Bounds in seconds and cumulative counts. */
-  histogram(): { bounds: number[]; counts: number[]; sum: number; count: number } {
-    return { bounds: BOUNDS, counts: [...this.#counts], sum: this.#sum, count: this.count };
+  histogram(): Counted {
+    return this.#seconds.read();
   }
 }

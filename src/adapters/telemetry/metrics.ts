@@ -4,81 +4,21 @@
  * Invariant: names begin with `atoll_` and end in their unit, counters in `_total`; labels take few values (no key, no client,
  * no address), so the number of series does not grow with the data; a value the node does not know is absent, never 0.
  */
+import { AGREEMENT_METRICS } from "./agreement-metrics.ts";
+import {
+  byLabel,
+  flag,
+  histogram,
+  type MetricDefinition,
+  one,
+  perCommand,
+  perLink,
+  type Sample,
+  seconds,
+} from "./metric.ts";
 import type { NodeStatus } from "../../host/status.ts";
 
-/** What the metrics are read from. */
-export type Reading = {
-  status: NodeStatus;
-  /** How late the event loop was, since the reading before. */
-  loopDelaySeconds: { quantile: string; seconds: number }[];
-  cpuSeconds: { user: number; system: number };
-};
-
-export type Sample = {
-  labels?: Record<string, string | number>;
-  /** Null is not known. */
-  value: number | null;
-  /** What a histogram's series adds to the name. */
-  suffix?: "_bucket" | "_sum" | "_count";
-};
-
-export type MetricDefinition = {
-  name: `atoll_${string}`;
-  type: "gauge" | "counter" | "histogram";
-  unit: "seconds" | "bytes" | "records" | "1";
-  labels: string[];
-  help: string;
-  read: (reading: Reading) => Sample[];
-};
-
-const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
-const flag = (value: boolean): number => (value ? 1 : 0);
 const STATES: NodeStatus["state"][] = ["starting", "joining", "ready", "read-only", "stopping"];
-
-/** A metric of the whole node. */
-function one(
-  name: MetricDefinition["name"],
-  type: "gauge" | "counter",
-  unit: MetricDefinition["unit"],
-  help: string,
-  value: (status: NodeStatus) => number | null,
-): MetricDefinition {
-  return { name, type, unit, labels: [], help, read: ({ status }) => [{ value: value(status) }] };
-}
-
-/** A metric of every link, by the member names of both ends: `from` is this replica. */
-function perLink(
-  name: MetricDefinition["name"],
-  type: "gauge" | "counter",
-  unit: MetricDefinition["unit"],
-  help: string,
-  value: (link: NodeStatus["links"][number]) => number | null,
-): MetricDefinition {
-  const read = ({ status }: Reading): Sample[] =>
-    status.links.map((link) => ({
-      labels: { from: status.member, to: link.peer },
-      value: value(link),
-    }));
-  return { name, type, unit, labels: ["from", "to"], help, read };
-}
-
-function perCommand(
-  name: MetricDefinition["name"],
-  unit: MetricDefinition["unit"],
-  help: string,
-  value: (command: NodeStatus["commands"][number]) => number,
-): MetricDefinition {
-  const read = ({ status }: Reading): Sample[] =>
-    status.commands.map((command) => ({ labels: { cmd: command.name }, value: value(command) }));
-  return { name, type: "counter", unit, labels: ["cmd"], help, read };
-}
-
-function byLabel(
-  label: string,
-  values: Record<string, number>,
-): { labels: Record<string, string>; value: number }[] {
-  return Object.entries(values).map(([kind, value]) => ({ labels: { [label]: kind }, value }));
-}
 
 export const METRICS: readonly MetricDefinition[] = [
   // The node.
@@ -347,6 +287,8 @@ export const METRICS: readonly MetricDefinition[] = [
     (status) => status.conflicts.resolverFailures,
   ),
 
+  // What regions agree on.
+  ...AGREEMENT_METRICS,
   // The log.
   one(
     "atoll_log_bytes",
@@ -368,19 +310,7 @@ export const METRICS: readonly MetricDefinition[] = [
     unit: "seconds",
     labels: [],
     help: "How long syncing the log took.",
-    read: ({ status }) => {
-      const { bounds, counts, sum, count } = status.log.syncSeconds;
-      return [
-        ...bounds.map((le, i): Sample => ({
-          labels: { le },
-          value: counts[i] ?? null,
-          suffix: "_bucket",
-        })),
-        { labels: { le: "+Inf" }, value: count, suffix: "_bucket" },
-        { value: sum, suffix: "_sum" },
-        { value: count, suffix: "_count" },
-      ];
-    },
+    read: ({ status }) => histogram(status.log.syncSeconds),
   },
   one(
     "atoll_checkpoint_age_seconds",

@@ -7,7 +7,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Gauge, type MetricType, Registry } from "prom-client";
 import type { NodeStatus } from "../../host/status.ts";
-import { METRICS, type MetricDefinition, type Reading } from "./metrics.ts";
+import type { MetricDefinition, Reading } from "./metric.ts";
+import { METRICS } from "./metrics.ts";
 
 export interface Telemetry extends Disposable {
   /** The text of now, or of less than a second ago, with its content type. */

@@ -111,6 +111,7 @@ export function mayRun(run: Run, session: Session, args: Args): boolean {
   const isOwn = args.bytes[(args.start[0] as number) + 2] === DOT;
   // That of the command before is left over when it was refused for something else.
   session.objection = null;
+  session.restsOnLease = false;
   session.writeLevel = "LOCAL_ONE";
   const { haveLevels, haveOwners } = run.keyspace.policies;
   if (

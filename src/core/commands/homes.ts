@@ -76,6 +76,8 @@ export class Homes {
   lapse: (keyspace: KeyspaceOfPrefix) => string | null = () => null;
   /** Why this replica may not run the last command that was looked at, of keys that it owns. */
   #lapsed: string | null = null;
+  /** Whether it rests on the lease of this replica. */
+  #isLeased = false;
   /** The keyspace that the last command looked at belongs to, and why its keys have no single owner. */
   #keyspace: KeyspaceOfPrefix | null = null;
   #mixed = "";
@@ -181,6 +183,7 @@ export class Homes {
   #ownerOfAll({ queue, db }: Session, { entry, args }: Called): string | null {
     this.#keyspace = null;
     this.#lapsed = null;
+    this.#isLeased = false;
     if (queue === null) return this.#also(null, db, entry, args);
     let owner: string | null = null;
     for (const queued of queue) {
@@ -222,8 +225,9 @@ export class Homes {
       }
       owner = its;
       this.#keyspace = keyspace;
-      if (its === this.me && keyspace !== null && needsLease(keyspace))
-        this.#lapsed ??= this.lapse(keyspace);
+      if (its !== this.me || keyspace === null || !needsLease(keyspace)) continue;
+      this.#isLeased = true;
+      this.#lapsed ??= this.lapse(keyspace);
     }
     return owner;
   }
@@ -231,7 +235,10 @@ export class Homes {
   /** Why a command of a script may not run here, or null. */
   objection(entry: CommandEntry, args: Args): string | null {
     this.#lapsed = null;
-    const owner = this.#also(null, this.#run.session.db, entry, args);
+    this.#isLeased = false;
+    const { session } = this.#run;
+    const owner = this.#also(null, session.db, entry, args);
+    if (this.#isLeased) session.restsOnLease = true;
     if (owner === null || owner === this.me) return this.#lapsed;
     if (owner === "") return MIXED + this.#mixed;
     return `AAMIXED the script runs at ${this.me}, and ${owner} owns a key that it was not given as one`;
@@ -265,7 +272,10 @@ export class Homes {
       session.objection = this.#lapsed;
       return "over there";
     }
-    if (owner === null || owner === this.me) return "here";
+    if (owner === null || owner === this.me) {
+      session.restsOnLease = this.#isLeased;
+      return "here";
+    }
     if (owner === "") session.objection = MIXED + this.#mixed;
     else if (session.peer !== null) {
       session.isMisplaced = true;

@@ -98,6 +98,8 @@ export class Session {
   peer: string | null = null;
   /** Its command was refused because this replica does not own the keys. */
   isMisplaced = false;
+  /** The command that runs rests on this replica's lease, and so does its reply. */
+  restsOnLease = false;
   /** Where the command that runs is to be durable before it is answered, and how long that is waited for. */
   writeLevel: Level = "LOCAL_ONE";
   levelTimeoutMs = 0;

@@ -116,7 +116,7 @@ export class StrongCalls {
   #reserve(session: Session, call: StrongCall, key: Buffer, end: (answer: Buffer) => void): void {
     const run = this.#run;
     const { timeoutMs } = session.said ?? session.consistency;
-    this.#strong.submit(session.db, key, {
+    this.#strong.command(session.db, key, {
       reads: false,
       deadlineMs: run.monoMs + timeoutMs,
       timeoutMs,
@@ -131,7 +131,7 @@ export class StrongCalls {
     const muted = session.replies !== "on";
     const key = call.args.copy(call.at);
     session.deciding = true;
-    this.#strong.submit(session.db, key, {
+    this.#strong.command(session.db, key, {
       reads: (call.entry.bits & READS) !== 0,
       deadlineMs: run.monoMs + timeoutMs,
       timeoutMs,

@@ -284,25 +284,29 @@ export class Replica {
     this.keyspace.heap.steps += STEPS_CALL + count + ((asked + answered) >>> STEP_BITS);
     const made = this.applied.get(this.me);
     if (made > before) this.run.replyWait = this.wrote(session, made);
+    else if (session.restsOnLease) this.run.replyWait ??= this.strong.lease.resting;
     // What it wrote, or else the newest of our records that may show in what it read.
     return this.hold(made > before ? Infinity : this.run.holdSeq);
   }
 
-  /** A session has made our record `seq`: what its reply waits for to reach the level of the command. */
+  /** A session has made our record `seq`: what its reply waits for, to reach the level of the command and to be given under a lease. */
   wrote(session: Session, seq: number): Wait | null {
     session.wroteOrigin = this.me;
     session.wroteSeq = seq;
-    if (session.writeLevel === "LOCAL_ONE") return null;
+    const resting = session.restsOnLease ? this.strong.lease.resting : null;
+    if (session.writeLevel === "LOCAL_ONE") return resting;
     const vector = new Vector(0);
     vector.raise(this.me, seq);
-    return this.waits.begin(session.id, {
+    const wait = this.waits.begin(session.id, {
       vector,
       at: session.writeLevel,
       timeoutMs: session.levelTimeoutMs,
-      end: (wait, reply) => {
-        if (wait.outcome === "late") reply.error(incomplete(this.run, wait));
+      end: (ended, reply) => {
+        if (ended.outcome === "late") reply.error(incomplete(this.run, ended));
+        else resting?.terms.end?.(resting, reply);
       },
     });
+    return wait ?? resting;
   }
 
   /** What must be durable before records of ours up to `seq` (Infinity: all) are shown; 0 for nothing. */
@@ -636,7 +640,7 @@ export class Replica {
       life: this.rivals.life,
       promiseMs: this.#ceiling.promise(this.nowMs),
       promiseTick: 0xffff,
-      asked: this.waits.asked,
+      asked: this.waits.say(),
       awaited: this.waits.awaited,
       // Who lacks what the others count on it to have answers no questions.
       heard: [

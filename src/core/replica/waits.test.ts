@@ -92,6 +92,26 @@ test("what a member said before it was asked is no answer", () => {
   assert.equal(wait?.outcome, "reached");
 });
 
+test("an answer to a question that was said is none to one that is asked later", () => {
+  const { network, a, c } = three();
+  assert.notEqual(begin(a, { asks: "ALL" }), null);
+  network.run();
+  c.command("SET", "k", "v");
+  a.command("SET", "own", "v");
+  a.begin();
+  const { waits, me, applied } = a.replica;
+  const vector = new Vector();
+  vector.raise(me, applied.get(me));
+  // A write that waits in the same turn has something to be said as well, and that is no question.
+  assert.notEqual(waits.begin(1, { vector, at: "ALL", timeoutMs: 2_000 }), null);
+  const read = waits.begin(2, { asks: "ALL", timeoutMs: 2_000 });
+  assert.notEqual(read, null, "nobody has been asked since c wrote");
+  a.turn();
+  network.run();
+  assert.equal(read?.outcome, "reached");
+  assert.equal(a.get("k"), "$1\r\nv\r\n");
+});
+
 test("a session waits for what it saw elsewhere, also of origins nobody has heard of here", () => {
   const { network, a, b } = three();
   network.cut(a, b);

@@ -81,8 +81,9 @@ export class Waits {
   /** Those that have ended since the host last took them. */
   ended: Wait[] = [];
   #quorums: Quorums;
-  /** The number of our newest question, for reports; 0 before the first. */
-  asked = 0;
+  #asked = 0;
+  /** Whether somebody may have heard our newest question: who asks then asks anew. */
+  #isSaid = true;
   /** What waits until others have it durably, for reports: they answer as soon as they do. */
   awaited = new Vector(0);
   /** Peers are to be told at once of a question, or of what is awaited. */
@@ -187,6 +188,12 @@ export class Waits {
     );
   }
 
+  /** The number of our newest question, for a report that is sent now; 0 before the first. */
+  say(): number {
+    this.#isSaid = true;
+    return this.#asked;
+  }
+
   /** Whether peers are to be told at once that something is waited for; asking it forgets it. */
   takeUnsaid(): boolean {
     const unsaid = this.#unsaid;
@@ -234,13 +241,14 @@ export class Waits {
 
   // ── below ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A number that no earlier question of this member had, in this life or before. Questions of one turn are one. */
+  /** A number that no earlier question of this member had, in this life or before. Questions that are said together are one. */
   #question(): number {
     const { nowMs, clock } = this.#host;
-    if (!this.#unsaid || this.asked === 0)
-      this.asked = Math.max(this.asked + 1, Math.floor(Math.max(nowMs, clock.ms)) * 16);
+    if (this.#isSaid)
+      this.#asked = Math.max(this.#asked + 1, Math.floor(Math.max(nowMs, clock.ms)) * 16);
+    this.#isSaid = false;
     this.#unsaid = true;
-    return this.asked;
+    return this.#asked;
   }
 
   /** Peers tell at once when they have what is waited for. */

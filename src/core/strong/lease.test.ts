@@ -64,6 +64,59 @@ test("an owner serves while it hears from most regions, and not longer than its 
   assert.equal(a.command("SET", "other", "x").reply, "+OK\r\n");
 });
 
+/** Runs a command under the lease; what the client is told once its reply may be given, in place of that: "" for nothing. */
+function held(member: Member, ...words: string[]): () => string {
+  member.begin();
+  const session = new Session(77, "127.0.0.1:1", "127.0.0.1:2", 0, true);
+  const { run } = member.replica;
+  assert.ok(mayRun(run, session, argsOf(...words)));
+  member.replica.execute(session, argsOf(...words), new Reply());
+  const wait = run.replyWait;
+  member.turn();
+  return () => {
+    const instead = new Reply();
+    member.begin();
+    wait?.terms.end?.(wait, instead);
+    return instead.sink.view().latin1Slice();
+  };
+}
+
+test("what was done under a lease is confirmed as long as that has been held since, and never again once it was broken", () => {
+  const { network, a } = cluster();
+  const replies = [
+    held(a, "SET", "h:1", "x"),
+    held(a, "SET", "h:1", "y", "NX"),
+    held(a, "EVAL", "return redis.call('GET', 'h:1')", "1", "h:1"),
+    held(a, "AA.DO", "WRITE", "ALL", "SET", "h:1", "z"),
+  ];
+  const others = [held(a, "GET", "h:1"), held(a, "SET", "other", "x")];
+  const all = [...replies, ...others];
+  network.pass(20_000);
+  for (const reply of all) assert.equal(reply(), "", "the lease was renewed all the time");
+  isolate(network, a);
+  network.pass(9_000);
+  for (const reply of replies) assert.match(reply(), /^-AAUNKNOWN a\/1 has run the command/);
+  for (const reply of others) assert.equal(reply(), "", "nothing of it rests on a lease");
+  assert.equal(a.replica.strong.lease.counts.late, replies.length);
+  for (const id of [...a.wires.keys()]) network.close(a, id);
+  for (const other of network.members) if (other !== a) network.connect(a, other);
+  network.pass(3_000);
+  assert.equal(write(a), "writes", "nobody has taken over");
+  for (const reply of replies) assert.match(reply(), /^-AAUNKNOWN/, "another one could have");
+  assert.equal(held(a, "SET", "h:1", "x")(), "");
+});
+
+test("what an owner did before it was decided who the next one is, is confirmed by neither", () => {
+  const { network, a, c } = cluster();
+  const reply = held(a, "SET", "h:1", "x");
+  c.begin();
+  c.replica.strong.register.takeOver({ prefix: "h:", fence: 0, region: "c" }, 5_000, () => {});
+  c.turn();
+  network.pass(2_000);
+  assert.equal(write(a), "forwards to c/1");
+  assert.match(reply(), /^-AAUNKNOWN/);
+});
+
 test("keys of an owner that is away get another one, and at no time are there two", () => {
   const { network, a, b, c } = cluster();
   isolate(network, a);

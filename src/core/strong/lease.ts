@@ -4,14 +4,18 @@
  *
  *   the owner    asks the register every 2 s ─► most regions say what was agreed on ─► still the owner: 8 s from when it asked
  *                nobody answers ─► the lease runs out ─► it refuses, its own region too, until it has heard again
+ *   a reply      held with the lease as it was when the command ran ─► broken since: the client is told that nobody knows
  *   the others   nothing of the owner for 6 s ─► the register: another home, a new fence ─► 10 s later, and no sooner, that begins
  *
- * Invariant: at no time do two replicas do what an owner does. Who asked before another home was agreed on stops 8 s after it asked, by
+ * Invariant: at no time do two replicas do what an owner does, or say that they have. Who asked before another home was agreed on stops 8 s after it asked, by
  * its own clock; who asked later was told; and the new owner begins 10 s after it was agreed on, by its own. So clocks may run apart by
  * a tenth, and be set to whatever they like.
  */
+import { Vector } from "../clock/vector.ts";
 import type { Keyspace } from "../crdt/policy.ts";
 import type { Replica } from "../replica/replica.ts";
+import type { Wait } from "../replica/waits.ts";
+import type { Reply } from "../wire/reply.ts";
 import { REGISTER_DB, REGISTER_KEY } from "./configuration.ts";
 import type { Strong } from "./strong.ts";
 
@@ -36,8 +40,12 @@ export class Lease {
   /** Prefix and fence → since when this replica has known that it is to take over. */
   readonly #called = new Map<string, number>();
   #isTaking = false;
-  /** For status: homes that this replica has taken over. */
-  taken = 0;
+  /** What replies are held with that rest on the lease, as long as it is held without a break; null before the first of them. */
+  #resting: Wait | null = null;
+  /** The newest decision about who owns what, when it was last looked at. */
+  #fence = 0;
+  /** For status: homes that this replica has taken over, and replies that came too late to be given. */
+  readonly counts = { taken: 0, late: 0 };
 
   constructor(replica: Replica, strong: Strong) {
     this.#replica = replica;
@@ -54,6 +62,32 @@ export class Lease {
     return null;
   }
 
+  /**
+   * What a reply waits for that rests on the lease: nothing, but when it is given the lease has to have been held without a break since
+   * now. The process may have stood still in between, or its disk.
+   */
+  get resting(): Wait {
+    return (this.#resting ??= {
+      client: -1,
+      terms: { timeoutMs: 0, end: (wait, reply) => this.#given(wait, reply) },
+      vector: new Vector(0),
+      named: [],
+      question: 0,
+      sinceMonoMs: 0,
+      deadlineMs: 0,
+      outcome: "reached",
+    });
+  }
+
+  #given(resting: Wait, reply: Reply): void {
+    const { monoMs, member } = this.#replica;
+    if (resting === this.#resting && monoMs < this.#untilMs) return;
+    this.counts.late++;
+    reply.error(
+      `AAUNKNOWN ${member} has run the command, and its lease was over before it could say so: what it has done is kept, and another owner may have gone on without it`,
+    );
+  }
+
   /** For how long it holds, in milliseconds; 0: not at all. */
   get leftMs(): number {
     return Math.max(0, this.#untilMs - this.#replica.monoMs);
@@ -65,13 +99,17 @@ export class Lease {
     if (!keyspace.policies.haveLeases || monoMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#lookedMs = monoMs;
     let owns = false;
+    let fence = 0;
     for (const one of keyspace.policies.leased()) {
+      fence = Math.max(fence, one.fence);
       if (this.#ownerOf(one) === this.#replica.member) {
         owns = true;
         this.#away.delete(one.name);
         if (one.forced) this.#takeUp(one);
       } else this.#watch(one);
     }
+    if (fence !== this.#fence) this.#resting = null;
+    this.#fence = fence;
     if (owns) this.#renew();
   }
 
@@ -95,6 +133,7 @@ export class Lease {
         if (end.is === "refused") return;
         // What was agreed on and is not in force here yet may have given the keys to another.
         if (Number(end.reply.latin1Slice()) > this.#strong.register.epoch) return;
+        if (this.#replica.monoMs >= this.#untilMs) this.#resting = null;
         this.#untilMs = Math.max(this.#untilMs, monoMs + HOLD_MS);
       },
     });
@@ -111,7 +150,7 @@ export class Lease {
     this.#called.set(called, sinceMs);
     if (monoMs - sinceMs < OVER_MS || monoMs >= this.#untilMs || run.refuseWrites !== null) return;
     this.#called.delete(called);
-    this.taken++;
+    this.counts.taken++;
     homes.move(name, home, fence);
     run.write.commit();
     effects.push({

@@ -53,7 +53,13 @@ export interface ProposalHost {
   readonly nowMs: number;
   /** How long a round takes to the farthest member, about. */
   readonly roundMs: number;
-  readonly counts: { conflicts: number; found: number };
+  readonly counts: {
+    rounds: number;
+    conflicts: number;
+    found: number;
+    unknown: number;
+    refused: number;
+  };
   chance(): number;
   isUp(member: number): boolean;
   /** A number that this process has not given before. */
@@ -179,6 +185,7 @@ export class Proposal {
   #ask(phase: Phase, saying: (life: number, id: number) => Saying): void {
     const { electorate, life, monoMs, roundMs } = this.#host;
     this.#phase = phase;
+    this.#host.counts.rounds++;
     this.#id = this.#host.question(this, this.#id);
     this.#answers.clear();
     this.#untilMs = monoMs + PATIENCE * roundMs + PATIENCE_MS;
@@ -441,7 +448,9 @@ export class Proposal {
   #late({ timeoutMs, reads }: Request, attempted: boolean): string {
     const { electorate } = this.#host;
     const heard = electorate.describe((member) => this.#answers.has(member));
-    return attempted && !reads
+    const isUnknown = attempted && !reads;
+    this.#host.counts[isUnknown ? "unknown" : "refused"]++;
+    return isUnknown
       ? `AAUNKNOWN no majority of regions has confirmed it within ${timeoutMs} ms (heard: ${heard}): it may have been done, or be done yet`
       : `AANOQUORUM no majority of regions has answered within ${timeoutMs} ms (heard: ${heard}); nothing was ${reads ? "read" : "written"}`;
   }

@@ -9,6 +9,7 @@
 import { Sink } from "../bytes/sink.ts";
 import { Source } from "../bytes/source.ts";
 import type { KeyspacePolicy } from "../crdt/policy.ts";
+import { Histogram } from "../histogram.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import type { Link } from "../replica/link.ts";
 import type { Replica } from "../replica/replica.ts";
@@ -38,6 +39,8 @@ const PROPOSALS_MAX = 20_000;
 const FORGET_AFTER_MS = 5_000;
 /** What was accepted and not heard to be decided is asked for after so long, by one member after the other. */
 const LEARN_AFTER_MS = 1_000;
+/** From within a region to across the world and several rounds. */
+const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 /** Looked after at a time. */
 const CARE_MAX = 64;
 
@@ -80,8 +83,22 @@ export class Strong implements ProposalHost {
   #caredMs = -Infinity;
   readonly #strangers = new Set<string>();
   readonly #sink = new Sink(1024);
-  /** Commands taken on and rounds decided; rounds in which another's ballot was met, and attempts that were found done; for status. */
-  readonly counts = { commands: 0, decided: 0, conflicts: 0, found: 0, forgotten: 0 };
+  /**
+   * For status: commands of clients taken on; rounds begun, and decided; answers that another's ballot stood against, and attempts that
+   * were found done; commands that ended without anybody knowing whether they were done, and without having been; deletions forgotten.
+   */
+  readonly counts = {
+    commands: 0,
+    rounds: 0,
+    decided: 0,
+    conflicts: 0,
+    found: 0,
+    unknown: 0,
+    refused: 0,
+    forgotten: 0,
+  };
+  /** How long commands of clients took, whatever came of them. */
+  readonly seconds = new Histogram(BOUNDS);
 
   constructor(
     replica: Replica,
@@ -206,9 +223,21 @@ export class Strong implements ProposalHost {
     return null;
   }
 
-  /** Takes a command on; its end is told in a later turn. */
-  submit(db: number, key: Buffer, request: Request): void {
+  /** Takes a command of a client on; its end is told in a later turn. */
+  command(db: number, key: Buffer, request: Request): void {
     this.counts.commands++;
+    const beganMs = this.monoMs;
+    this.submit(db, key, {
+      ...request,
+      end: (end) => {
+        this.seconds.add((this.monoMs - beganMs) / 1000);
+        request.end(end);
+      },
+    });
+  }
+
+  /** As `command`, of the store's own. */
+  submit(db: number, key: Buffer, request: Request): void {
     this.#beginning.wanted = true;
     const proposal = this.#proposal(db, key);
     this.#active.add(proposal);
