@@ -1,5 +1,5 @@
 /**
- * `npm run -s fuzz -- resp|peer|disk|payload|rdb|all`: feeds hostile inputs to what reads bytes from clients, peers and disks.
+ * `npm run -s fuzz -- resp|peer|disk|payload|rdb|dns|register|all`: feeds hostile inputs to what reads bytes from clients, peers and disks.
  *
  *   npm run -s fuzz -- all --inputs 1000000 --seed 7 --json
  *   npm run -s fuzz -- peer --show FILE       feeds the inputs of a .hex file and tells what comes of it

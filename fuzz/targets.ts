@@ -5,6 +5,7 @@ import { DnsTarget } from "./targets/dns.ts";
 import { PayloadTarget } from "./targets/payload.ts";
 import { PeerTarget } from "./targets/peer.ts";
 import { RdbTarget } from "./targets/rdb.ts";
+import { RegisterTarget } from "./targets/register.ts";
 import { RespTarget } from "./targets/resp.ts";
 
 const makers: Readonly<Record<string, () => Target>> = {
@@ -14,6 +15,7 @@ const makers: Readonly<Record<string, () => Target>> = {
   payload: () => new PayloadTarget(),
   dns: () => new DnsTarget(),
   rdb: () => new RdbTarget(),
+  register: () => new RegisterTarget(),
 };
 
 export const targetNames: readonly string[] = Object.keys(makers);

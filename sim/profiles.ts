@@ -128,17 +128,19 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     longestMs: 60_000,
     everyMs: 15_000,
   },
-  /** The same where clocks run apart, and processes, disks and networks stand still for longer than a lease lasts. */
+  /** The same where clocks run apart, disks are slow, and processes and networks stand still for longer than a lease lasts. */
   leases: {
-    kinds: ["fpush"],
-    faults: ["pause", "isolate", "slow-disk", "slow-wire"],
+    kinds: ["fpush", "fforce"],
+    faults: ["pause", "isolate"],
     fixed: {
       ...{ durability: "local", regions: 3, replicas: 1, shape: "mesh", keys: 1, padding: 0 },
-      ...{ meanMs: 60, depth: 4, healMs: 120_000, driftMax: 0.1 },
+      ...{ meanMs: 60, depth: 4, syncUs: 200_000, healMs: 120_000, driftMax: 0.1 },
+      // Clients are still there when an owner that stood still goes on.
+      patienceMs: 60_000,
     },
-    shortestMs: 15_000,
+    shortestMs: 18_000,
     longestMs: 40_000,
-    everyMs: 15_000,
+    everyMs: 25_000,
   },
   documents: {
     kinds: [...DOCUMENT_EDITS, "certain"],

@@ -196,6 +196,7 @@ export class Simulation {
         new Actor(number, this.machines, this.judge, {
           workload,
           meanUs: plan.meanMs * 1000,
+          patienceUs: plan.patienceMs * 1000,
           depth: plan.depth,
           wander: plan.wander,
           restMs: plan.restMs,
@@ -329,9 +330,11 @@ export class Simulation {
   }
 
   async #judgeStrong(): Promise<void> {
-    if (!hasAny(this.plan, STRONG_KINDS)) return;
-    // Deletions are forgotten meanwhile, and what nobody was told of is asked for.
+    const hasStrong = hasAny(this.plan, STRONG_KINDS);
+    if (!hasStrong && !hasAny(this.plan, FENCED_KINDS)) return;
+    // Deletions are forgotten meanwhile, what nobody was told of is asked for, and who was given keys to own begins.
     await this.timeline.run(this.timeline.now + STRONG_REST_US);
+    if (!hasStrong) return;
     const { wrong, unknown } = judgeStrongKeys(this.actors.flatMap(({ outcomes }) => outcomes));
     if (wrong !== null) this.judge.fail("I-30", null, wrong);
     if (unknown > 0) this.judge.marks.sometimes("strong keys had too many ways to be judged");

@@ -33,6 +33,8 @@ export interface Plan {
   readonly durability: "local" | "relaxed";
   readonly clients: number;
   readonly meanMs: number;
+  /** How long they wait for a reply. */
+  readonly patienceMs: number;
   readonly depth: number;
   readonly wander: number;
   readonly kinds: Readonly<Record<string, number>>;
@@ -118,6 +120,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),
     logBytesMax: new Chance(seed, "log limit").pick([2 ** 33, 2 ** 33, 400_000]),
     skewMs: chance.pick([0, 10, 100]),
+    patienceMs: 6_000,
     driftMax: 0,
     faults,
     verifyMs: new Chance(seed, "verify").pick([0, 0, 3_000, 10_000]),

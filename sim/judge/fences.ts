@@ -16,7 +16,13 @@ export const FENCED_KEYSPACE = {
   failover: "auto",
 } as const;
 /** Operations on it, and on keys of which it changes who writes them. */
-export const FENCED_KINDS: ReadonlySet<string> = new Set(["fpush", "fmove", "xpush", "xset"]);
+export const FENCED_KINDS: ReadonlySet<string> = new Set([
+  "fpush",
+  "fmove",
+  "fforce",
+  "xpush",
+  "xset",
+]);
 
 export class Fences {
   /** By prefix: the newest decision under which something was written, and who wrote it. */

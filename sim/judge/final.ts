@@ -13,7 +13,8 @@ import type { Judge } from "./judge.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Outcome } from "../world/actor.ts";
 import { type Reply, request } from "../world/replies.ts";
-import { doneAgain, doneApart } from "./once.ts";
+import type { CommittedRecord } from "./history.ts";
+import { askedAgain, doneAgain, doneApart } from "./once.ts";
 import { Served } from "../world/served.ts";
 import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
@@ -136,10 +137,9 @@ export async function finalChecks(simulation: Simulation): Promise<void> {
   const silent = judge.losses.silent(judge.view(machines[0] as Machine).facts, removed);
   if (silent !== null) judge.fail("I-31", null, silent);
   const records = judge.history.inOrder();
-  const again = doneAgain(
-    records,
-    ({ origin, seq }) => `${judge.history.origins[origin]?.member}:${seq}`,
-  );
+  const nameOf = ({ origin, seq }: CommittedRecord): string =>
+    `${judge.history.origins[origin]?.member}:${seq}`;
+  const again = doneAgain(records, nameOf) ?? askedAgain(outcomes.filter(isThere), nameOf);
   if (again !== null) judge.fail("I-41", null, again);
   if (doneApart(records) > 0) judge.marks.sometimes("two regions did what was to be done once");
   if (judge.losses.count > 0) judge.marks.sometimes("a write lost against a concurrent one");

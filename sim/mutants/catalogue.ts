@@ -22,6 +22,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "",
   },
   {
+    name: "what is to be done once is remembered under the number of its connection",
+    profile: "once",
+    file: "core/commands/once.ts",
+    find: "const name = Buffer.from(`${users.of(session).name}\\0${id}`",
+    put: "const name = Buffer.from(`${session.id}\\0${id}`",
+  },
+  {
     name: "clients are answered before what they wrote is durable",
     profile: "crashes",
     file: "host/clients.ts",
@@ -841,13 +848,6 @@ export const MUTANTS: readonly Mutant[] = [
     put: "if (monoMs >= this.#untilMs",
   },
   {
-    name: "a lease counts from when it was granted",
-    profile: "leases",
-    file: "core/strong/lease.ts",
-    find: "this.#untilMs = Math.max(this.#untilMs, monoMs + HOLD_MS);",
-    put: "this.#untilMs = Math.max(this.#untilMs, this.#replica.monoMs + HOLD_MS);",
-  },
-  {
     name: "a change of a strong key that is tried again is done again",
     profile: "strong counters",
     file: "core/strong/proposal.ts",
@@ -1011,8 +1011,8 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
     awaits: "more seeds; `rivals.test.ts` has it",
   },
   {
-    name: "what is to be done once is remembered under the number of its connection",
-    awaits: "a look at how many seeds it takes",
+    name: "a lease counts from when it was granted",
+    awaits: "most regions that answer seconds late and are heard of all the same",
   },
   { name: "a removed member goes on serving", awaits: "a look at how many seeds it takes" },
   {

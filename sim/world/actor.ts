@@ -50,6 +50,8 @@ export interface Outcome {
 export interface ActorOptions {
   readonly workload: WorkloadOptions;
   readonly meanUs: number;
+  /** How long it waits for a reply. */
+  readonly patienceUs: number;
   readonly depth: number;
   /** How often it goes to another region, per operation. */
   readonly wander: number;
@@ -65,7 +67,6 @@ interface Token {
   readonly seen: ReadonlyMap<HistoryOrigin, number>;
 }
 
-const PATIENCE_US = 6_000_000;
 const RECONNECT_US = 300_000;
 
 export class Actor {
@@ -413,7 +414,8 @@ export class Actor {
 
   #giveUp(): void {
     const oldest = this.#open[0];
-    if (oldest === undefined || this.#timeline.now - oldest.sentUs < PATIENCE_US) return;
+    const { patienceUs } = this.#options;
+    if (oldest === undefined || this.#timeline.now - oldest.sentUs < patienceUs) return;
     const served = this.#served as Served;
     const { machine } = served;
     // Who goes on with a session from elsewhere may wait a second for each of several commands.
@@ -423,7 +425,7 @@ export class Actor {
       this.#judge.fail(
         "I-19",
         machine,
-        `${oldest.operation.commands.map((c) => c.join(" ")).join("; ")} was not answered in ${PATIENCE_US / 1000} ms`,
+        `${oldest.operation.commands.map((c) => c.join(" ")).join("; ")} was not answered in ${patienceUs / 1000} ms`,
       );
     this.#leave();
     this.#timeline.after(RECONNECT_US, "client", null, () => {});

@@ -313,6 +313,10 @@ export const KINDS: Readonly<Record<string, Draw>> = {
   // Keys of which it is decided who writes them while they are written: `FENCED_KEYSPACE`, and one that is made.
   fpush: (c, o, id) => [["RPUSH", key("hf", c, o), id]],
   fmove: (c) => [["AA.KEYSPACE", "MOVE", "hf:", c.pick(["us-east", "us-west", "eu-west"])]],
+  // Refused while the owner can be heard; at once when not.
+  fforce: (c) => [
+    ["AA.KEYSPACE", "MOVE", "hf:", c.pick(["us-east", "us-west", "eu-west"]), "FORCE"],
+  ],
   xpush: (c, o, id) => [["RPUSH", key("hx", c, o), id]],
   xset: (c) => [
     [
@@ -354,7 +358,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
   ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce", "bound"],
-  ...["fpush", "fmove", "xpush", "xset"],
+  ...["fpush", "fmove", "fforce", "xpush", "xset"],
 ]);
 
 /** Kinds that may be asked for again although they were answered. */

@@ -14,12 +14,13 @@ import { BOUNDED, NONE } from "../crdt/key.ts";
 import { PLAIN } from "../crdt/policy.ts";
 import { keyName } from "../keyspace/key-name.ts";
 import { Place } from "../keyspace/place.ts";
+import { BOUNDED_COUNTERS } from "../replica/formats.ts";
 import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { BoundedView } from "./bounded-view.ts";
 import type { Command, Handler, Lack } from "./command.ts";
 import { container } from "./container.ts";
-import { NO_SUCH_KEY, OVERFLOW, SYNTAX, WRONGTYPE } from "./errors.ts";
+import { notReadByAll, NO_SUCH_KEY, OVERFLOW, SYNTAX, WRONGTYPE } from "./errors.ts";
 import { integerAt } from "./numbers.ts";
 import type { Run } from "./run.ts";
 
@@ -29,9 +30,6 @@ const BUSY = "BUSYKEY the key holds something already";
 const NOT_LOCAL =
   "ERR bounded counters are for prefixes that every region writes to: under `writes: home` or `global` a plain counter can be bounded by a script";
 const SAME = "ERR source and destination objects are the same";
-const OLD_MEMBERS =
-  "ERR not every member is known to run a version with bounded counters: atoll_cluster_version in INFO says what all can read, /status whom it waits for";
-
 /** The whole number in argument `i`, not farther from 0 than counters go; NaN when it is none. */
 function wholeAt(args: Args, i: number): number {
   const integer = integerAt(args, i);
@@ -59,7 +57,7 @@ function create(run: Run, args: Args, reply: Reply): void {
   if (place.type !== NONE) return reply.error(BUSY);
   const { writes } = run.keyspace.policies.find(place.bytes, place.start, place.end) ?? PLAIN;
   if (writes !== "local") return reply.error(NOT_LOCAL);
-  if (run.rights?.areUnderstood === false) return reply.error(OLD_MEMBERS);
+  if (!run.allRead(BOUNDED_COUNTERS)) return reply.error(notReadByAll("bounded counters"));
   const { origin } = run.write;
   const partners = run.rights?.partners() ?? [];
   // Who is away would have to come back before anybody could use its share.

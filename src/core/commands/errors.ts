@@ -85,3 +85,8 @@ export function quote(args: Args, i: number, max: number): string {
   const zero = text.indexOf("\0");
   return (zero < 0 ? text : text.slice(0, zero)).replaceAll(/[\r\n]/g, " ");
 }
+
+/** What a member may not be able to read that was not upgraded yet. */
+export function notReadByAll(what: string): string {
+  return `ERR not every member is known to run a version with ${what}: atoll_cluster_version in INFO says what all can read, /status whom it waits for`;
+}

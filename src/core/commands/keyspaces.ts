@@ -8,12 +8,13 @@
 import { CHOICES, CHOSEN } from "../crdt/keyspace-words.ts";
 import { type Format, FORMATS } from "../crdt/format.ts";
 import { PLAIN, POLICIES, policyName } from "../crdt/policy.ts";
+import { MOVED_HOMES } from "../replica/formats.ts";
 import type { Configuration, Edit, Takeover } from "../strong/configuration.ts";
 import type { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import type { Command } from "./command.ts";
 import { container } from "./container.ts";
-import { SYNTAX } from "./errors.ts";
+import { notReadByAll, SYNTAX } from "./errors.ts";
 import { explainKey } from "./explain-key.ts";
 import type { Run } from "./run.ts";
 
@@ -196,6 +197,7 @@ function move(run: Run, args: Args, reply: Reply): void {
   }
   if (isForced && owner !== homes.me)
     return reply.error(`ERR only the new owner takes keys by force: ask ${owner}`);
+  if (!run.allRead(MOVED_HOMES)) return reply.error(notReadByAll("homes that are moved"));
   if (owner !== before) homes.move(prefix, region, keyspace.fence);
   reply.ok();
 }

@@ -126,8 +126,9 @@ test("a repetition in another region is recognized there once the first has come
 });
 
 test("a request that two regions ran without having heard of one another is told of as a conflict", () => {
-  const network = new Network(["a/1", "b/1"]);
-  const [a, b] = network.members as [Member, Member];
+  const { network, a, b } = two();
+  network.pass(400);
+  for (const id of [...a.wires.keys()]) network.close(a, id);
   for (const member of [a, b]) {
     assert.equal(member.command("AA.ONCE", "r", "INCR", "n").reply, ":1\r\n");
     member.turn();

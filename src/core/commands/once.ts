@@ -23,6 +23,8 @@ import type { Args } from "../wire/args.ts";
 import type { Reply } from "../wire/reply.ts";
 import { type CommandEntry, WRITES } from "./command-table.ts";
 import type { OnceSaid } from "./consistency.ts";
+import { ONCE as ONCE_FORMAT } from "../replica/formats.ts";
+import { notReadByAll } from "./errors.ts";
 import { incomplete } from "./levels.ts";
 import type { Run } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -59,6 +61,7 @@ export class Once {
     const runsOthers = command.group === "scripting" && command.goesHome === true;
     const waits = command.flags.includes("blocking");
     if (!isTransaction && !runsOthers && (waits || (bits & WRITES) === 0)) return NO_ONCE;
+    if (!this.#run.allRead(ONCE_FORMAT)) return notReadByAll("AA.ONCE");
     return isStrong ? STRONG : null;
   }
 

@@ -32,8 +32,6 @@ export interface Figures {
 }
 
 export interface Rights {
-  /** Whether every member reads bounded counters. */
-  readonly areUnderstood: boolean;
   /** Whether a holder's rights can be had; those of an incarnation that is gone cannot be. */
   standingOf(origin: Origin): "here" | "up" | "away" | "lost";
   /** Those with whom the rights of a new counter are shared: all that can be reached, but us. */

@@ -172,6 +172,8 @@ export class Run {
   readonly homes: Homes;
   /** Who holds rights of bounded counters; null while there are no other replicas. */
   rights: Rights | null = null;
+  /** Whether every member reads what came with a version of the formats, so that it may be written; set by the replica. */
+  allRead: (version: number) => boolean = () => true;
   /** What clients wait for of other members; set by the replica. */
   waits!: Waits;
   /** The reply of the command that runs waits for this; null for nothing beside its own record. */

@@ -29,7 +29,6 @@ import { keyName } from "../keyspace/key-name.ts";
 import { INTERNAL_DB } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { FRAME } from "../wire/frame.ts";
-import { BOUNDED_COUNTERS } from "./formats.ts";
 import { giftsOf, type Holder } from "./balance.ts";
 import type { Link } from "./link.ts";
 import type { Replica } from "./replica.ts";
@@ -85,10 +84,6 @@ export class Escrow implements Rights {
   }
 
   // ── who holds rights ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  get areUnderstood(): boolean {
-    return this.#replica.formats.usable >= BOUNDED_COUNTERS;
-  }
 
   standingOf(origin: Origin): "here" | "up" | "away" | "lost" {
     const { members, monoMs } = this.#replica;

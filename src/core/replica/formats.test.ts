@@ -8,7 +8,9 @@ import { replicaOf } from "./solo.suite.ts";
 import * as words from "./words.ts";
 
 test("a new format may be written once every member has said that it reads it, also over others", () => {
-  const network = new Network(["a/1", "b/1", "c/1"]);
+  const network = new Network(["a/1", "b/1", "c/1"], {
+    keyspaces: [{ prefix: "h:", conflict: "lww", format: null, writes: "home", home: "a" }],
+  });
   const [a, b, c] = network.members as [Member, Member, Member];
   network.connect(a, b);
   network.pass(1_000);
@@ -16,20 +18,22 @@ test("a new format may be written once every member has said that it reads it, a
     assert.equal(replica.formats.usable, READS_FIRST, "nobody has heard of c");
     assert.deepEqual(replica.formats.awaited, ["c/1"]);
   }
-  assert.match(
-    a.command("AA.BOUND", "CREATE", "stock", "MIN", "0", "VALUE", "10").reply,
-    /^-ERR not every member/,
-  );
+  const gated = [
+    ["AA.BOUND", "CREATE", "stock", "MIN", "0", "VALUE", "10"],
+    ["AA.ONCE", "id", "SET", "k", "v"],
+    ["AA.KEYSPACE", "MOVE", "h:", "b"],
+    ["AA.KEYSPACE", "SET", "other:", "CONFLICT", "fww"],
+  ];
+  for (const words of gated)
+    assert.match(a.command(...words).reply, /^-ERR not every member/, words.join(" "));
   network.connect(b, c);
   network.pass(1_000);
   for (const { replica } of network.members) {
     assert.equal(replica.formats.usable, READS);
     assert.deepEqual(replica.formats.awaited, []);
   }
-  assert.doesNotMatch(
-    a.command("AA.BOUND", "CREATE", "stock", "MIN", "0", "VALUE", "10").reply,
-    /not every member/,
-  );
+  for (const words of gated)
+    assert.doesNotMatch(a.command(...words).reply, /not every member/, words.join(" "));
 });
 
 test("who says nothing of formats reads the first, and nothing new is written for as long as it is there", () => {

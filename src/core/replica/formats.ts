@@ -9,12 +9,17 @@
  * says so; what was written before, it refuses by itself.
  *
  *   1   everything that the first builds read
- *   2   bounded counters
+ *   2   bounded counters; what was done once under an id, and where homes were moved to, in databases of the store's own;
+ *       keyspaces that the cluster has agreed on
  */
 import type { Members } from "./members.ts";
 
 /** The version that brought bounded counters. */
 export const BOUNDED_COUNTERS = 2;
+/** The version that brought ids of what is done once; homes that are moved; and keyspaces that the cluster agrees on. */
+export const ONCE = 2;
+export const MOVED_HOMES = 2;
+export const AGREED_KEYSPACES = 2;
 /** The newest that this build reads, and writes once it may. */
 export const READS = 2;
 /** What members read that say nothing of it. */

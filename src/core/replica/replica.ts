@@ -199,6 +199,7 @@ export class Replica {
     const { counting } = this.roster;
     this.members = new Members(this.member, this.me, counting, this.applied, this.durable);
     this.formats = new Formats(() => this.members, options.formats ?? READS_FIRST);
+    this.run.allRead = (version) => this.formats.usable >= version;
     this.run.watermarkMs = () => this.members.watermarkMs(this.run.nowMs);
     this.waits = new Waits(this);
     this.run.waits = this.waits;

@@ -9,10 +9,12 @@
  * whoever told of the thaw had that, and all others said so. What begun and was left is given up by whoever notices, never done.
  * Until something was agreed on, each node's own file holds; from then on, none does.
  */
+import { notReadByAll } from "../commands/errors.ts";
 import { Malformed } from "../bytes/source.ts";
 import { Vector } from "../clock/vector.ts";
 import { policyOf, wordsOf } from "../crdt/keyspace-words.ts";
 import type { KeyspacePolicy } from "../crdt/policy.ts";
+import { AGREED_KEYSPACES } from "../replica/formats.ts";
 import type { Replica } from "../replica/replica.ts";
 import {
   areSame,
@@ -131,7 +133,9 @@ export class Register {
 
   /** Has an edit agreed on; `end` is told in a later turn, or at once when it is refused here. */
   change(edit: Edit, timeoutMs: number, end: (changed: Changed) => void): void {
-    const { members, monoMs } = this.#replica;
+    const { members, monoMs, run } = this.#replica;
+    if (!run.allRead(AGREED_KEYSPACES))
+      return end({ refusal: notReadByAll("keyspaces that the cluster agrees on") });
     const lacking = this.#strong.objection();
     if (lacking !== null)
       return end({
