@@ -13,7 +13,6 @@ import {
   one,
   perCommand,
   perLink,
-  type Sample,
   seconds,
 } from "./metric.ts";
 import type { NodeStatus } from "../../host/status.ts";

@@ -24,16 +24,16 @@ test("a new format may be written once every member has said that it reads it, a
     ["AA.KEYSPACE", "MOVE", "h:", "b"],
     ["AA.KEYSPACE", "SET", "other:", "CONFLICT", "fww"],
   ];
-  for (const words of gated)
-    assert.match(a.command(...words).reply, /^-ERR not every member/, words.join(" "));
+  for (const command of gated)
+    assert.match(a.command(...command).reply, /^-ERR not every member/, command.join(" "));
   network.connect(b, c);
   network.pass(1_000);
   for (const { replica } of network.members) {
     assert.equal(replica.formats.usable, READS);
     assert.deepEqual(replica.formats.awaited, []);
   }
-  for (const words of gated)
-    assert.doesNotMatch(a.command(...words).reply, /not every member/, words.join(" "));
+  for (const command of gated)
+    assert.doesNotMatch(a.command(...command).reply, /not every member/, command.join(" "));
 });
 
 test("who says nothing of formats reads the first, and nothing new is written for as long as it is there", () => {
