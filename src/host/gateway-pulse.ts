@@ -9,6 +9,7 @@
  */
 import { Answers, Refused } from "../core/wire/answers.ts";
 import { encodeCommand } from "../core/wire/encode-command.ts";
+import type { Pulse } from "./gateway-regions.ts";
 import type { Upstream, UpstreamEvents } from "./ports/gateway.ts";
 
 export interface GatewayPulseOptions {
@@ -30,7 +31,7 @@ const LATENCY_SHARE = 0.2;
 
 const ASK = Buffer.concat([encodeCommand(["PING"]), encodeCommand(["AA.TOKEN"])]);
 
-export class GatewayPulse {
+export class GatewayPulse implements Pulse {
   readonly #options: GatewayPulseOptions;
   /** Whether it answered last. */
   isUp = false;

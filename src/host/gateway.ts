@@ -1,19 +1,13 @@
 /**
- * Gateway: one Redis port for all regions. It knows which of them can be used now, by the router's word and its own, and what a session that
- * moves must be shown.
+ * Gateway: one Redis port for all regions: the sessions of its clients, and what a session that moves must be shown.
  *
- *     router: decision ──┐
- *     heartbeats, 50 ms ─┼─► footings ─► order of regions for a client ─► GatewaySession … GatewaySession
- *     what came of it ───┘       tokens ─► what each region had done by when
+ *     GatewayRegions ─► order of regions for a client ─► GatewaySession … GatewaySession
+ *     heartbeats, 50 ms after a write ─► tokens ─► what each region had done by when
  *
- * Invariant: a region is used when the router names it and the gateway reaches it; when nobody else is left, it is tried all the same. A region that
- * cannot be reached from here loses the clients of this gateway and nobody else's: what others hold of it is the router's to say.
+ * Invariant: a session is at one region at a time, or between two.
  */
-import { Breaker } from "../core/routing/gateway/breaker.ts";
-import { type Footing, isWorthMoving, orderFor } from "../core/routing/gateway/preference.ts";
-import { RetryBudget } from "../core/routing/gateway/retry-budget.ts";
-import type { Decision, RegionFacts } from "../core/routing/pipeline.ts";
 import { GatewayPulse } from "./gateway-pulse.ts";
+import { GatewayRegions, type Route } from "./gateway-regions.ts";
 import { GatewaySession } from "./gateway-session.ts";
 import type { NodeLog } from "./node-world.ts";
 import type { Dial, GatewayInput, GatewayOutput } from "./ports/gateway.ts";
@@ -21,8 +15,7 @@ import type { Dial, GatewayInput, GatewayOutput } from "./ports/gateway.ts";
 export interface GatewayWorld {
   /** Where each region takes Redis clients. */
   readonly regions: readonly { readonly name: string; readonly url: string }[];
-  /** What the router holds now. */
-  readonly route: () => { readonly decision: Decision; readonly facts: readonly RegionFacts[] };
+  readonly route: Route;
   readonly dial: Dial;
   /** With which the gateway itself asks regions; "" for none. */
   readonly user: string;
@@ -40,13 +33,6 @@ const REVIEW_MS = 500;
 const MOVES_SHARE = 0.1;
 const MOVES_MIN = 10;
 
-interface Region {
-  readonly name: string;
-  readonly url: string;
-  readonly breaker: Breaker;
-  readonly pulse: GatewayPulse;
-}
-
 /** What the gateway has done since it began. */
 export interface GatewayCounts {
   clients: number;
@@ -61,9 +47,9 @@ export interface GatewayCounts {
 
 export class Gateway {
   readonly #world: GatewayWorld;
-  readonly #regions = new Map<string, Region>();
+  readonly #urls: ReadonlyMap<string, string>;
+  readonly #regions: GatewayRegions<GatewayPulse>;
   readonly #sessions = new Set<GatewaySession>();
-  readonly #budget = new RetryBudget();
   readonly counts: GatewayCounts = {
     clients: 0,
     commands: 0,
@@ -72,30 +58,32 @@ export class Gateway {
     unknown: 0,
     unseen: 0,
   };
-  nowMs: number;
-  #decision: Decision;
-  #footings = new Map<string, Footing>();
   #reviewAtMs = 0;
 
   constructor(world: GatewayWorld) {
     this.#world = world;
-    this.nowMs = world.monoMs();
-    this.#decision = world.route().decision;
-    const { user, password, dial } = world;
-    for (const { name, url } of world.regions)
-      this.#regions.set(name, {
-        name,
-        url,
-        breaker: new Breaker(),
-        pulse: new GatewayPulse({
-          dial: (events) => dial(url, events),
+    const { user, password, dial, regions, route, monoMs, log } = world;
+    const urls = new Map(regions.map(({ name, url }) => [name, url]));
+    this.#urls = urls;
+    this.#regions = new GatewayRegions({
+      names: [...urls.keys()],
+      route,
+      newPulse: (name, onLost) =>
+        new GatewayPulse({
+          dial: (events) => dial(urls.get(name) as string, events),
           user,
           password,
-          onLost: (why) => this.#lost(name, why),
-          monoMs: world.monoMs,
+          onLost,
+          monoMs,
         }),
-      });
-    this.#look();
+      onLost: (name) => this.#lost(name),
+      monoMs,
+      log,
+    });
+  }
+
+  get nowMs(): number {
+    return this.#regions.nowMs;
   }
 
   /** A client has come. */
@@ -113,106 +101,64 @@ export class Gateway {
 
   /** Lets time pass; see `GATEWAY_TICK_MS`. */
   tick(): void {
-    this.nowMs = this.#world.monoMs();
-    for (const { pulse } of this.#regions.values()) pulse.tick(this.nowMs);
-    this.#look();
+    this.#regions.tick();
     for (const session of this.#sessions) session.tick();
     if (this.nowMs < this.#reviewAtMs) return;
     this.#reviewAtMs = this.nowMs + REVIEW_MS;
     this.#review();
   }
 
-  /** Sends on who would be better off elsewhere; to where it has to be found out whether that is so, one. */
+  /** Sends on who would be better off elsewhere. */
   #review(): void {
-    const hopes = this.#hopes();
-    const probed = new Set<string>();
+    const isBetterOff = this.#regions.review();
     let left = Math.max(MOVES_MIN, this.#sessions.size * MOVES_SHARE);
     for (const session of this.#sessions) {
       const { region } = session;
-      if (region === null || left <= 0) continue;
-      const known = this.#withHere(hopes, region);
-      const [best = region] = orderFor(this.#decision, known, session.draw);
-      const there = this.#regions.get(best);
-      if (there === undefined || !isWorthMoving(this.#decision, known, region, best)) continue;
-      if (this.#isDue(there)) {
-        if (probed.has(best)) continue;
-        probed.add(best);
-      }
+      if (region === null || left <= 0 || !isBetterOff(region, session.draw)) continue;
       left--;
       session.leave();
     }
   }
 
-  #isDue({ pulse, breaker }: Region): boolean {
-    return pulse.isUp && breaker.isDue(this.nowMs);
-  }
-
-  /** Whoever is at a region that is given few is one of them, and stays. */
-  #withHere(footings: ReadonlyMap<string, Footing>, name: string): ReadonlyMap<string, Footing> {
-    const region = this.#regions.get(name);
-    const footing = footings.get(name);
-    if (region === undefined || footing === undefined || footing.share === 1) return footings;
-    if (!region.pulse.isUp || region.breaker.isOpen) return footings;
-    return new Map(footings).set(name, { ...footing, share: 1 });
-  }
-
-  /** How things would stand if those worked that are due to be tried. */
-  #hopes(): ReadonlyMap<string, Footing> {
-    const due = [...this.#regions.values()].filter((region) => this.#isDue(region));
-    if (due.length === 0) return this.#footings;
-    const hopes = new Map(this.#footings);
-    for (const { name } of due)
-      hopes.set(name, { ...(this.#footings.get(name) as Footing), share: 1 });
-    return hopes;
-  }
-
   /** The regions for a client that is about to open a connection, in the order in which they are tried. */
   order(draw: number): string[] {
-    // One request finds out whether a region that failed works again.
-    const hopeful = orderFor(this.#decision, this.#hopes(), draw);
-    const first = this.#regions.get(hopeful[0] ?? "");
-    const isProbe = first !== undefined && this.#isDue(first);
-    if (isProbe) first.breaker.probe(this.nowMs);
-    const order = isProbe ? hopeful : orderFor(this.#decision, this.#footings, draw);
-    return order.filter((name) => this.#regions.has(name));
+    return this.#regions.order(draw);
   }
 
   dial(region: string, events: Parameters<Dial>[1]): ReturnType<Dial> {
-    const { url } = this.#regions.get(region) as Region;
-    return this.#world.dial(url, events);
+    return this.#world.dial(this.#urls.get(region) as string, events);
   }
 
   /** So many commands of clients have come. */
   asked(count: number): void {
     this.counts.commands += count;
-    this.#budget.made(count, this.nowMs);
+    this.#regions.asked(count);
   }
 
   succeeded(region: string, count: number): void {
-    this.#regions.get(region)?.breaker.succeeded(this.nowMs, count);
+    this.#regions.succeeded(region, count);
   }
 
   /** A connection to a region could not be opened, or was lost. */
   failed(region: string): void {
-    this.#regions.get(region)?.breaker.failed(this.nowMs);
+    this.#regions.failed(region);
   }
 
   /** Something was written there, so what has been done there is asked for soon. */
   wrote(region: string): void {
-    this.#regions.get(region)?.pulse.wrote();
+    this.#regions.pulseOf(region)?.wrote();
   }
 
   /** Whether a command may be made again. */
   mayRetry(): boolean {
-    if (!this.#budget.take(this.nowMs)) return false;
+    if (!this.#regions.mayRetry()) return false;
     this.counts.retries++;
     return true;
   }
 
   /** A token of what a region had done at some time after `sinceMs`; `covers` is false when none is that new. */
   tokenOf(region: string, sinceMs: number): { token: string | null; covers: boolean } {
-    const pulse = this.#regions.get(region)?.pulse;
-    return pulse?.tokenSince(sinceMs) ?? { token: null, covers: false };
+    return this.#regions.pulseOf(region)?.tokenSince(sinceMs) ?? { token: null, covers: false };
   }
 
   /** What is known, for operators. */
@@ -222,39 +168,17 @@ export class Gateway {
       if (region !== null) served.set(region, (served.get(region) ?? 0) + 1);
     return {
       ...this.counts,
-      regions: [...this.#regions.values()].map(({ name, pulse }) => ({
-        name,
-        clients: served.get(name) ?? 0,
-        isReached: pulse.isUp,
-        ...this.#footings.get(name),
-      })),
+      regions: this.#regions.status((name) => served.get(name) ?? 0),
     };
   }
 
   [Symbol.dispose](): void {
-    for (const { pulse } of this.#regions.values()) pulse.close();
+    this.#regions[Symbol.dispose]();
     for (const session of this.#sessions) session.end();
   }
 
-  #look(): void {
-    const { decision, facts } = this.#world.route();
-    this.#decision = decision;
-    for (const { name, breaker, pulse } of this.#regions.values()) {
-      const known = facts.find((one) => one.name === name);
-      this.#footings.set(name, {
-        latencyMs: pulse.latencyMs,
-        load: known?.load ?? 0,
-        lagMs: known?.lagMs ?? null,
-        share: pulse.isUp ? breaker.share(this.nowMs) : 0,
-      });
-    }
-  }
-
   /** A region does not answer: nobody waits for it any longer. */
-  #lost(name: string, why: string): void {
-    this.#regions.get(name)?.breaker.trip(this.nowMs);
-    this.#look();
-    this.#world.log.warn({ region: name, why }, "gateway: a region does not answer");
+  #lost(name: string): void {
     for (const session of this.#sessions) if (session.region === name) session.lost();
   }
 }
