@@ -1,14 +1,13 @@
 /**
  * GatewayPulse: whether a region answers the gateway, how fast, and what it had done by when.
  *
- *     every 250 ms, and 50 ms after a write: PING, AA.TOKEN ─► latency, token
- *     a second without an answer ─► lost
+ *     with each heartbeat, and 50 ms after a write: PING, AA.TOKEN ─► latency, token
  *
- * Invariant: a token is as new as the moment it was asked for, not as its answer: what was acknowledged before that moment it names. Silence is
- * counted in ticks: a gateway that itself stood still finds the answers that came meanwhile, and takes nobody for dead.
+ * Invariant: a token is as new as the moment it was asked for, not as its answer: what was acknowledged before that moment it names.
  */
 import { Answers, Refused } from "../core/wire/answers.ts";
 import { encodeCommand } from "../core/wire/encode-command.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Pulse } from "./gateway-regions.ts";
 import type { Upstream, UpstreamEvents } from "./ports/gateway.ts";
 
@@ -21,21 +20,13 @@ export interface GatewayPulseOptions {
   readonly monoMs: () => number;
 }
 
-const IDLE_MS = 250;
-const RECONNECT_MS = 200;
-/** Ticks without an answer after which a region is lost: a second. */
-const SILENT_TICKS = 20;
 const TOKENS_MAX = 200;
-/** How much a new round trip counts in the average. */
-const LATENCY_SHARE = 0.2;
 
 const ASK = Buffer.concat([encodeCommand(["PING"]), encodeCommand(["AA.TOKEN"])]);
 
 export class GatewayPulse implements Pulse {
   readonly #options: GatewayPulseOptions;
-  /** Whether it answered last. */
-  isUp = false;
-  latencyMs: number | null = null;
+  readonly #beat = new Heartbeat();
   #upstream: Upstream | null = null;
   #answers = new Answers();
   /** Answers still owed to the last question, AUTH's among them; 0 when none was asked. */
@@ -43,18 +34,20 @@ export class GatewayPulse implements Pulse {
   /** By the ticks' clock, as writes are dated too; and exactly. */
   #askedMs = 0;
   #sentMs = 0;
-  /** Connections that ended in a row. */
-  #failures = 0;
-  #silentTicks = 0;
-  #nextMs = 0;
   #hasWritten = false;
   #isFirst = true;
-  /** Since it was lost last. */
-  #hasAnswered = false;
   readonly #tokens: { readonly askedMs: number; readonly token: string }[] = [];
 
   constructor(options: GatewayPulseOptions) {
     this.#options = options;
+  }
+
+  get isUp(): boolean {
+    return this.#beat.isUp;
+  }
+
+  get latencyMs(): number | null {
+    return this.#beat.latencyMs;
   }
 
   /** A client wrote there. */
@@ -63,12 +56,15 @@ export class GatewayPulse implements Pulse {
   }
 
   tick(nowMs: number): void {
-    if (this.#owed > 0) {
-      if (++this.#silentTicks >= SILENT_TICKS) this.#end("it does not answer", nowMs, true);
-      return;
+    switch (this.#beat.tick(nowMs, this.#hasWritten)) {
+      case "ask":
+        this.#ask(nowMs);
+        return;
+      case "silent":
+        this.#end("it does not answer", nowMs, true);
+        return;
+      case "wait":
     }
-    if (nowMs < this.#nextMs && !(this.#hasWritten && this.isUp)) return;
-    this.#ask(nowMs);
   }
 
   tokenSince(sinceMs: number): { token: string | null; covers: boolean } {
@@ -86,9 +82,7 @@ export class GatewayPulse implements Pulse {
   #ask(nowMs: number): void {
     const { dial, user, password } = this.#options;
     this.#hasWritten = false;
-    this.#silentTicks = 0;
     this.#askedMs = nowMs;
-    this.#nextMs = nowMs + IDLE_MS;
     this.#owed = 2;
     if (this.#upstream === null) {
       this.#answers = new Answers();
@@ -117,8 +111,11 @@ export class GatewayPulse implements Pulse {
         if (this.#owed === 0) continue;
         this.#owed--;
         if (this.#owed === 1) this.#pinged(answer);
-        // A Redis that knows no tokens is a region as well.
-        else if (this.#owed === 0 && Buffer.isBuffer(answer)) this.#took(answer.latin1Slice());
+        else if (this.#owed === 0) {
+          this.#beat.done();
+          // A Redis that knows no tokens is a region as well.
+          if (Buffer.isBuffer(answer)) this.#took(answer.latin1Slice());
+        }
       }
     } catch {
       this.#end("it does not speak Redis' protocol", this.#askedMs, true);
@@ -127,19 +124,8 @@ export class GatewayPulse implements Pulse {
 
   #pinged(answer: unknown): void {
     const isReady = !(answer instanceof Refused) || !/^(LOADING|ERR max)/.test(answer.text);
-    this.isUp = isReady;
-    if (isReady) {
-      this.#hasAnswered = true;
-      this.#failures = 0;
-    }
-    const tookMs = this.#options.monoMs() - this.#sentMs;
-    // The first one waited for the connection too.
-    if (this.#isFirst) this.#isFirst = false;
-    else
-      this.latencyMs =
-        this.latencyMs === null
-          ? tookMs
-          : this.latencyMs + (tookMs - this.latencyMs) * LATENCY_SHARE;
+    this.#beat.answered(isReady, this.#isFirst ? null : this.#options.monoMs() - this.#sentMs);
+    this.#isFirst = false;
   }
 
   #took(token: string): void {
@@ -147,17 +133,10 @@ export class GatewayPulse implements Pulse {
     if (this.#tokens.length > TOKENS_MAX) this.#tokens.shift();
   }
 
-  /** One connection that ends may be an accident. Whoever cannot be reached again is lost. */
-  #end(why: string, nowMs: number, isLost: boolean): void {
+  #end(why: string, nowMs: number, isSilent: boolean): void {
     this.#upstream?.close();
     this.#upstream = null;
     this.#owed = 0;
-    this.#failures++;
-    this.#nextMs = this.#failures === 1 ? nowMs : nowMs + RECONNECT_MS;
-    this.isUp = false;
-    if (this.#hasAnswered && (isLost || this.#failures > 1)) {
-      this.#hasAnswered = false;
-      this.#options.onLost(why);
-    }
+    if (this.#beat.ended(nowMs, isSilent)) this.#options.onLost(why);
   }
 }
