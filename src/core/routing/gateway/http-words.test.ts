@@ -38,6 +38,7 @@ test("headers of a connection, and those that it names, go no further", () => {
     "x-forwarded-for": "203.0.113.9",
     "x-forwarded-proto": "https",
     "x-forwarded-host": "shop.example",
+    via: "1.1 atoll",
   });
   const answered = answerHeaders(
     { connection: "close", "set-cookie": ["a=1", "b=2"], "content-type": "text/html" },
@@ -57,6 +58,10 @@ test("what proxies before said of the client stays, and the gateway's own word c
   );
   assert.equal(sent["x-forwarded-for"], "198.51.100.1, 198.51.100.2, 203.0.113.9");
   assert.equal(sent["x-forwarded-proto"], "http");
+});
+
+test("HTTP/2 names the host elsewhere", () => {
+  assert.equal(requestHeaders({ ":authority": "shop.example" }, client)["host"], "shop.example");
 });
 
 test("a cookie is found among others, and only by its whole name", () => {

@@ -51,8 +51,13 @@ export function requestHeaders(
   const before = headers["x-forwarded-for"];
   out["x-forwarded-for"] = before === undefined ? address : `${String(before)}, ${address}`;
   out["x-forwarded-proto"] ??= protocol;
-  const { host } = headers;
-  if (host !== undefined) out["x-forwarded-host"] ??= host;
+  const host = headers["host"] ?? headers[":authority"];
+  if (host !== undefined) {
+    out["host"] = host;
+    out["x-forwarded-host"] ??= host;
+  }
+  const via = headers["via"];
+  out["via"] = via === undefined ? "1.1 atoll" : `${String(via)}, 1.1 atoll`;
   return out;
 }
 
