@@ -1,20 +1,26 @@
 /**
- * Wires a gateway: a router that has no vote, or the node's own, decides; sockets carry.
+ * Wires a gateway, for Redis and for HTTP: a router that has no vote, or the node's own, decides; sockets carry.
  *
- * Invariant: the port opens when everything behind it works, and is closed first.
+ * Invariant: a port opens when everything behind it works, and is closed first.
  */
 import { randomBytes, randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { pino } from "pino";
 import { probe } from "./adapters/probes/probes.ts";
+import { startHttpGateway } from "./adapters/http-gateway/http-gateway.ts";
 import { dialRegion, startRedisGateway } from "./adapters/redis-gateway/redis-gateway.ts";
 import { Gateway, GATEWAY_TICK_MS } from "./host/gateway.ts";
+import type { Route } from "./host/gateway-regions.ts";
 import type { NodeLog } from "./host/node-world.ts";
 import { Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 import type { TrafficConfig } from "./host/traffic-config.ts";
 
 export interface RunningGateway extends AsyncDisposable {
-  readonly port: number;
+  /** For Redis clients; null where no region takes any. */
+  readonly port: number | null;
+  /** For HTTP; null without. */
+  readonly httpPort: number | null;
 }
 
 /** Starts the gateway that `config.gateway` describes, beside a node's `traffic`, for clients who are in `region`. */
@@ -25,14 +31,62 @@ export async function startGateway(
   log: NodeLog,
 ): Promise<RunningGateway | null> {
   if (config.gateway === undefined) return null;
-  const { host, port, name, user, password } = config.gateway;
+  const { host, name } = config.gateway;
+  const route = () => traffic.route(name, region);
+  await using stack = new AsyncDisposableStack();
+  const redis = await startRedis(config, config.gateway, route, log);
+  if (redis !== null) stack.use(redis);
+  const { http } = config.gateway;
+  const web =
+    http === undefined
+      ? null
+      : stack.use(
+          await startHttpGateway({
+            host,
+            port: http.port,
+            regions: config.regions.flatMap(({ name: one, http: origin }) =>
+              origin === undefined ? [] : [{ name: one, origin }],
+            ),
+            route,
+            health: http.health,
+            cookie: http.cookie,
+            tls: http.cert === "" ? null : { cert: pem(http.cert), key: pem(http.key) },
+            monoMs: () => performance.now(),
+            log,
+          }),
+        );
+  traffic.gatewayStatus = () => ({
+    ...(redis === null ? {} : { redis: redis.status() }),
+    ...(web === null ? {} : { http: web.status() }),
+  });
+  const opened = stack.move();
+  return {
+    port: redis?.port ?? null,
+    httpPort: web?.port ?? null,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+interface RunningRedisGateway extends AsyncDisposable {
+  readonly port: number;
+  status(): unknown;
+}
+
+async function startRedis(
+  { regions }: TrafficConfig,
+  { host, port, user, password }: NonNullable<TrafficConfig["gateway"]>,
+  route: Route,
+  log: NodeLog,
+): Promise<RunningRedisGateway | null> {
+  const served = regions.flatMap(({ name, redis }) =>
+    redis === undefined ? [] : [{ name, url: redis }],
+  );
+  if (served.length === 0) return null;
   await using stack = new AsyncDisposableStack();
   const gateway = stack.use(
     new Gateway({
-      regions: config.regions.flatMap(({ name: one, redis }) =>
-        redis === undefined ? [] : [{ name: one, url: redis }],
-      ),
-      route: () => traffic.route(name, region),
+      regions: served,
+      route,
       dial: dialRegion,
       user,
       password,
@@ -41,7 +95,6 @@ export async function startGateway(
       log,
     }),
   );
-  traffic.gatewayStatus = () => gateway.status();
   const timer = setInterval(() => gateway.tick(), GATEWAY_TICK_MS);
   stack.defer(() => clearInterval(timer));
   const server = stack.use(
@@ -55,8 +108,19 @@ export async function startGateway(
   const opened = stack.move();
   return {
     port: server.port,
+    status: () => gateway.status(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Throws, naming the file, when it cannot be read. */
+function pem(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`the certificate of the gateway cannot be read: ${why}`, { cause });
+  }
 }
 
 /** A gateway that is no node: it probes all regions, hears what they hold of each other, and has no vote itself. Without a file it logs to stderr. */
@@ -92,6 +156,7 @@ export async function startLoneGateway(
   const opened = stack.move();
   return {
     port: gateway.port,
+    httpPort: gateway.httpPort,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -15,7 +15,7 @@ export interface GatewayDeps {
 
 export function gatewayCommand({ startGateway }: GatewayDeps): Command {
   return new Command("gateway")
-    .description("run one Redis port in front of all regions")
+    .description("run one Redis port, and one for HTTP, in front of all regions")
     .requiredOption("-c, --config <file>", "settings as of a node: `region` and `traffic` hold")
     .action(async ({ config: file }: { config: string }) => {
       const { region, traffic } = readConfig(file);
@@ -27,8 +27,13 @@ export function gatewayCommand({ startGateway }: GatewayDeps): Command {
       const stop = stopSignals();
       try {
         await using gateway = await startGateway(traffic, region, null);
-        const { host } = traffic.gateway;
-        process.stderr.write(`the gateway of ${region} listens: redis://${host}:${gateway.port}\n`);
+        const { host, http } = traffic.gateway;
+        const scheme = (http?.cert ?? "") === "" ? "http" : "https";
+        const places = [
+          ...(gateway.port === null ? [] : [`redis://${host}:${gateway.port}`]),
+          ...(gateway.httpPort === null ? [] : [`${scheme}://${host}:${gateway.httpPort}`]),
+        ];
+        process.stderr.write(`the gateway of ${region} listens: ${places.join(" ")}\n`);
         await stop;
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);

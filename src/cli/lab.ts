@@ -185,10 +185,10 @@ function announce(lab: Lab, flags: LabFlags): void {
   const distances = lab.distances();
   if (distances.length > 0) process.stdout.write(`one way: ${distances.join(", ")}\n`);
   if (endpoints.traffic !== undefined) {
-    const { dns, name, redis } = endpoints.traffic;
+    const { dns, name, redis, http } = endpoints.traffic;
     const { port } = new URL(dns[0] ?? "");
     process.stdout.write(`DNS: ${dns.join(" ")}; try: dig @127.0.0.1 -p ${port} ${name}\n`);
-    process.stdout.write(`gateway: ${redis}\n`);
+    process.stdout.write(`gateway: ${redis} ${http}; try: curl -i ${http}/status\n`);
   }
   process.stdout.write("ready\n");
 }

@@ -77,6 +77,15 @@ export const trafficSettings = group({
     name: text("must be one of `traffic.names`, or empty").default(""),
     user: text("must be a user name").default(""),
     password: text("must be a password").default(""),
+    http: group({
+      port: port().default(8000),
+      health: text("must be a path such as /health/ready")
+        .regex(/^\/[^\s]*$/, { error: "must be a path such as /health/ready" })
+        .default("/"),
+      cookie: text("must be the name of a cookie, or empty").default(""),
+      cert: text("must be a file").default(""),
+      key: text("must be a file").default(""),
+    }).optional(),
   }).optional(),
   regions: list(
     group({
@@ -86,6 +95,11 @@ export const trafficSettings = group({
       redis: text("must be redis://host:port")
         .regex(/^redis:\/\/[^\s@/]+:\d{1,5}$/, {
           error: "must be redis://host:port",
+        })
+        .optional(),
+      http: text("must be http://host:port or https://host:port")
+        .regex(/^https?:\/\/[^\s@/]+$/, {
+          error: "must be http://host:port or https://host:port",
         })
         .optional(),
       ...place,
@@ -172,12 +186,21 @@ export function trafficContradictions(config: TrafficConfig, me: string): Proble
   if (gateway !== undefined) {
     if (names.length === 0)
       out.push({ path: ["gateway"], problem: "needs `traffic.regions`, each with its `redis`" });
-    for (const [i, { redis }] of config.regions.entries())
-      if (redis === undefined)
-        out.push({
+    const isForHttp = gateway.http !== undefined;
+    // A gateway may be there for HTTP alone.
+    const isForRedis = !isForHttp || config.regions.some(({ redis }) => redis !== undefined);
+    for (const [i, { redis, http }] of config.regions.entries()) {
+      const problem = (what: string): void =>
+        void out.push({
           path: ["regions", i],
-          problem: "needs `redis`: where the gateway leads clients",
+          problem: `needs \`${what}\`: where the gateway leads clients`,
         });
+      if (isForRedis && redis === undefined) problem("redis");
+      if (isForHttp && http === undefined) problem("http");
+    }
+    const { cert = "", key = "" } = gateway.http ?? {};
+    if ((cert === "") !== (key === ""))
+      out.push({ path: ["gateway", "http"], problem: "needs both `cert` and `key`, or neither" });
     if (gateway.name !== "" && !config.names.some(({ name }) => name === gateway.name))
       out.push({ path: ["gateway", "name"], problem: "is none of `traffic.names`" });
   }
@@ -223,7 +246,7 @@ export function routerOptions(
   return {
     me,
     regions: regions.map(
-      ({ name, addresses: _addresses, probes: _probes, redis: _redis, ...where }) => ({
+      ({ name, addresses: _addresses, probes: _probes, redis: _redis, http: _http, ...where }) => ({
         name,
         ...locationOf(where),
       }),

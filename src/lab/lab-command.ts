@@ -38,5 +38,5 @@ export interface LabStatus {
 export interface LabEndpoints {
   regions: { name: string; redis: string; http: string; pid: number; dir: string }[];
   /** With `--traffic`: a DNS server for each region, the name that leads to the nearest one, and the gateway. */
-  traffic?: { dns: string[]; name: string; redis: string };
+  traffic?: { dns: string[]; name: string; redis: string; http: string };
 }

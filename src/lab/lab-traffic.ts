@@ -23,7 +23,20 @@ export type StartGateway = (
 ) => Promise<LabGateway>;
 
 export interface LabGateway extends AsyncDisposable {
-  readonly port: number;
+  readonly port: number | null;
+  readonly httpPort: number | null;
+}
+
+/** Where the gateway listens; 0 for free ones. */
+export interface GatewayPorts {
+  readonly redis: number;
+  readonly http: number;
+}
+
+/** Where it leads to in a region. */
+export interface GatewayTarget {
+  readonly redis: string;
+  readonly http: string;
 }
 
 /** The address of the region that comes `index`th, from 0. */
@@ -62,17 +75,24 @@ export function trafficSettingsOf(
   };
 }
 
-/** The settings of the gateway, which stands in the first region. `redis` leads to each region by its name. */
+/** The settings of the gateway, which stands in the first region. Its HTTP port leads to the nodes' own. */
 export function gatewaySettingsOf(
-  regions: readonly string[],
-  probePorts: ReadonlyMap<string, number>,
-  redis: ReadonlyMap<string, string>,
-  port: number,
+  targets: ReadonlyMap<string, GatewayTarget>,
+  ports: GatewayPorts,
 ): TrafficConfig {
-  const settings = trafficSettingsOf(regions, probePorts, null) as { regions: { name: string }[] };
+  const probePorts = new Map(
+    [...targets].map(([name, { http }]) => [name, Number(new URL(http).port)]),
+  );
+  const settings = trafficSettingsOf([...targets.keys()], probePorts, null) as {
+    regions: { name: string }[];
+  };
   return trafficSettings.parse({
     ...settings,
-    regions: settings.regions.map((region) => ({ ...region, redis: redis.get(region.name) })),
-    gateway: { host: "127.0.0.1", port },
+    regions: settings.regions.map((region) => ({ ...region, ...targets.get(region.name) })),
+    gateway: {
+      host: "127.0.0.1",
+      port: ports.redis,
+      http: { port: ports.http, health: "/health/ready" },
+    },
   });
 }

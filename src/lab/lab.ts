@@ -27,6 +27,7 @@ import {
 import { LabNode } from "./lab-node.ts";
 import {
   addressOf,
+  type GatewayPorts,
   gatewaySettingsOf,
   LAB_DNS_PORT,
   LAB_NAME,
@@ -79,9 +80,9 @@ export async function startLab(
   const dir = resolve(options.dir);
   await refuseIfOccupied(dir);
   const ports = await choosePorts(options);
-  const gatewayPort = await chooseGatewayPort(options);
+  const gatewayPorts = await chooseGatewayPorts(options);
   prepare(dir, options.keep);
-  const lab = new Lab({ ...options, dir }, ports, gatewayPort);
+  const lab = new Lab({ ...options, dir }, ports, gatewayPorts);
   try {
     onLab(lab);
     await lab.open();
@@ -104,6 +105,9 @@ async function refuseIfOccupied(dir: string): Promise<void> {
   endLeftovers(running);
 }
 
+/** How far the ports for HTTP lie behind those for Redis. */
+const HTTP_PORTS_FROM = 1_000;
+
 /** `dns` is null where there is no server. */
 type Ports = { resp: number; http: number; replication: number; dns: number | null };
 
@@ -112,7 +116,7 @@ async function choosePorts({ regions, replicas, port, traffic }: LabOptions): Pr
   const free = await freePorts(posts.length * 4);
   const chosen = posts.map(({ region, replica }, i) => ({
     resp: port === 0 ? (free[i * 4] ?? 0) : port + i,
-    http: port === 0 ? (free[i * 4 + 1] ?? 0) : port + i + 1_000,
+    http: port === 0 ? (free[i * 4 + 1] ?? 0) : port + i + HTTP_PORTS_FROM,
     replication: free[i * 4 + 2] ?? 0,
     dns:
       !traffic || replica > 1
@@ -138,14 +142,18 @@ async function choosePorts({ regions, replicas, port, traffic }: LabOptions): Pr
   return chosen;
 }
 
-/** The port of the gateway, below those of the nodes; 0, when there is none or a free one will do. */
-async function chooseGatewayPort({ port, traffic }: LabOptions): Promise<number> {
-  if (!traffic || port === 0) return 0;
-  const why = await portTaken(port - 1);
-  if (why === null) return port - 1;
-  throw new LabRefusal(
-    `port ${port - 1} (of the gateway) ${why}; choose others with --port, or free ones with --port 0`,
-  );
+/** The ports of the gateway, below those of the nodes; 0, when there is none or free ones will do. */
+async function chooseGatewayPorts({ port, traffic }: LabOptions): Promise<GatewayPorts> {
+  if (!traffic || port === 0) return { redis: 0, http: 0 };
+  const ports = { redis: port - 1, http: port - 1 + HTTP_PORTS_FROM };
+  for (const number of Object.values(ports)) {
+    const why = await portTaken(number);
+    if (why !== null)
+      throw new LabRefusal(
+        `port ${number} (of the gateway) ${why}; choose others with --port, or free ones with --port 0`,
+      );
+  }
+  return ports;
 }
 
 /** How long the nodes may take to learn of a new one. */
@@ -164,7 +172,7 @@ export class Lab {
   readonly #probeCables: Cable[] = [];
   readonly #secret = randomBytes(24).toString("base64url");
   readonly #token = randomBytes(24).toString("base64url");
-  readonly #gatewayPort: number;
+  readonly #gatewayPorts: GatewayPorts;
   #gateway: LabGateway | null = null;
   #control: ControlServer | null = null;
   #stopping: Promise<void> | null = null;
@@ -173,9 +181,9 @@ export class Lab {
   readonly ended: Promise<void>;
   #end: () => void = () => {};
 
-  constructor(options: LabOptions, ports: readonly Ports[], gatewayPort: number) {
+  constructor(options: LabOptions, ports: readonly Ports[], gatewayPorts: GatewayPorts) {
     this.#options = options;
-    this.#gatewayPort = gatewayPort;
+    this.#gatewayPorts = gatewayPorts;
     this.#posts = postsOf(options.regions, options.replicas);
     this.#members = this.#posts.map(({ member }) => member);
     this.#ports = [...ports];
@@ -206,17 +214,14 @@ export class Lab {
   /** The gateway is a part of the lab itself: no region's death takes it along. */
   async #openGateway(): Promise<void> {
     const { regions, dir, startGateway } = this.#options;
-    const firsts = this.#posts.flatMap(({ region, replica, name }) =>
-      replica > 1 ? [] : [{ region, node: (this.#nodes.get(name) as LabNode).options }],
-    );
-    const config = gatewaySettingsOf(
-      regions,
-      new Map(firsts.map(({ region, node }) => [region, node.httpPort])),
-      new Map(
-        firsts.map(({ region, node }) => [region, `redis://${node.respHost}:${node.respPort}`]),
-      ),
-      this.#gatewayPort,
-    );
+    const targets = this.#posts.flatMap(({ region, replica, name }) => {
+      const { respHost, respPort, httpPort } = (this.#nodes.get(name) as LabNode).options;
+      const redis = `redis://${respHost}:${respPort}`;
+      return replica > 1
+        ? []
+        : [[region, { redis, http: `http://127.0.0.1:${httpPort}` }] as const];
+    });
+    const config = gatewaySettingsOf(new Map(targets), this.#gatewayPorts);
     const gateway = await startGateway(config, regions[0] ?? "", join(dir, "gateway.log"));
     if (this.#stopping === null) this.#gateway = gateway;
     else await gateway[Symbol.asyncDispose]();
@@ -239,7 +244,8 @@ export class Lab {
                 dns === null ? [] : [`udp://127.0.0.1:${dns}`],
               ),
               name: LAB_NAME,
-              redis: `redis://127.0.0.1:${this.#gateway?.port ?? this.#gatewayPort}`,
+              redis: `redis://127.0.0.1:${this.#gateway?.port ?? this.#gatewayPorts.redis}`,
+              http: `http://127.0.0.1:${this.#gateway?.httpPort ?? this.#gatewayPorts.http}`,
             },
           }
         : {}),

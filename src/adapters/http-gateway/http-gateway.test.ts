@@ -9,6 +9,8 @@ import {
   type ServerResponse,
 } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
+import { get as getSecurely } from "node:https";
+import { readFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -341,4 +343,40 @@ test("bytes that are no request are refused, and others are served", async () =>
   assert.match(String(((await once(whole, "data")) as [Buffer])[0]), /^HTTP\/1\.1 200 /);
   whole.destroy();
   assert.deepEqual(world.east.seen, ["GET /path?q=1"]);
+});
+
+test("over TLS both versions of HTTP are spoken, and regions hear which", async () => {
+  const file = (name: string): string =>
+    readFileSync(new URL(`../../../testdata/tls/${name}.pem`, import.meta.url), "utf8");
+  const cert = file("cert");
+  await using world = await World.start({ cert, key: file("key") });
+  world.east.handle = (incoming, response) => {
+    response.setHeader("content-type", "text/plain");
+    response.write(`${incoming.headers.host} ${String(incoming.headers["x-forwarded-proto"])} `);
+    incoming.pipe(response);
+  };
+  const { port } = world.gateway;
+  const session = connectHttp2(`https://localhost:${port}`, { ca: cert });
+  for (const length of [0, 10, 1_000_000]) {
+    const stream = session.request({ ":method": "PUT", ":path": "/two" });
+    let text = "";
+    stream.setEncoding("latin1").on("data", (part: string) => (text += part));
+    const answered = once(stream, "response") as Promise<[Record<string, unknown>]>;
+    stream.end("x".repeat(length));
+    const [headers] = await answered;
+    assert.equal(headers[":status"], 200);
+    assert.equal(headers["atoll-region"], "east");
+    if (!stream.closed) await once(stream, "close");
+    assert.equal(text, `localhost:${port} https ${"x".repeat(length)}`);
+  }
+  session.close();
+  await once(session, "close");
+  const [one] = (await once(
+    getSecurely({ host: "localhost", port, ca: cert, path: "/one", agent: false }),
+    "response",
+  )) as [IncomingMessage];
+  assert.equal(one.httpVersion, "1.1");
+  let text = "";
+  for await (const part of one) text += String(part);
+  assert.equal(text, `localhost:${port} https `);
 });
