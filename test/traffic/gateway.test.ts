@@ -21,6 +21,7 @@ const GAP_MS_MAX = 10_000;
 const dir = tempDir("gateway");
 let lab: RunningCommand;
 let gatewayPort = 0;
+let gatewayUrl = "";
 let httpUrls: string[] = [];
 let redisPorts: { host: string; port: number }[] = [];
 
@@ -30,9 +31,10 @@ before(async () => {
   await lab.until(({ stdout }) => stdout.includes("\n"));
   const endpoints = JSON.parse(lab.stdout) as {
     regions: { http: string; redis: string }[];
-    traffic: { redis: string };
+    traffic: { redis: string; http: string };
   };
   gatewayPort = Number(new URL(endpoints.traffic.redis).port);
+  gatewayUrl = endpoints.traffic.http;
   httpUrls = endpoints.regions.map(({ http }) => http);
   redisPorts = endpoints.regions.map(({ redis }) => {
     const { hostname, port } = new URL(redis);
@@ -111,6 +113,20 @@ function work(step: (i: number) => Promise<void>): Worker {
   });
 }
 
+/** Asks over HTTP; the region that answered. */
+async function ask(): Promise<string> {
+  const answer = await fetch(`${gatewayUrl}/status`);
+  const { region } = (await answer.json()) as { region?: string };
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("atoll-region"), region);
+  return region ?? "";
+}
+
+/** Waits until requests are answered by a region, or by any other. */
+async function untilAsked(holds: (region: string) => boolean): Promise<void> {
+  while (!holds(await ask())) await pause(POLL_MS);
+}
+
 /** Each has done something since. */
 async function untilAllWorked(workers: readonly Worker[]): Promise<void> {
   const earlier = workers.map(({ done }) => done);
@@ -155,6 +171,7 @@ test("kill -9 of a region: clients through the gateway see no error on idempoten
       if ((await other.hGet("h", "f")) !== String(i)) older++;
     }),
   );
+  for (let c = 0; c < 2; c++) workers.push(work(async () => void (await ask())));
   const listener = new Redis({ port: gatewayPort, connectionName: "listener" });
   stack.defer(() => listener.disconnect());
   const heard: string[] = [];
@@ -162,10 +179,12 @@ test("kill -9 of a region: clients through the gateway see no error on idempoten
   listener.on("close", () => closed.push("listener"));
   await listener.subscribe("news");
   await untilServed("worker", 0, 5);
+  await untilAsked((region) => region === "us-east");
   await untilAllWorked(workers);
 
   await inLab("lab", "kill", "us-east");
   await untilServedElsewhere("listener", 1);
+  await untilAsked((region) => region !== "us-east");
   await untilAllWorked(workers);
   const speaker = new Redis({ port: gatewayPort });
   stack.defer(() => speaker.disconnect());
@@ -176,6 +195,7 @@ test("kill -9 of a region: clients through the gateway see no error on idempoten
 
   await inLab("lab", "start", "us-east");
   await untilServed("worker", 0, 5);
+  await untilAsked((region) => region === "us-east");
   await untilAllWorked(workers);
   // So that nobody is counted who is ended by us.
   await Promise.all(workers.map((worker) => worker.stop()));
@@ -223,6 +243,7 @@ test("a drained region is left without an error, by whoever waits for something 
   const [client, waiter] = clients as [Redis, Redis];
   await untilServed("moved", 0, 2);
   const popped = waiter.blpop("queue", 0);
+  const asking = work(async () => void (await ask()));
   await inLab("route", "drain", "us-east", "--for", "10m");
   let i = 0;
   while ((await served("moved"))[0] !== 1) {
@@ -235,6 +256,9 @@ test("a drained region is left without an error, by whoever waits for something 
   assert.deepEqual(await popped, ["queue", "x"]);
   await untilServed("moved", 0, 0);
   assert.equal(await waiter.get("mine"), String(i));
+  assert.notEqual(await ask(), "us-east");
+  await asking.stop();
+  assert.deepEqual(asking.errors, []);
   await inLab("route", "reset", "us-east");
 });
 
@@ -242,15 +266,18 @@ test("a gateway that is a process of its own leads clients to the regions, and e
   const file = join(dir.path, "gateway.yaml");
   const regions = httpUrls.map((http, i) => {
     const { host, port } = redisPorts[i] as { host: string; port: number };
-    return { name: LAB_REGIONS[i], probes: [http], redis: `redis://${host}:${port}` };
+    return { name: LAB_REGIONS[i], probes: [http], redis: `redis://${host}:${port}`, http };
   });
-  const settings = { region: LAB_REGIONS[1], traffic: { gateway: { port: 0 }, regions } };
+  const both = { port: 0, http: { port: 0, health: "/health/ready" } };
+  const settings = { region: LAB_REGIONS[1], traffic: { gateway: both, regions } };
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(settings));
   const gateway = new RunningCommand(["gateway", "--config", file]);
   try {
     await gateway.until(({ stderr }) => stderr.includes("listens"));
-    const port = Number(/listens: redis:\/\/127\.0\.0\.1:(\d+)/.exec(gateway.stderr)?.[1]);
+    const [, redis, url] = /listens: (redis:\S+) (http:\S+)/.exec(gateway.stderr) ?? [];
+    const port = Number(new URL(redis ?? "").port);
+    assert.equal((await fetch(`${url}/health/ready`)).status, 200);
     const client = new Redis({ port, connectionName: "alone" });
     client.on("error", () => {});
     assert.equal(await client.set("alone", "1"), "OK");
@@ -261,6 +288,14 @@ test("a gateway that is a process of its own leads clients to the regions, and e
     gateway.child.kill("SIGTERM");
   }
   assert.equal((await gateway.ended).code, 0, gateway.stderr);
+  const [{ http: _http, ...incomplete } = {}, ...others] = regions;
+  writeFileSync(
+    file,
+    JSON.stringify({ ...settings, traffic: { gateway: both, regions: [incomplete, ...others] } }),
+  );
+  const lacking = await atoll("gateway", "--config", file);
+  assert.equal(lacking.code, 2);
+  assert.match(lacking.stderr, /needs `http`: where the gateway leads clients/);
   writeFileSync(file, JSON.stringify({ ...settings, traffic: { regions } }));
   const refused = await atoll("gateway", "--config", file);
   assert.equal(refused.code, 2);
