@@ -1,8 +1,8 @@
 /**
- * Gateway: what a command costs on its way through the gateway, next to HAProxy, which passes bytes on and knows nothing of them.
+ * Gateway: what a command, or an HTTP request, costs on its way through the gateway, next to HAProxy, which passes commands on as bytes.
  *
- *   driver ─► gateway, on a core with the one redis-server behind it
- *   driver ─► HAProxy, mode tcp, one thread, on the same core with the same server
+ *   driver ─► gateway, on a core with the one redis-server behind it          wrk ─► gateway ─► an HTTP server beside wrk
+ *   driver ─► HAProxy, mode tcp, one thread, on the same core                 wrk ─► HAProxy, mode http, one thread ─► the same
  *
  * Invariant: the runs of a pair follow each other at once, in turn first. Without HAProxy there is nothing to compare with, and that is said.
  */
@@ -25,7 +25,14 @@ import {
   type BenchOptions,
   type Spread,
 } from "./answer.ts";
-import { DRIVER_CORE, SERVER_CORE, measure, type LoadResult } from "./load.ts";
+import {
+  DRIVER_CORE,
+  type Driver,
+  type LoadResult,
+  measure,
+  measureBy,
+  SERVER_CORE,
+} from "./load.ts";
 
 const CLIENTS = 50;
 
@@ -35,10 +42,13 @@ const settings: readonly { test: string; pipeline: number; requests: number }[] 
   { test: "get", pipeline: 16, requests: 1_000_000 },
 ];
 
+const HTTP_CONNECTIONS = 32;
+const HTTP_SECONDS = 10;
+
 export interface GatewayCell {
   command: string;
   pipeline: number;
-  /** Commands per second through the gateway to those through HAProxy, per pair. */
+  /** Commands, or requests, per second through the gateway to those through HAProxy, per pair. */
   ratio: Spread;
   /** HAProxy's processor time per command to the gateway's, per pair: above 1, the gateway is the cheaper. */
   cpuRatio: Spread;
@@ -64,44 +74,105 @@ export async function gateway(options: BenchOptions): Promise<Answer<GatewayCell
     throw new Error(
       "haproxy is not installed (Debian: haproxy), so there is nothing to compare with",
     );
-  await using server = await startServer("redis", { durability: "none", core: SERVER_CORE });
-  await using ours = await startGatewayProcess(server.port);
-  await using theirs = await startHaproxy(server.port);
   const cells: GatewayCell[] = [];
-  for (const { test, pipeline, requests: full } of settings) {
-    const requests = options.quick ? Math.ceil(full / 20) : full;
-    const load = {
-      ...{ test, pipeline, requests, valueBytes: 64, keys: 100_000, clients: CLIENTS },
-      core: DRIVER_CORE,
-      hurried: options.quick,
-    };
-    // What is compiled while it runs is a cost of starting.
-    for (const proxy of [ours, theirs]) await measure(proxy, { ...load, hurried: true });
-    const runs: { ours: LoadResult[]; theirs: LoadResult[] } = { ours: [], theirs: [] };
-    for (let pair = 0; pair < options.pairs; pair++)
-      for (const side of pair % 2 === 0
-        ? (["ours", "theirs"] as const)
-        : (["theirs", "ours"] as const))
-        runs[side].push(await measure(side === "ours" ? ours : theirs, load));
-    const perPair = (of: (a: LoadResult, b: LoadResult) => number): Spread =>
-      spreadOf(runs.ours.map((one, i) => of(one, runs.theirs[i] as LoadResult)));
-    const cell: GatewayCell = {
-      command: test,
-      pipeline,
-      ratio: perPair((a, b) => a.perSecond / b.perSecond),
-      cpuRatio: perPair((a, b) => b.cpuMicros / a.cpuMicros),
-      gateway: medianOf(runs.ours),
-      haproxy: medianOf(runs.theirs),
-      noisyRuns: [...runs.ours, ...runs.theirs].filter(({ noisy }) => noisy).length,
-    };
+  const add = (cell: GatewayCell): void => {
     cells.push(cell);
-    options.note(`${test} pipeline ${pipeline}: ${showSpread(cell.ratio)}`);
-  }
+    options.note(`${cell.command} pipeline ${cell.pipeline}: ${showSpread(cell.ratio)}`);
+  };
+  await commands(options, add);
+  await requests(options, add);
   return {
     question: "gateway",
     ratio: spreadOf(cells.map((cell) => cell.ratio.median)),
     cells,
   };
+}
+
+async function commands(options: BenchOptions, add: (cell: GatewayCell) => void): Promise<void> {
+  await using server = await startServer("redis", { durability: "none", core: SERVER_CORE });
+  await using ours = await startGatewayProcess(`redis://127.0.0.1:${server.port}`);
+  await using theirs = await startHaproxy("tcp", server.port);
+  for (const { test, pipeline, requests: full } of settings) {
+    const load = {
+      ...{ test, pipeline, requests: options.quick ? Math.ceil(full / 20) : full },
+      ...{ valueBytes: 64, keys: 100_000, clients: CLIENTS, core: DRIVER_CORE },
+    };
+    const run = (proxy: Proxy, hurried: boolean): Promise<LoadResult> =>
+      measure(proxy, { ...load, hurried });
+    add({ command: test, pipeline, ...(await compared(ours, theirs, run, options)) });
+  }
+}
+
+async function requests(options: BenchOptions, add: (cell: GatewayCell) => void): Promise<void> {
+  if (spawnSync("wrk", ["-v"]).error !== undefined)
+    throw new Error("wrk is not installed (Debian: wrk), so there is nothing that asks over HTTP");
+  await using server = await startAnswering();
+  await using ours = await startGatewayProcess(`http://127.0.0.1:${server.port}`);
+  await using theirs = await startHaproxy("http", server.port);
+  const run = (proxy: Proxy, hurried: boolean): Promise<LoadResult> => {
+    const seconds = hurried ? 2 : HTTP_SECONDS;
+    return measureBy(proxy, wrk(proxy.port, options.quick ? 1 : seconds), hurried);
+  };
+  add({ command: "http", pipeline: 1, ...(await compared(ours, theirs, run, options)) });
+}
+
+type Comparison = Omit<GatewayCell, "command" | "pipeline">;
+
+/** Runs one after the other, each side first in every second pair. */
+async function compared(
+  ours: Proxy,
+  theirs: Proxy,
+  run: (proxy: Proxy, hurried: boolean) => Promise<LoadResult>,
+  { pairs, quick }: BenchOptions,
+): Promise<Comparison> {
+  // What is compiled while it runs is a cost of starting.
+  for (const proxy of [ours, theirs]) await run(proxy, true);
+  const runs: { ours: LoadResult[]; theirs: LoadResult[] } = { ours: [], theirs: [] };
+  for (let pair = 0; pair < pairs; pair++)
+    for (const side of pair % 2 === 0
+      ? (["ours", "theirs"] as const)
+      : (["theirs", "ours"] as const))
+      runs[side].push(await run(side === "ours" ? ours : theirs, quick));
+  const perPair = (of: (a: LoadResult, b: LoadResult) => number): Spread =>
+    spreadOf(runs.ours.map((one, i) => of(one, runs.theirs[i] as LoadResult)));
+  return {
+    ratio: perPair((a, b) => a.perSecond / b.perSecond),
+    cpuRatio: perPair((a, b) => b.cpuMicros / a.cpuMicros),
+    gateway: medianOf(runs.ours),
+    haproxy: medianOf(runs.theirs),
+    noisyRuns: [...runs.ours, ...runs.theirs].filter(({ noisy }) => noisy).length,
+  };
+}
+
+function wrk(port: number, seconds: number): Driver {
+  const words = ["taskset", "-c", String(DRIVER_CORE), "wrk", "-t", "1", "--latency"];
+  return {
+    words: [
+      ...words,
+      ...["-c", String(HTTP_CONNECTIONS), "-d", `${seconds}s`],
+      `http://127.0.0.1:${port}/`,
+    ],
+    figures: (output) => {
+      const found = (pattern: RegExp): string => {
+        const [, value] = pattern.exec(output) ?? [];
+        if (value === undefined) throw new Error(`wrk said something else:\n${output}`);
+        return value;
+      };
+      if (/Non-2xx|Socket errors/.test(output)) throw new Error(`requests failed:\n${output}`);
+      return {
+        requests: Number(found(/(\d+) requests in/)),
+        perSecond: Number(found(/Requests\/sec:\s+([\d.]+)/)),
+        p50Ms: milliseconds(found(/50%\s+([\d.]+[mu]?s)/)),
+        p99Ms: milliseconds(found(/99%\s+([\d.]+[mu]?s)/)),
+      };
+    },
+  };
+}
+
+function milliseconds(text: string): number {
+  const value = Number.parseFloat(text);
+  if (text.endsWith("us")) return value / 1_000;
+  return text.endsWith("ms") ? value : value * 1_000;
 }
 
 function medianOf(runs: readonly LoadResult[]): Side {
@@ -126,33 +197,51 @@ export function gatewayTable({ cells }: Answer<GatewayCell>): string {
   ]);
 }
 
-async function startGatewayProcess(redisPort: number): Promise<Proxy> {
+async function startGatewayProcess(target: string): Promise<Proxy> {
   const program = join(root, "bench", "gateway-process.ts");
-  const started = start(process.execPath, [program, `redis://127.0.0.1:${redisPort}`]);
+  const started = start(SERVER_CORE, process.execPath, [program, target]);
   const lines = createInterface({ input: started.child.stdout });
   const [line] = (await once(lines, "line")) as [string];
   return { ...started.proxy, port: Number(line) };
 }
 
-async function startHaproxy(redisPort: number): Promise<Proxy> {
-  const dir = tempDir("haproxy");
-  const port = await freePort();
-  const file = join(dir.path, "haproxy.cfg");
-  writeFileSync(
-    file,
-    `global
-  nbthread 1
-defaults
-  mode tcp
+const PROXY = `defaults
   timeout connect 1s
   timeout client 1m
   timeout server 1m
-listen redis
+`;
+
+function startHaproxy(mode: "tcp" | "http", target: number): Promise<Proxy> {
+  return startHaproxyWith(
+    SERVER_CORE,
+    (port) => `${PROXY}
+listen one
+  mode ${mode}
   bind 127.0.0.1:${port}
-  server one 127.0.0.1:${redisPort}
+  server one 127.0.0.1:${target}
 `,
   );
-  const { proxy } = start("haproxy", ["-db", "-f", file]);
+}
+
+/** An HTTP server that costs little: an HAProxy that answers by itself. */
+function startAnswering(): Promise<Proxy> {
+  return startHaproxyWith(
+    DRIVER_CORE,
+    (port) => `${PROXY}
+frontend answers
+  mode http
+  bind 127.0.0.1:${port}
+  http-request return status 200 content-type text/plain string "${"x".repeat(64)}"
+`,
+  );
+}
+
+async function startHaproxyWith(core: number, rest: (port: number) => string): Promise<Proxy> {
+  const dir = tempDir("haproxy");
+  const port = await freePort();
+  const file = join(dir.path, "haproxy.cfg");
+  writeFileSync(file, `global\n  nbthread 1\n${rest(port)}`);
+  const { proxy } = start(core, "haproxy", ["-db", "-f", file]);
   while (!(await isListening(port))) await sleep(20);
   return {
     ...proxy,
@@ -178,8 +267,8 @@ async function isListening(port: number): Promise<boolean> {
   }
 }
 
-function start(program: string, words: readonly string[]) {
-  const child = spawn("taskset", ["-c", String(SERVER_CORE), program, ...words], {
+function start(core: number, program: string, words: readonly string[]) {
+  const child = spawn("taskset", ["-c", String(core), program, ...words], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const forget = atExit(() => child.kill("SIGKILL"));

@@ -1,5 +1,5 @@
 /**
- * Load: one measured run of redis-benchmark against one server.
+ * Load: one measured run of a driver, redis-benchmark or wrk, against one server.
  *
  * Invariant: a run during which others used more of the processors than `FOREIGN_CORES_MOST` is repeated, and when it
  * never becomes quiet the quietest is kept and marked; a figure does not hide in what company it was taken.
@@ -48,33 +48,60 @@ export interface LoadResult {
 /** What is measured: a server, or what stands before one. */
 type Measured = Pick<TestServer, "pid" | "port">;
 
+/** What makes the load, and what it says of how that went. */
+export interface Driver {
+  /** Program and arguments. */
+  words: readonly string[];
+  figures: (output: string) => {
+    requests: number;
+    perSecond: number;
+    p50Ms: number;
+    p99Ms: number;
+  };
+}
+
 export async function measure(server: Measured, load: Load): Promise<LoadResult> {
+  return measureBy(server, redisBenchmark(server.port, load), load.hurried);
+}
+
+export async function measureBy(
+  server: Pick<Measured, "pid">,
+  driver: Driver,
+  hurried: boolean,
+): Promise<LoadResult> {
   let best: LoadResult | null = null;
   for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
     // Whatever was busy may be done soon; waiting longer each time costs nothing when it is quiet.
     if (attempt > 0) await sleep(500 * attempt);
-    const result = await measureOnce(server, load);
+    const result = await measureOnce(server, driver);
     if (best === null || result.foreignCores < best.foreignCores) best = result;
-    if (!best.noisy || load.hurried) break;
+    if (!best.noisy || hurried) break;
   }
   if (best === null) throw new Error("bug: nothing was measured");
   return best;
 }
 
-async function measureOnce(server: Measured, load: Load): Promise<LoadResult> {
+function redisBenchmark(port: number, load: Load): Driver {
+  return {
+    words: [
+      ...["taskset", "-c", String(load.core), "redis-benchmark"],
+      ...["-p", String(port), "-P", String(load.pipeline)],
+      ...["-n", String(load.requests), "-c", String(load.clients)],
+      ...["-d", String(load.valueBytes), "-r", String(load.keys), "--csv", "-e"],
+      ...(typeof load.test === "string" ? ["-t", load.test] : load.test),
+    ],
+    figures: (output) => ({ requests: load.requests, ...figures(output) }),
+  };
+}
+
+async function measureOnce(server: Pick<Measured, "pid">, driver: Driver): Promise<LoadResult> {
   const startedMs = performance.now();
   const before = {
     server: processSeconds(server.pid),
     own: ownSeconds(),
     busy: busySeconds(),
   };
-  const output = await driven([
-    ...["taskset", "-c", String(load.core), "redis-benchmark"],
-    ...["-p", String(server.port), "-P", String(load.pipeline)],
-    ...["-n", String(load.requests), "-c", String(load.clients)],
-    ...["-d", String(load.valueBytes), "-r", String(load.keys), "--csv", "-e"],
-    ...(typeof load.test === "string" ? ["-t", load.test] : load.test),
-  ]);
+  const output = await driven(driver.words);
   const seconds = (performance.now() - startedMs) / 1_000;
   const serverSeconds = processSeconds(server.pid) - before.server;
   const ownShare = ownSeconds() - before.own;
@@ -82,9 +109,10 @@ async function measureOnce(server: Measured, load: Load): Promise<LoadResult> {
     0,
     (busySeconds() - before.busy - serverSeconds - ownShare) / seconds,
   );
+  const { requests, ...seen } = driver.figures(output);
   return {
-    ...figures(output),
-    cpuMicros: (serverSeconds / load.requests) * 1e6,
+    ...seen,
+    cpuMicros: (serverSeconds / requests) * 1e6,
     foreignCores,
     noisy: foreignCores > FOREIGN_CORES_MOST,
   };
@@ -111,7 +139,7 @@ function figures(output: string): { perSecond: number; p50Ms: number; p99Ms: num
   };
 }
 
-function driven([file = "", ...args]: string[]): Promise<string> {
+function driven([file = "", ...args]: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
     const forget = atExit(() => child.kill("SIGKILL"));
@@ -125,7 +153,7 @@ function driven([file = "", ...args]: string[]): Promise<string> {
       if (code === 0) resolve(output);
       else
         reject(
-          new Error(`redis-benchmark ended with ${signal ?? String(code)}: ${errors}${output}`),
+          new Error(`${args[2] ?? file} ended with ${signal ?? String(code)}: ${errors}${output}`),
         );
     });
   });
