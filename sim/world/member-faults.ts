@@ -7,7 +7,7 @@
  *
  * Invariant: one change begins when the one before has come to its end. The operator asks again, of anybody who answers, until it has.
  */
-import type { Vector } from "../../src/core/clock/vector.ts";
+import type { Replica } from "../../src/core/replica/replica.ts";
 import type { Machine } from "./machine.ts";
 import type { Misfortune, Scene } from "./scene.ts";
 
@@ -39,6 +39,23 @@ function anybody({ machines, chance }: Scene): Machine | null {
       state === "up" && !paused && node?.replica.exchange.joining.whole === true,
   );
   return able.length === 0 ? null : chance.pick(able);
+}
+
+/** The highest seq of each incarnation. Numbers of origins are a process's own, and others after a restart. */
+type Needed = ReadonlyMap<string, number>;
+
+function appliedBy({ origins, applied }: Replica): Needed {
+  const numbers = Array.from({ length: origins.count }, (_, number) => number);
+  return new Map(
+    numbers.map((number) => [origins.get(number).incarnation, applied.get(number)] as const),
+  );
+}
+
+function isDurableAt({ origins, durable }: Replica, needed: Needed): boolean {
+  return [...needed].every(([incarnation, seq]) => {
+    const number = origins.find(incarnation);
+    return seq === 0 || (number >= 0 && durable.covers(number, seq));
+  });
 }
 
 /** Begins once nothing else changes who belongs, unless the world heals or its time is over before. */
@@ -105,12 +122,12 @@ function enlist(scene: Scene, name: string, members: readonly string[]): void {
   machine.waitsForPeers = true;
   machine.say("is new, and has nothing");
   machine.start();
-  let needed: Vector | null = null;
+  let needed: Needed | null = null;
   // It serves once it has all that it needs; that it keeps it through a crash it can promise a little later.
   const look = (): void => {
     const replica = machine.state === "up" ? machine.node?.replica : undefined;
-    if (replica?.exchange.joining.whole === true) needed ??= replica.applied.copy();
-    if (replica === undefined || needed === null || !replica.durable.includes(needed))
+    if (replica?.exchange.joining.whole === true) needed ??= appliedBy(replica);
+    if (replica === undefined || needed === null || !isDurableAt(replica, needed))
       return timeline.after(LOOKS_AGAIN_US, "the operator looks", null, look);
     harm.felt();
     judge.awaited.delete(name);
