@@ -117,7 +117,10 @@ export class GatewayRegions<P extends Pulse> {
 
   /** A connection to a region could not be opened, or was lost. */
   failed(region: string): void {
-    this.#regions.get(region)?.breaker.failed(this.nowMs);
+    const breaker = this.#regions.get(region)?.breaker;
+    breaker?.failed(this.nowMs);
+    // The very next request goes elsewhere.
+    if (breaker?.isOpen === true) this.#look();
   }
 
   /** Whether a request may be made again. It counts as made, then. */

@@ -29,6 +29,8 @@ function three(): { network: Network; members: Member[] } {
 function told(words: string[]): string[] {
   const network = new Network(["a/1"]);
   const [a] = network.members as [Member];
+  // What is done once waits until it is known what all can read.
+  network.pass(200);
   a.command("SET", "n", "5");
   a.command("SADD", "s", "x", "y");
   a.command("HSET", "h", "f", "1");
