@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as breath } from "node:timers/promises";
 import { type Member, Network } from "../core/replica/network.suite.ts";
+import { lose } from "../core/verify/damage.suite.ts";
 import { Verification, type VerifyReport } from "./verification.ts";
 
 /** Two members that hold the same, the first of which compares itself with the other; `meanwhile` may hurt them. */
 async function verified(
   meanwhile: (round: number, network: Network, a: Member, b: Member) => void,
+  third: ((c: Member) => void) | null = null,
 ): Promise<VerifyReport | null> {
-  const network = new Network(["a/1", "b/1"]);
-  const [a, b] = network.members as unknown as readonly [Member, Member];
+  const network = new Network(third === null ? ["a/1", "b/1"] : ["a/1", "b/1", "c/1"]);
+  const [a, b, c] = network.members as unknown as readonly [Member, Member, Member?];
   network.connect(a, b);
+  if (c !== undefined) network.connect(a, c);
   for (let n = 0; n < 3_000; n++) a.command("SET", `key:${n}`, `${n}`);
   network.pass(1_000);
+  if (c !== undefined) third?.(c);
   const soon: (() => void)[] = [];
   const verification = new Verification({
     replica: a.replica,
@@ -30,6 +34,7 @@ async function verified(
     meanwhile(round, network, a, b);
     soon.splice(0).forEach((slice) => slice());
     b.replica.compare();
+    c?.replica.compare();
     network.pass(20);
     verification.pump();
     await breath();
@@ -56,6 +61,22 @@ test("a link that does not come back leaves it untold, with the reason", async (
   });
   assert.equal(report?.equal, null);
   assert.match(report?.reason ?? "", /no link to b\/1|its link has closed/);
+});
+
+test("what one member was found to have otherwise stays told, though the link to another one broke and then it was gone", async () => {
+  let [toB, toC] = [0, 0];
+  const report = await verified(
+    (round, network, a, b) => {
+      if (round === 0) [toB = 0, toC = 0] = [...a.wires.keys()];
+      if (round === 6) network.close(a, toB);
+      // Long after c was compared.
+      if (round !== 300) return;
+      network.close(a, toC);
+      network.connect(a, b);
+    },
+    (c) => lose(c, "key:7"),
+  );
+  assert.equal(report?.equal, false, report?.reason ?? "");
 });
 
 test("a link that breaks again and again does not keep the comparison going for ever", async () => {

@@ -176,6 +176,8 @@ export class Verification {
       const progress = await this.#compare({ chance, mends: false, votes, slots: null });
       const broken = progress === null ? [] : this.#broken(progress);
       if (broken.length === 0 || attempt === ATTEMPTS_MAX) return progress;
+      // What differs from somebody is no longer equal to all; whom it was found with may be gone the next time.
+      if (!votes && progress !== null && progress.findings.size > 0) return progress;
       await this.#linked(broken);
       if (!broken.some((member) => this.#isLinked(member))) return progress;
     }

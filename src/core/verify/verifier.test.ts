@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Key } from "../crdt/key.ts";
 import { ALL_SLOTS } from "../keyspace/changes.ts";
-import { Place } from "../keyspace/place.ts";
 import { type Member, Network } from "../replica/network.suite.ts";
+import { alter, located, lose } from "./damage.suite.ts";
 import type { Finding } from "./findings.ts";
 import { astray, type Order, type Progress } from "./verifier.ts";
 
@@ -67,38 +66,6 @@ function fill({ members }: Network): void {
       member.command("SET", `soon:${n}`, "x", "PX", "1000000");
       if (n % 3 === i) member.command("DEL", `count:${n}`, `set:${n}`);
     }
-}
-
-const place = new Place();
-
-function located(member: Member | undefined, name: string): Place {
-  assert.ok(member);
-  const bytes = Buffer.from(name);
-  member.replica.keyspace.locate(place, 0, bytes, 0, bytes.length);
-  return place;
-}
-
-/** Loses a key past every record, as rot in memory would. */
-function lose(member: Member | undefined, name: string): void {
-  const { keyspace } = (member as Member).replica;
-  const at = located(member, name);
-  const key = keyspace.open(at);
-  assert.ok(!key.empty, `${name} is there`);
-  const nothing = new Key();
-  nothing.counted = key.counted;
-  nothing.countedExpiring = key.countedExpiring;
-  nothing.countedExpirable = key.countedExpirable;
-  keyspace.settle(at, nothing);
-}
-
-/** Alters a string's value and nothing else. */
-function alter(member: Member | undefined, name: string): void {
-  const { keyspace } = (member as Member).replica;
-  const at = located(member, name);
-  const key = keyspace.open(at);
-  const cell = keyspace.cell(key);
-  cell.siblings = cell.siblings.map((s) => ({ ...s, value: Buffer.from("rotten") }));
-  keyspace.settle(at, key);
 }
 
 function found(progress: Progress): string[] {
