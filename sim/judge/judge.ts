@@ -105,6 +105,8 @@ export class Judge implements MachineEvents {
   onFailure: () => void = () => {};
   /** Machines that lost a disk: what only they held may be gone. */
   readonly lostDisks = new Set<Machine>();
+  /** Those of them whose disk was damaged or replaced: not even a removed member tells what lay there. */
+  readonly damagedDisks = new Set<Machine>();
   /** Machines that belong to the cluster no more. */
   readonly removed = new Set<Machine>();
   /** Members whose removal or addition has begun and is not at its end. */

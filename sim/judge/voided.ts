@@ -30,6 +30,7 @@ export function voidedChecks(simulation: Simulation): void {
         judge.fail("I-45", gone, `${member}:${loser.seq} is called void, and ${first.name} has it`);
       kept.add(`${key.latin1Slice()} ${path.latin1Slice()}`);
     }
+    if (judge.damagedDisks.has(gone)) continue;
     const missing = ofItsOwn(simulation, gone).find((words) => !kept.has(words));
     if (missing !== undefined)
       judge.fail("I-45", gone, `the acknowledged ${missing} is void, and not told`);

@@ -44,6 +44,7 @@ function spoil(scene: Scene, how: "flip" | "stale" | "misdirect"): void {
   for (let i = 0; i < 5 && where === null; i++) where = victim.disk.spoil(how, prefix, chance);
   if (where === null) return;
   judge.lostDisks.add(victim);
+  judge.damagedDisks.add(victim);
   victim.disk.isSpoilt = true;
   victim.damages.add(harm);
   victim.say(`has ${how === "flip" ? "a flipped bit" : "a wrong sector"} in ${where}`);

@@ -179,6 +179,7 @@ export class Faults {
     machine.damages.clear();
     machine.waitsForPeers = true;
     this.#judge.lostDisks.add(machine);
+    this.#judge.damagedDisks.add(machine);
     this.#judge.view(machine).replaced = true;
     machine.start();
   }
