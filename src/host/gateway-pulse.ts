@@ -26,7 +26,7 @@ const ASK = Buffer.concat([encodeCommand(["PING"]), encodeCommand(["AA.TOKEN"])]
 
 export class GatewayPulse implements Pulse {
   readonly #options: GatewayPulseOptions;
-  readonly #beat = new Heartbeat();
+  readonly beat = new Heartbeat();
   #upstream: Upstream | null = null;
   #answers = new Answers();
   /** Answers still owed to the last question, AUTH's among them; 0 when none was asked. */
@@ -42,12 +42,8 @@ export class GatewayPulse implements Pulse {
     this.#options = options;
   }
 
-  get isUp(): boolean {
-    return this.#beat.isUp;
-  }
-
-  get latencyMs(): number | null {
-    return this.#beat.latencyMs;
+  get isUrgent(): boolean {
+    return this.#hasWritten;
   }
 
   /** A client wrote there. */
@@ -55,16 +51,8 @@ export class GatewayPulse implements Pulse {
     this.#hasWritten = true;
   }
 
-  tick(nowMs: number): void {
-    switch (this.#beat.tick(nowMs, this.#hasWritten)) {
-      case "ask":
-        this.#ask(nowMs);
-        return;
-      case "silent":
-        this.#end("it does not answer", nowMs, true);
-        return;
-      case "wait":
-    }
+  giveUp(nowMs: number): void {
+    this.#end("it does not answer", nowMs, true);
   }
 
   tokenSince(sinceMs: number): { token: string | null; covers: boolean } {
@@ -79,7 +67,7 @@ export class GatewayPulse implements Pulse {
     this.#upstream = null;
   }
 
-  #ask(nowMs: number): void {
+  ask(nowMs: number): void {
     const { dial, user, password } = this.#options;
     this.#hasWritten = false;
     this.#askedMs = nowMs;
@@ -112,7 +100,7 @@ export class GatewayPulse implements Pulse {
         this.#owed--;
         if (this.#owed === 1) this.#pinged(answer);
         else if (this.#owed === 0) {
-          this.#beat.done();
+          this.beat.done();
           // A Redis that knows no tokens is a region as well.
           if (Buffer.isBuffer(answer)) this.#took(answer.latin1Slice());
         }
@@ -124,7 +112,7 @@ export class GatewayPulse implements Pulse {
 
   #pinged(answer: unknown): void {
     const isReady = !(answer instanceof Refused) || !/^(LOADING|ERR max)/.test(answer.text);
-    this.#beat.answered(isReady, this.#isFirst ? null : this.#options.monoMs() - this.#sentMs);
+    this.beat.answered(isReady, this.#isFirst ? null : this.#options.monoMs() - this.#sentMs);
     this.#isFirst = false;
   }
 
@@ -137,6 +125,6 @@ export class GatewayPulse implements Pulse {
     this.#upstream?.close();
     this.#upstream = null;
     this.#owed = 0;
-    if (this.#beat.ended(nowMs, isSilent)) this.#options.onLost(why);
+    if (this.beat.ended(nowMs, isSilent)) this.#options.onLost(why);
   }
 }

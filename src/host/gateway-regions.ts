@@ -12,17 +12,20 @@ import { Breaker } from "../core/routing/gateway/breaker.ts";
 import { type Footing, isWorthMoving, orderFor } from "../core/routing/gateway/preference.ts";
 import { RetryBudget } from "../core/routing/gateway/retry-budget.ts";
 import type { Decision, RegionFacts } from "../core/routing/pipeline.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { NodeLog } from "./node-world.ts";
 
 /** What the router holds now. */
 export type Route = () => { readonly decision: Decision; readonly facts: readonly RegionFacts[] };
 
-/** Finds out for a gateway whether a region answers it, and how fast. */
+/** Asks a region for a gateway whether it is there. */
 export interface Pulse {
-  readonly isUp: boolean;
-  /** There and back; null before the first answer. */
-  readonly latencyMs: number | null;
-  tick(nowMs: number): void;
+  readonly beat: Heartbeat;
+  /** Whether it is worth asking before the time. */
+  readonly isUrgent: boolean;
+  ask(nowMs: number): void;
+  /** There was no answer: its connection is of no use any more. */
+  giveUp(nowMs: number): void;
   close(): void;
 }
 
@@ -66,8 +69,20 @@ export class GatewayRegions<P extends Pulse> {
 
   tick(): void {
     this.nowMs = this.#options.monoMs();
-    for (const { pulse } of this.#regions.values()) pulse.tick(this.nowMs);
+    for (const { pulse } of this.#regions.values()) this.#beat(pulse);
     this.#look();
+  }
+
+  #beat(pulse: P): void {
+    switch (pulse.beat.tick(this.nowMs, pulse.isUrgent)) {
+      case "ask":
+        pulse.ask(this.nowMs);
+        return;
+      case "silent":
+        pulse.giveUp(this.nowMs);
+        return;
+      case "wait":
+    }
   }
 
   pulseOf(region: string): P | undefined {
@@ -133,7 +148,7 @@ export class GatewayRegions<P extends Pulse> {
     return [...this.#regions.values()].map(({ name, pulse }) => ({
       name,
       clients: clientsOf(name),
-      isReached: pulse.isUp,
+      isReached: pulse.beat.isUp,
       ...this.#footings.get(name),
     }));
   }
@@ -143,7 +158,7 @@ export class GatewayRegions<P extends Pulse> {
   }
 
   #isDue({ pulse, breaker }: Region<P>): boolean {
-    return pulse.isUp && breaker.isDue(this.nowMs);
+    return pulse.beat.isUp && breaker.isDue(this.nowMs);
   }
 
   /** Whoever is at a region that is given few is one of them, and stays. */
@@ -151,7 +166,7 @@ export class GatewayRegions<P extends Pulse> {
     const region = this.#regions.get(name);
     const footing = footings.get(name);
     if (region === undefined || footing === undefined || footing.share === 1) return footings;
-    if (!region.pulse.isUp || region.breaker.isOpen) return footings;
+    if (!region.pulse.beat.isUp || region.breaker.isOpen) return footings;
     return new Map(footings).set(name, { ...footing, share: 1 });
   }
 
@@ -172,10 +187,10 @@ export class GatewayRegions<P extends Pulse> {
     for (const { name, breaker, pulse } of this.#regions.values()) {
       const known = facts.find((one) => one.name === name);
       this.#footings.set(name, {
-        latencyMs: pulse.latencyMs,
+        latencyMs: pulse.beat.latencyMs,
         load: known?.load ?? 0,
         lagMs: known?.lagMs ?? null,
-        share: pulse.isUp ? breaker.share(this.nowMs) : 0,
+        share: pulse.beat.isUp ? breaker.share(this.nowMs) : 0,
       });
     }
   }

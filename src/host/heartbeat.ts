@@ -27,7 +27,7 @@ export class Heartbeat {
   #hasAnswered = false;
 
   /** What is to be done now: to ask, or to give up the connection that the last question went out on. */
-  tick(nowMs: number, isUrgent = false): "ask" | "silent" | "wait" {
+  tick(nowMs: number, isUrgent: boolean): "ask" | "silent" | "wait" {
     if (this.#isAsked) return ++this.#silentTicks >= SILENT_TICKS ? "silent" : "wait";
     if (nowMs < this.#nextMs && !(isUrgent && this.isUp)) return "wait";
     this.#isAsked = true;

@@ -17,31 +17,16 @@ export interface HttpPulseOptions {
 
 export class HttpPulse implements Pulse {
   readonly #options: HttpPulseOptions;
-  readonly #beat = new Heartbeat();
+  readonly beat = new Heartbeat();
+  readonly isUrgent = false;
   #client: Client | null = null;
 
   constructor(options: HttpPulseOptions) {
     this.#options = options;
   }
 
-  get isUp(): boolean {
-    return this.#beat.isUp;
-  }
-
-  get latencyMs(): number | null {
-    return this.#beat.latencyMs;
-  }
-
-  tick(nowMs: number): void {
-    switch (this.#beat.tick(nowMs)) {
-      case "ask":
-        this.#ask(nowMs);
-        return;
-      case "silent":
-        this.#end("it does not answer", nowMs, true);
-        return;
-      case "wait":
-    }
+  giveUp(nowMs: number): void {
+    this.#end("it does not answer", nowMs, true);
   }
 
   close(): void {
@@ -50,7 +35,7 @@ export class HttpPulse implements Pulse {
     void client?.destroy();
   }
 
-  #ask(nowMs: number): void {
+  ask(nowMs: number): void {
     const { origin, path, monoMs } = this.#options;
     const isFirst = this.#client === null;
     const client = (this.#client ??= new Client(origin, { allowH2: false, pipelining: 1 }));
@@ -61,11 +46,11 @@ export class HttpPulse implements Pulse {
         onRequestStart() {},
         onResponseStart: (_controller, status) => {
           if (client === this.#client)
-            this.#beat.answered(status < 500, isFirst ? null : monoMs() - askedMs);
+            this.beat.answered(status < 500, isFirst ? null : monoMs() - askedMs);
         },
         onResponseData() {},
         onResponseEnd: () => {
-          if (client === this.#client) this.#beat.done();
+          if (client === this.#client) this.beat.done();
         },
         onResponseError: (_controller, error) => {
           if (client === this.#client) this.#end(error.message, nowMs, false);
@@ -76,6 +61,6 @@ export class HttpPulse implements Pulse {
 
   #end(why: string, nowMs: number, isSilent: boolean): void {
     this.close();
-    if (this.#beat.ended(nowMs, isSilent)) this.#options.onLost(why);
+    if (this.beat.ended(nowMs, isSilent)) this.#options.onLost(why);
   }
 }
