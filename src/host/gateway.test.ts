@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeCommand } from "../core/wire/encode-command.ts";
-import type { Decision, RegionFacts } from "../core/routing/pipeline.ts";
+import { failoverTo } from "../core/routing/decision.suite.ts";
+import type { RegionFacts } from "../core/routing/pipeline.ts";
 import { Gateway, GATEWAY_TICK_MS } from "./gateway.ts";
 import type { GatewayInput, UpstreamEvents } from "./ports/gateway.ts";
 
@@ -47,7 +48,7 @@ class World {
   constructor() {
     this.gateway = new Gateway({
       regions: ["east", "west"].map((name) => ({ name, url: name })),
-      route: () => ({ decision: this.decision(), facts: [] as RegionFacts[] }),
+      route: () => ({ decision: failoverTo(this.candidates), facts: [] as RegionFacts[] }),
       dial: (url, events) => this.#dial(url, events),
       user: "",
       password: "",
@@ -56,30 +57,6 @@ class World {
       log: { info() {}, warn() {}, error() {} },
     });
     this.pass(GATEWAY_TICK_MS);
-  }
-
-  decision(): Decision {
-    return {
-      rule: {
-        name: "r",
-        policy: "failover",
-        regions: this.candidates,
-        isSticky: false,
-        residency: [],
-        lagMsMax: null,
-        limit: 1,
-        ttl: 1,
-      },
-      stages: [],
-      candidates: this.candidates.map((region, distance) => ({
-        region,
-        weight: 1,
-        share: 1,
-        distance,
-      })),
-      isWithheld: false,
-      failedOpen: [],
-    };
   }
 
   #dial(region: string, events: UpstreamEvents) {

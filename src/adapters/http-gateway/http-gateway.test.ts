@@ -15,7 +15,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Decision } from "../../core/routing/pipeline.ts";
+import { failoverTo } from "../../core/routing/decision.suite.ts";
 import { type RunningHttpGateway, startHttpGateway } from "./http-gateway.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -92,7 +92,7 @@ class World implements AsyncDisposable {
         name,
         origin: `http://127.0.0.1:${port}`,
       })),
-      route: () => ({ decision: world.decision(), facts: [] }),
+      route: () => ({ decision: failoverTo(world.named), facts: [] }),
       health: "/ready",
       cookie: "",
       tls,
@@ -113,25 +113,6 @@ class World implements AsyncDisposable {
 
   async until(holds: (status: Status) => boolean): Promise<void> {
     while (!holds(this.status())) await pause(10);
-  }
-
-  decision(): Decision {
-    return {
-      rule: {
-        name: "r",
-        policy: "failover",
-        regions: this.named,
-        isSticky: false,
-        residency: [],
-        lagMsMax: null,
-        limit: 1,
-        ttl: 1,
-      },
-      stages: [],
-      candidates: this.named.map((region, distance) => ({ region, weight: 1, share: 1, distance })),
-      isWithheld: false,
-      failedOpen: [],
-    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

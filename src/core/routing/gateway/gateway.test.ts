@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decisionOf } from "../decision.suite.ts";
 import fc from "fast-check";
 import { WRITES } from "../../commands/command-table.ts";
 import { commandTable } from "../../commands/table.ts";
 import { argsOf } from "../../wire/args.ts";
 import { encodeCommand } from "../../wire/encode-command.ts";
-import type { Decision } from "../pipeline.ts";
 import { Breaker, defaultBreaker } from "./breaker.ts";
 import { KIND, kindOf } from "./command-kind.ts";
 import { Ledger } from "./ledger.ts";
@@ -92,31 +92,6 @@ test("retries stay below a fifth of the requests beside three a second", () => {
   );
   const idle = new RetryBudget();
   assert.ok(idle.take(0), "whoever asks little is retried too");
-});
-
-const decisionOf = (
-  candidates: Record<string, { distance: number; share?: number }>,
-  policy: "nearest" | "failover" = "nearest",
-): Decision => ({
-  rule: {
-    name: "r",
-    policy,
-    regions: Object.keys(candidates),
-    isSticky: false,
-    residency: [],
-    lagMsMax: null,
-    limit: 1,
-    ttl: 1,
-  },
-  stages: [],
-  candidates: Object.entries(candidates).map(([region, { distance, share = 1 }]) => ({
-    region,
-    weight: 1,
-    share,
-    distance,
-  })),
-  isWithheld: false,
-  failedOpen: [],
 });
 
 const standing = (latencyMs: number, more: Partial<Footing> = {}): Footing => ({
