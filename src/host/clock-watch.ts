@@ -45,7 +45,7 @@ export class ClockWatch {
     const isDoubtful = this.#others > 0 && wallMs > knownMs + KNOWN_MAX_MS;
     this.#clock = new AnchoredClock(isDoubtful ? knownMs : wallMs, monoMs);
     if (!isDoubtful) return;
-    this.#boot = new BootTime(knownMs, monoMs);
+    this.#boot = new BootTime(knownMs, wallMs, monoMs);
     standing.clockUntold(this.#boot.reason(wallMs));
   }
 

@@ -11,7 +11,7 @@ function told(
   offsetsMs: number[],
   { waitedMs = 20, others = 2, knownMs = T } = {},
 ): number | null {
-  const boot = new BootTime(knownMs, 0);
+  const boot = new BootTime(knownMs, T + aheadMs - waitedMs, 0);
   const clocks: Clocks = {
     ...{ wallMs: T + aheadMs, nowMs: T, monoMs: waitedMs },
     ...{ offsetsMs, others },
@@ -43,8 +43,18 @@ test("a new directory that hears nobody has nothing to doubt its clock by", () =
   assert.equal(told(0, [], { waitedMs: 3_000, knownMs: 0 }), T);
 });
 
+test("a clock that jumps ahead while somebody is waited for is not followed where nobody confirms it; one that is set back is", () => {
+  for (const knownMs of [0, T]) {
+    const boot = new BootTime(knownMs, T + 60_000, 0);
+    const jumped = (wallMs: number): number | null =>
+      boot.tell({ wallMs, nowMs: T, monoMs: 3_000, offsetsMs: [], others: 2 });
+    assert.equal(jumped(T + 18 * YEAR_MS), T + 63_000);
+    assert.equal(jumped(T + 50_000), T + 50_000);
+  }
+});
+
 test("an operator's word is enough", () => {
-  const boot = new BootTime(T, 0);
+  const boot = new BootTime(T, T + YEAR_MS, 0);
   const clocks = { wallMs: T + YEAR_MS, nowMs: T, monoMs: 20, offsetsMs: [], others: 2 };
   assert.equal(boot.tell(clocks), null);
   boot.accept();

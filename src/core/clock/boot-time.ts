@@ -34,11 +34,14 @@ export interface Clocks {
 export class BootTime {
   /** The last time this directory knew; 0 for a new one. */
   readonly #knownMs: number;
+  /** What the wall clock said when the process began, and when that was. */
+  readonly #sinceWallMs: number;
   readonly #sinceMonoMs: number;
   #isAccepted = false;
 
-  constructor(knownMs: number, monoMs: number) {
+  constructor(knownMs: number, wallMs: number, monoMs: number) {
     this.#knownMs = knownMs;
+    this.#sinceWallMs = wallMs;
     this.#sinceMonoMs = monoMs;
   }
 
@@ -56,8 +59,10 @@ export class BootTime {
     if (confirming.length * 2 > offsetsMs.length) return wallMs;
     if (offsetsMs.length > 0)
       return isLate || offsetsMs.length >= others ? nowMs + mostReached(offsetsMs) : null;
-    const isShort = this.#knownMs === 0 || wallMs - this.#knownMs <= ALONE_MAX_MS;
-    return isLate && isShort ? wallMs : null;
+    // Where nobody confirms it, a jump of the wall clock since is followed back, and never ahead.
+    const ownMs = Math.min(wallMs, this.#sinceWallMs + monoMs - this.#sinceMonoMs);
+    const isShort = this.#knownMs === 0 || ownMs - this.#knownMs <= ALONE_MAX_MS;
+    return isLate && isShort ? ownMs : null;
   }
 
   /** Why it cannot be told yet, in words. */
