@@ -97,7 +97,7 @@ export class Marks {
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
-    if (replica.exchange.snapshots.status().length > 0) this.sometimes("a snapshot was given");
+    if (replica.exchange.snapshots.begun > 0) this.sometimes("a snapshot was given");
     const { forwards } = replica.exchange;
     if (forwards.served > 0) this.sometimes("a command was run at another replica");
     if (forwards.repeated > 0) this.sometimes("a command was sent to its owner once more");

@@ -51,6 +51,8 @@ export class Snapshots {
   readonly #send: (link: Link, type: number, body: Buffer) => void;
   readonly #givings = new Map<string, Giving>();
   readonly #sink = new Sink(1024);
+  /** Snapshots that were begun to be given since the start. */
+  begun = 0;
 
   constructor(replica: Replica, send: (link: Link, type: number, body: Buffer) => void) {
     this.#replica = replica;
@@ -128,6 +130,7 @@ export class Snapshots {
     const writer = new CheckpointWriter(this.#replica, undefined, false);
     const id = 1 + Math.floor(run.chance() * (2 ** 32 - 1));
     const member = link.member as string;
+    this.begun++;
     this.#givings.set(member, {
       member,
       id,
