@@ -53,8 +53,11 @@ export async function quietChecks(simulation: Simulation): Promise<void> {
       `${judge.sentCount} records were sent where ${needed} would have done`,
     );
   const untilUs = timeline.now + SETTLE_MS * 1000;
-  while (timeline.now < untilUs && !machines.every((machine) => isClean(judge, machine)))
+  while (timeline.now < untilUs && !machines.every((machine) => isClean(judge, machine))) {
     await timeline.run(timeline.now + 200_000);
+    // A failure stops the time.
+    if (judge.failures.length > 0) return;
+  }
   for (const machine of machines)
     if (!isClean(judge, machine))
       judge.fail("I-15", machine, `it still holds ${leftovers(judge, machine)}`);
