@@ -88,6 +88,8 @@ class WatchedReplica extends Replica {
   /** Replies since `begin`, and whether some may have been taken back. */
   replies = 0;
   unsure = false;
+  /** Who has begun or stopped to listen, maybe in a transaction that is yet to be carried out: that confirms each name as well. */
+  readonly #confirmed = new WeakSet<Session>();
 
   override execute(session: Session, args: Args, reply: Reply): number {
     const from = reply.sink.length;
@@ -95,6 +97,7 @@ class WatchedReplica extends Replica {
     const listened = this.listens(session);
     const hold = super.execute(session, args, reply);
     const bytes = reply.sink.length - from;
+    if (session.lastCommand.endsWith("subscribe")) this.#confirmed.add(session);
     must(bytes <= REPLY_BYTES_MAX, "a reply has no bound");
     if (session.unheard) this.unsure = true;
     if (bytes === 0) {
@@ -115,6 +118,7 @@ class WatchedReplica extends Replica {
       subscriptions > 0 ||
       tracking !== null ||
       this.run.monitors.has(session) ||
+      (lastCommand === "exec" && this.#confirmed.has(session)) ||
       lastCommand.endsWith("subscribe")
     );
   }
