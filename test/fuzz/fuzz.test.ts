@@ -1,5 +1,5 @@
 /**
- * The fuzzers as CI runs them: 2.1 million inputs of one seed, one process a core. `ATOLL_FUZZ_SEED` chooses others, and
+ * The fuzzers as CI runs them: 2.2 million inputs of one seed, one process a core. `ATOLL_FUZZ_SEED` chooses others, and
  * `ATOLL_FUZZ_TIMES` more or fewer.
  */
 import assert from "node:assert/strict";
@@ -17,6 +17,7 @@ const INPUTS = {
   payload: 400_000 * TIMES,
   rdb: 60_000 * TIMES,
   dns: 200_000 * TIMES,
+  register: 100_000 * TIMES,
 };
 const SEED = process.env["ATOLL_FUZZ_SEED"] ?? "1";
 
@@ -44,6 +45,7 @@ test("inputs that nobody would send, from clients, resolvers, peers and disks, c
     await run("payload", INPUTS.payload);
     await run("rdb", INPUTS.rdb);
     await run("dns", INPUTS.dns);
+    await run("register", INPUTS.register);
   };
   await Promise.all([run("resp", INPUTS.resp), others()]);
 });
