@@ -32,9 +32,16 @@ const FILLS = [
 interface Cell {
   type: string;
   command: string;
-  /** The longest turn of the node that was asked, and of its peer, in ms. */
+  /** The longest turn of the node that was asked, and of its peer, in ms; of which the garbage collector took so much. */
   ownMs: number;
+  ownCollectorMs: number;
   peerMs: number;
+  peerCollectorMs: number;
+}
+
+interface LongestTurn {
+  ms: number;
+  collectorMs: number;
 }
 
 interface Type {
@@ -49,82 +56,85 @@ const upTo = (
   count: number,
   each: (i: number) => (string | number)[],
 ): (string | number)[] => Array.from({ length: count }, (_, i) => each(from + i)).flat();
-const some = (i: number): number => (i * 7919) % ELEMENTS;
 
-const types: readonly Type[] = [
-  {
-    name: "set",
-    fill: (from, count) => ["SADD", "set", ...upTo(from, count, (i) => [`member:${i}`])],
-    commands: (i) => [
-      ["SADD", "set", `new:${i}`],
-      ["SREM", "set", `member:${some(i)}`],
-      ["SISMEMBER", "set", `member:${some(i + 1)}`],
-      ["SCARD", "set"],
-      ["SPOP", "set"],
-      ["SRANDMEMBER", "set", 10],
-      ["SSCAN", "set", 0, "COUNT", 100],
-      ["EXPIRE", "set", 1000],
-      ["TYPE", "set"],
-      ["OBJECT", "ENCODING", "set"],
-    ],
-  },
-  {
-    name: "hash",
-    fill: (from, count) => [
-      "HSET",
-      "hash",
-      ...upTo(from, count, (i) => [`field:${i}`, `value:${i}`]),
-    ],
-    commands: (i) => [
-      ["HSET", "hash", `new:${i}`, i],
-      ["HDEL", "hash", `field:${some(i)}`],
-      ["HGET", "hash", `field:${some(i + 1)}`],
-      ["HINCRBY", "hash", `count:${i % 10}`, 1],
-      ["HLEN", "hash"],
-      ["HRANDFIELD", "hash", 10],
-      ["HSCAN", "hash", 0, "COUNT", 100],
-      ["PERSIST", "hash"],
-    ],
-  },
-  {
-    name: "list",
-    fill: (from, count) => ["RPUSH", "list", ...upTo(from, count, (i) => [`element:${i}`])],
-    commands: (i) => [
-      ["RPUSH", "list", `new:${i}`],
-      ["LPUSH", "list", `new:${i}`],
-      ["LPOP", "list"],
-      ["RPOP", "list"],
-      ["LINDEX", "list", some(i)],
-      ["LSET", "list", some(i), `set:${i}`],
-      ["LRANGE", "list", some(i), some(i) + 10],
-      ["LLEN", "list"],
-      ["LMOVE", "list", "list", "LEFT", "RIGHT"],
-      ["LTRIM", "list", 1, -2],
-    ],
-  },
-  {
-    name: "sorted set",
-    fill: (from, count) => [
-      "ZADD",
-      "zset",
-      ...upTo(from, count, (i) => [(i * 31) % 1_000, `member:${i}`]),
-    ],
-    commands: (i) => [
-      ["ZADD", "zset", i, `new:${i}`],
-      ["ZINCRBY", "zset", 5, `member:${some(i)}`],
-      ["ZREM", "zset", `member:${some(i + 3)}`],
-      ["ZRANK", "zset", `member:${some(i + 1)}`],
-      ["ZSCORE", "zset", `member:${some(i + 2)}`],
-      ["ZRANGE", "zset", some(i), some(i) + 10, "WITHSCORES"],
-      ["ZRANGE", "zset", 500, 501, "BYSCORE", "LIMIT", 0, 10],
-      ["ZCOUNT", "zset", 100, 900],
-      ["ZPOPMIN", "zset"],
-      ["ZPOPMAX", "zset"],
-      ["ZRANDMEMBER", "zset", 10],
-      ["ZSCAN", "zset", 0, "COUNT", 100],
-    ],
-  },
-];
+/** The types, with commands that ask for elements among so many. */
+function typesOf(elements: number): readonly Type[] {
+  const some = (i: number): number => (i * 7919) % elements;
+  return [
+    {
+      name: "set",
+      fill: (from, count) => ["SADD", "set", ...upTo(from, count, (i) => [`member:${i}`])],
+      commands: (i) => [
+        ["SADD", "set", `new:${i}`],
+        ["SREM", "set", `member:${some(i)}`],
+        ["SISMEMBER", "set", `member:${some(i + 1)}`],
+        ["SCARD", "set"],
+        ["SPOP", "set"],
+        ["SRANDMEMBER", "set", 10],
+        ["SSCAN", "set", 0, "COUNT", 100],
+        ["EXPIRE", "set", 1000],
+        ["TYPE", "set"],
+        ["OBJECT", "ENCODING", "set"],
+      ],
+    },
+    {
+      name: "hash",
+      fill: (from, count) => [
+        "HSET",
+        "hash",
+        ...upTo(from, count, (i) => [`field:${i}`, `value:${i}`]),
+      ],
+      commands: (i) => [
+        ["HSET", "hash", `new:${i}`, i],
+        ["HDEL", "hash", `field:${some(i)}`],
+        ["HGET", "hash", `field:${some(i + 1)}`],
+        ["HINCRBY", "hash", `count:${i % 10}`, 1],
+        ["HLEN", "hash"],
+        ["HRANDFIELD", "hash", 10],
+        ["HSCAN", "hash", 0, "COUNT", 100],
+        ["PERSIST", "hash"],
+      ],
+    },
+    {
+      name: "list",
+      fill: (from, count) => ["RPUSH", "list", ...upTo(from, count, (i) => [`element:${i}`])],
+      commands: (i) => [
+        ["RPUSH", "list", `new:${i}`],
+        ["LPUSH", "list", `new:${i}`],
+        ["LPOP", "list"],
+        ["RPOP", "list"],
+        ["LINDEX", "list", some(i)],
+        ["LSET", "list", some(i), `set:${i}`],
+        ["LRANGE", "list", some(i), some(i) + 10],
+        ["LLEN", "list"],
+        ["LMOVE", "list", "list", "LEFT", "RIGHT"],
+        ["LTRIM", "list", 1, -2],
+      ],
+    },
+    {
+      name: "sorted set",
+      fill: (from, count) => [
+        "ZADD",
+        "zset",
+        ...upTo(from, count, (i) => [(i * 31) % 1_000, `member:${i}`]),
+      ],
+      commands: (i) => [
+        ["ZADD", "zset", i, `new:${i}`],
+        ["ZINCRBY", "zset", 5, `member:${some(i)}`],
+        ["ZREM", "zset", `member:${some(i + 3)}`],
+        ["ZRANK", "zset", `member:${some(i + 1)}`],
+        ["ZSCORE", "zset", `member:${some(i + 2)}`],
+        ["ZRANGE", "zset", some(i), some(i) + 10, "WITHSCORES"],
+        ["ZRANGE", "zset", 500, 501, "BYSCORE", "LIMIT", 0, 10],
+        ["ZCOUNT", "zset", 100, 900],
+        ["ZPOPMIN", "zset"],
+        ["ZPOPMAX", "zset"],
+        ["ZRANDMEMBER", "zset", 10],
+        ["ZSCAN", "zset", 0, "COUNT", 100],
+      ],
+    },
+  ];
+}
 
 interface Region {
   name: string;
@@ -150,12 +160,8 @@ export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cel
     await lab.until(({ stdout }) => stdout.includes("\n"));
     const { regions } = JSON.parse(lab.stdout) as { regions: Region[] };
     const cells: Cell[] = [];
-    const measure = async (): Promise<[number, number]> => {
-      const [own = 0, peer = 0] = await Promise.all(
-        regions.map(({ pid }) => longestTurn(turns, pid)),
-      );
-      return [own, peer];
-    };
+    const measure = (): Promise<LongestTurn[]> =>
+      Promise.all(regions.map(({ pid }) => longestTurn(turns, pid)));
     const [here, there] = await Promise.all(
       regions.map(({ redis }) => RespConnection.open(Number(new URL(redis).port))),
     );
@@ -173,12 +179,20 @@ export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cel
       // What is freed or checkpointed in slices belongs to what caused it.
       await sleep(quick ? 500 : 3_000);
     };
-    for (const type of types) {
+    for (const type of typesOf(elements)) {
       const add = async (command: string): Promise<void> => {
         await inSync();
-        const [ownMs, peerMs] = await measure();
-        cells.push({ type: type.name, command, ownMs, peerMs });
-        note(`${type.name} ${command}: ${ownMs.toFixed(1)} ms, peer ${peerMs.toFixed(1)} ms`);
+        const [own, peer] = await measure();
+        if (own === undefined || peer === undefined) throw new Error("the lab has two regions");
+        cells.push({
+          type: type.name,
+          command,
+          ownMs: own.ms,
+          ownCollectorMs: own.collectorMs,
+          peerMs: peer.ms,
+          peerCollectorMs: peer.collectorMs,
+        });
+        note(`${type.name} ${command}: ${showTurn(own)} ms, peer ${showTurn(peer)} ms`);
       };
       await measure();
       let filled = 0;
@@ -226,19 +240,26 @@ export async function bigKeys({ quick, note }: BenchOptions): Promise<Answer<Cel
 export function bigKeysTable({ cells }: Answer<Cell>): string {
   return table([
     ["type", "command", "longest turn, ms", "at the peer, ms"],
-    ...cells.map(({ type, command, ownMs, peerMs }) => [
+    ...cells.map(({ type, command, ownMs, ownCollectorMs, peerMs, peerCollectorMs }) => [
       type,
       command,
-      ownMs.toFixed(2),
-      peerMs.toFixed(2),
+      showTurn({ ms: ownMs, collectorMs: ownCollectorMs }),
+      showTurn({ ms: peerMs, collectorMs: peerCollectorMs }),
     ]),
   ]);
 }
 
-async function longestTurn(directory: string, pid: number): Promise<number> {
+function showTurn({ ms, collectorMs }: LongestTurn): string {
+  return collectorMs < 0.5
+    ? ms.toFixed(2)
+    : `${ms.toFixed(2)} (collector ${collectorMs.toFixed(2)})`;
+}
+
+async function longestTurn(directory: string, pid: number): Promise<LongestTurn> {
   const file = join(directory, String(pid));
   rmSync(file, { force: true });
   process.kill(pid, "SIGUSR2");
   while (!existsSync(file)) await sleep(10);
-  return Number(readFileSync(file, "utf8")) / 1_000;
+  const [us = 0, collectorUs = 0] = readFileSync(file, "utf8").split(" ").map(Number);
+  return { ms: us / 1_000, collectorMs: collectorUs / 1_000 };
 }
