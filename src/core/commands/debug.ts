@@ -92,7 +92,13 @@ export const debugCommands: readonly Command[] = [
         "Stops the removal of expired keys by this node, or resumes it",
         activeExpire,
       ),
-      row("set-disable-deny-scripts", 3, "<0|1>", "Is taken and means nothing here", ok),
+      row(
+        "set-disable-deny-scripts",
+        3,
+        "<0|1>",
+        "Lets scripts call DEBUG PROTOCOL, or no longer",
+        scriptsMayProbe,
+      ),
       row("sleep", 3, "<seconds>", "Makes this connection wait, and no other", sleep),
       row(
         "stringmatch-len",
@@ -113,6 +119,12 @@ function reload(run: Run, _args: Args, reply: Reply): void {
 
 function activeExpire(run: Run, args: Args, reply: Reply): void {
   run.sweeps = !args.is(2, "0");
+  reply.ok();
+}
+
+/** What else scripts may not call could wait, or run them again, so it stays refused. */
+function scriptsMayProbe(run: Run, args: Args, reply: Reply): void {
+  run.scriptsMayProbe = args.is(2, "1");
   reply.ok();
 }
 

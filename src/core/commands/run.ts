@@ -133,6 +133,8 @@ export class Run {
   paused: "all" | "write" = "all";
   /** Whether this node removes expired keys for good (DEBUG SET-ACTIVE-EXPIRE). Readers never see them either way. */
   sweeps = true;
+  /** Whether scripts may call DEBUG PROTOCOL (DEBUG SET-DISABLE-DENY-SCRIPTS). */
+  scriptsMayProbe = false;
   /** Whether a command of `session` is running: what changes then, it has changed. */
   executing = false;
   /** Whether EXEC is running its queue. */

@@ -12,6 +12,7 @@ import { Args } from "../wire/args.ts";
 import { Reply } from "../wire/reply.ts";
 import { call } from "./call.ts";
 import { type CommandEntry, type CommandTable, GROWS, WRAPS, WRITES } from "./command-table.ts";
+import { debugProtocol } from "./debug-protocol.ts";
 import { OOM } from "./errors.ts";
 import { frozenKeyOf } from "./freezes.ts";
 import type { Run } from "./run.ts";
@@ -150,7 +151,8 @@ export class ScriptRun implements ScriptHost {
     if (entry === null) return "Unknown Redis command called from script";
     if (!entry.takes(args.count)) return "Wrong number of args calling Redis command from script";
     const { flags } = entry.command;
-    if (flags.includes("noscript") || (entry.bits & WRAPS) !== 0)
+    const probes = run.scriptsMayProbe && entry.command.run === debugProtocol;
+    if ((flags.includes("noscript") && !probes) || (entry.bits & WRAPS) !== 0)
       return "This Redis command is not allowed from script";
     const denial = run.users.denial(run, entry, args, "lua");
     if (denial !== null) return `The user executing the script ${DENIALS[denial.kind]}`;

@@ -131,6 +131,18 @@ test("what a command answers is a value", () => {
   is("redis.sha1hex('') == 'da39a3ee5e6b4b0d3255bfef95601890afd80709'");
 });
 
+test("DEBUG SET-DISABLE-DENY-SCRIPTS opens DEBUG PROTOCOL to scripts, and nothing else", () => {
+  const store = storeWith();
+  const ask = (words: string): string => store.raw("eval", `return redis.call(${words})`, "0");
+  assert.match(ask("'debug', 'protocol', 'integer'"), /^-ERR This Redis command is not allowed/);
+  store.raw("debug", "set-disable-deny-scripts", "1");
+  assert.equal(ask("'debug', 'protocol', 'integer'"), ":12345\r\n");
+  for (const words of ["'eval', 'return 1', 0", "'debug', 'sleep', 1", "'multi'"])
+    assert.match(ask(words), /^-ERR This Redis command is not allowed/, words);
+  store.raw("debug", "set-disable-deny-scripts", "0");
+  assert.match(ask("'debug', 'protocol', 'integer'"), /^-ERR This Redis command is not allowed/);
+});
+
 test("errors say where they were raised, as in Redis 7", () => {
   const store = storeWith();
   const sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
