@@ -145,6 +145,7 @@ export async function startLoneGateway(
     probe,
     lagsMs: () => new Map(),
     load: () => 0,
+    clients: () => [],
     kept: { read: () => null, write() {} },
     log,
   });

@@ -27,13 +27,14 @@ import { DOCUMENTS } from "./engines/documents/documents.ts";
 import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import type { NodeLog } from "./host/node-world.ts";
+import { GATEWAY_LIBRARY } from "./host/gateway-pulse.ts";
 import { Lives } from "./host/lives.ts";
 import { explained, keyspacesOf } from "./host/keyspaces.ts";
 import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
 import { startGateway } from "./start-gateway.ts";
-import { Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
+import { type NodeClient, Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 
 /**
  * Starts the node that `config` describes. Resolves when it serves; rejects with what stood against it. Its clock is the
@@ -169,6 +170,7 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
     secret: randomBytes,
     probe,
     lagsMs: () => regionLagsMs(lives.node.replica, config.members, config.region),
+    clients: () => clientsOf(lives.node),
     load: () => lives.node.clients.count / config.resp.maxClients,
     kept: {
       read() {
@@ -182,6 +184,13 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
     },
     log,
   });
+}
+
+/** Who is connected to a node, but for gateways that ask how it is. */
+function* clientsOf({ replica: { run } }: Node): Iterable<NodeClient> {
+  for (const { id, address, name, lastCommandMs, libraryName } of run.sessions.values())
+    if (libraryName !== GATEWAY_LIBRARY)
+      yield { id, address, name, idleMs: Math.max(0, run.wallMs - lastCommandMs) };
 }
 
 function settingsOf(config: Config): Settings {

@@ -318,7 +318,7 @@ class Outages {
         ? null
         : {
             mode: chance.pick(["serving", "standby", "drained"]),
-            weight: chance.pick([0, 1, 3]),
+            weight: chance.pick([0, 0.25, 1, 3]),
             fromMs: this.#nowMs + chance.below(30_000),
             untilMs: chance.is(0.5) ? this.#nowMs + 60_000 : null,
           };

@@ -3,18 +3,20 @@
  *
  *     atoll route status                          verdicts, troubles, the plan
  *     atoll route explain app --from 203.0.113.9  (or a country, a continent, a region)
- *     atoll route drain us-east --for 2h          and: standby, serve
+ *     atoll route drain us-east --for 2h          step by step; and: evacuate, weight, failback
+ *     atoll route standby us-east                 and: serve, reset
  *
  * Invariant: any node will do: it is asked first, then the next. A change is confirmed when it is stored there; the others follow
  * with their next probe.
  */
 import { Command } from "commander";
 import { parseMs } from "../host/quantity.ts";
-import { CliError, EXIT_FAILED, EXIT_USAGE, usage } from "./cli-error.ts";
-import { labUrls } from "./lab-urls.ts";
+import { usage } from "./cli-error.ts";
+import { askNodes as ask, type NodeFlags as Flags } from "./route-api.ts";
+import { moveCommands } from "./route-move.ts";
 import { table } from "./table.ts";
+import { withTarget } from "./target.ts";
 
-type Flags = { dir: string; url?: string; json?: true };
 type ShiftFlags = Flags & { for?: string; why?: string; force?: true; weight?: string };
 
 interface Status {
@@ -33,7 +35,6 @@ interface Status {
   readonly plan: { number: number; author: string; why: string };
 }
 
-const TIMEOUT_MS = 5_000;
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
 
 export function routeCommand(): Command {
@@ -63,8 +64,8 @@ export function routeCommand(): Command {
       process.stdout.write(answer.explanation.map((line) => `${line}\n`).join(""));
     }),
   );
+  for (const command of moveCommands()) route.addCommand(command);
   for (const [name, mode, means] of [
-    ["drain", "drained", "give a region no traffic; ends by itself after an hour, or --for"],
     ["standby", "standby", "give a region traffic only when no other is left"],
     [
       "serve",
@@ -87,13 +88,6 @@ export function routeCommand(): Command {
   return route;
 }
 
-function withTarget(command: Command): Command {
-  return command
-    .option("--dir <directory>", "the lab that runs there", ".atoll/lab")
-    .option("--url <url>", "the HTTP port of a node, such as http://127.0.0.1:8001")
-    .option("--json", "the result as one line of JSON");
-}
-
 async function shift(region: string, mode: string, flags: ShiftFlags): Promise<void> {
   const query = new URLSearchParams({ region, mode, weight: flags.weight ?? "1" });
   const forMs = flags.for === "ever" ? "ever" : parseMs(flags.for ?? "1h");
@@ -114,28 +108,6 @@ function placeOf(text: string): [string, string] {
   if (/[.:]/.test(text)) return ["address", text];
   if (CONTINENTS.includes(text)) return ["continent", text];
   return [/^[A-Z]{2}$/.test(text) ? "country" : "region", text];
-}
-
-/** Asks one node after the other until one answers. */
-async function ask(flags: Flags, method: "GET" | "POST", path: string): Promise<unknown> {
-  const urls = flags.url === undefined ? await labUrls(flags.dir) : [flags.url];
-  for (const url of urls) {
-    const response = await fetch(new URL(path, url), {
-      method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    }).catch(() => null);
-    if (response === null) continue;
-    const answer = (await response.json()) as { error?: string };
-    if (response.ok) return answer;
-    const why =
-      response.status === 404 &&
-      path.startsWith("/traffic") &&
-      answer.error?.startsWith("there is") === true
-        ? "routing is not configured there: the settings have no `traffic.regions`"
-        : (answer.error ?? `HTTP status ${response.status}`);
-    throw new CliError(why, response.status === 409 ? EXIT_FAILED : EXIT_USAGE);
-  }
-  throw new CliError(`no node answers: ${urls.join(", ")}`, EXIT_USAGE);
 }
 
 function print(value: unknown): void {

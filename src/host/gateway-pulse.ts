@@ -21,8 +21,14 @@ export interface GatewayPulseOptions {
 }
 
 const TOKENS_MAX = 200;
+/** By this name of a library regions know a gateway that asks for itself. */
+export const GATEWAY_LIBRARY = "atoll-gateway";
 
 const ASK = Buffer.concat([encodeCommand(["PING"]), encodeCommand(["AA.TOKEN"])]);
+const ASK_FIRST = Buffer.concat([
+  encodeCommand(["CLIENT", "SETINFO", "LIB-NAME", GATEWAY_LIBRARY]),
+  ASK,
+]);
 
 export class GatewayPulse implements Pulse {
   readonly #options: GatewayPulseOptions;
@@ -87,9 +93,11 @@ export class GatewayPulse implements Pulse {
         opened.write(encodeCommand(["AUTH", ...proof]));
         this.#owed++;
       }
+      // Whoever does not know that refuses, and goes on.
+      this.#owed++;
     }
     this.#sentMs = this.#options.monoMs();
-    this.#upstream.write(ASK);
+    this.#upstream.write(this.#owed > 2 ? ASK_FIRST : ASK);
   }
 
   #received(bytes: Buffer): void {

@@ -108,7 +108,8 @@ export class GatewayRegions<P extends Pulse> {
       const known = this.#withHere(hopes, region);
       const [best = region] = orderFor(this.#decision, known, draw);
       const there = this.#regions.get(best);
-      if (there === undefined || !isWorthMoving(this.#decision, known, region, best)) return false;
+      if (there === undefined || !isWorthMoving(this.#decision, known, region, best, draw))
+        return false;
       if (!this.#isDue(there)) return true;
       if (probed.has(best)) return false;
       probed.add(best);

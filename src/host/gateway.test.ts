@@ -75,6 +75,7 @@ class World {
           line.text += text;
         } else if (this.up.has(region) && !this.mute.has(region))
           queueMicrotask(() => {
+            if (text.includes("SETINFO")) line.answer("+OK\r\n");
             if (!line.isClosed) line.answer(`+PONG\r\n${bulk(`${region}-${++this.tokens}`)}`);
           });
       },

@@ -15,7 +15,9 @@ export function regionLagsMs(
   for (const member of members) {
     const other = member.slice(0, member.indexOf("/"));
     if (other === region) continue;
-    const lagMs = linked.has(member) ? (exchange.lagOf(member)?.ms ?? null) : null;
+    const lag = linked.has(member) ? exchange.lagOf(member) : null;
+    // 0 says that nothing is missing, and nothing else does.
+    const lagMs = lag === null ? null : lag.records === 0 ? 0 : Math.max(1, lag.ms);
     const best = lags.get(other) ?? null;
     lags.set(other, lagMs === null ? best : best === null ? lagMs : Math.min(best, lagMs));
   }

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TYPE } from "../core/routing/dns/constants.ts";
 import { parseConfig } from "./config.ts";
-import { Traffic, TRAFFIC_TICK_MS } from "./traffic.ts";
+import { type NodeClient, Traffic, TRAFFIC_TICK_MS } from "./traffic.ts";
 
 const REGIONS = ["ap", "eu", "us"];
 const CLIENT = Buffer.from([203, 0, 113, 9]);
+const RESOLVER = Buffer.from([198, 51, 100, 53]);
 
 function yaml(region: string): string {
   const regions = REGIONS.map(
@@ -35,6 +36,7 @@ class World {
   readonly dead = new Set<string>();
   readonly said: string[] = [];
   readonly nodes = new Map<string, Traffic>();
+  readonly clients = new Map<string, NodeClient[]>();
 
   constructor() {
     for (const region of REGIONS) this.start(region);
@@ -64,6 +66,7 @@ class World {
       },
       lagsMs: () => new Map(REGIONS.map((name) => [name, 0])),
       load: () => 0.1,
+      clients: () => this.clients.get(region) ?? [],
       kept: {
         read: () => this.kept.get(region) ?? null,
         write: (text) => void this.kept.set(region, text),
@@ -88,7 +91,7 @@ class World {
 
 const answer = (node: Traffic, rule = "app", client = CLIENT): string =>
   node
-    .choose(rule, TYPE.A, client, 32)
+    .choose(rule, TYPE.A, client, 32, RESOLVER)
     .data.map((bytes) => bytes.join("."))
     .join(" ");
 
@@ -96,11 +99,11 @@ test("a client is sent to the region of its network, elsewhere once that is dead
   const world = new World();
   await world.pass(5_000);
   for (const region of REGIONS) assert.equal(answer(world.node(region)), "10.0.0.2");
-  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32).ttl, 60);
-  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32).scopeBits, 24);
+  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32, RESOLVER).ttl, 60);
+  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32, RESOLVER).scopeBits, 24);
   world.dead.add("eu");
   await world.pass(3_000);
-  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32).ttl, 5);
+  assert.equal(world.node("us").choose("app", TYPE.A, CLIENT, 32, RESOLVER).ttl, 5);
   await world.pass(7_000);
   assert.notEqual(answer(world.node("ap")), "10.0.0.2");
   assert.notEqual(answer(world.node("us")), "10.0.0.2");
@@ -141,15 +144,43 @@ test("a plan that is made at one region holds at all of them, outlives a restart
   for (const region of REGIONS) assert.equal(answer(world.node(region)), "10.0.0.2");
 });
 
+test("who still comes to a drained region is named, and the resolvers that have not asked again", async () => {
+  const world = new World();
+  await world.pass(5_000);
+  answer(world.node("ap"));
+  const { nowMs } = world.node("ap");
+  const shift = { mode: "drained" as const, weight: 1, fromMs: nowMs, untilMs: null };
+  world.node("ap").change({ base: null, why: "deploy", shifts: { eu: shift } }, false);
+  await world.pass(3_000);
+  const client = { id: 1, address: "10.0.0.9:4242", name: "shop", idleMs: 20 };
+  world.clients.set("eu", [client]);
+  await world.pass(2_000);
+  const told = (at: string) =>
+    world.node(at).latecomers("eu") as {
+      clients: { address: string; name: string; isAtWork: boolean }[];
+      resolvers: { address: string }[];
+    };
+  assert.deepEqual(
+    told("eu").clients.map(({ address, name, isAtWork }) => [address, name, isAtWork]),
+    [["10.0.0.9", "shop", true]],
+  );
+  assert.deepEqual(
+    told("ap").resolvers.map(({ address }) => address),
+    ["198.51.100.53"],
+  );
+  answer(world.node("ap"));
+  assert.deepEqual(told("ap").resolvers, [], "it was told another");
+});
+
 test("where nothing may be answered, the reason goes along", async () => {
   const world = new World();
   await world.pass(2_000);
   const german = Buffer.from([198, 51, 100, 1]);
-  const withheld = world.node("eu").choose("bound", TYPE.A, german, 32);
+  const withheld = world.node("eu").choose("bound", TYPE.A, german, 32, RESOLVER);
   assert.equal(withheld.withheld, "residency");
   assert.match(withheld.note?.text ?? "", /residency/);
   assert.equal(answer(world.node("eu"), "bound"), "10.0.0.2");
-  assert.equal(world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32).data[0]?.length, 16);
+  assert.equal(world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32, RESOLVER).data[0]?.length, 16);
   assert.match(
     world.node("eu").explainTo("bound", { country: "DE" })?.join("\n") ?? "",
     /nothing may be answered/,

@@ -7,7 +7,7 @@
  * after a second try. What the router remembers is stored before another region is told of it.
  */
 import { isRecord, parseBallot } from "../core/routing/ballot.ts";
-import { parseAddress } from "../core/routing/dns/address.ts";
+import { addressText, parseAddress } from "../core/routing/dns/address.ts";
 import { TYPE } from "../core/routing/dns/constants.ts";
 import { Cookies } from "../core/routing/dns/cookies.ts";
 import { RateLimit } from "../core/routing/dns/rate-limit.ts";
@@ -20,7 +20,8 @@ import {
   type RegionFacts,
   type Rule,
 } from "../core/routing/pipeline.ts";
-import { parsePlan, type Plan, type PlanChange } from "../core/routing/plan.ts";
+import { type Guest, Latecomers, Resolvers } from "../core/routing/latecomers.ts";
+import { parsePlan, type Plan, type PlanChange, shiftOf } from "../core/routing/plan.ts";
 import { troubleText } from "../core/routing/reachability.ts";
 import { type Choice, type Remembered, Router } from "../core/routing/router.ts";
 import type { NodeLog } from "./node-world.ts";
@@ -41,9 +42,19 @@ export interface TrafficWorld {
   /** How far each region is behind this one; null without a link. */
   readonly lagsMs: () => ReadonlyMap<string, number | null>;
   readonly load: () => number;
+  /** Who is connected here, but for gateways that ask for themselves; `idleMs` since its last command. Ids grow. */
+  readonly clients: () => Iterable<NodeClient>;
   /** Where what must outlive the process is kept. */
   readonly kept: { read(): string | null; write(text: string): void };
   readonly log: NodeLog;
+}
+
+export interface NodeClient {
+  readonly id: number;
+  /** With its port. */
+  readonly address: string;
+  readonly name: string;
+  readonly idleMs: number;
 }
 
 /** What a region tells another that probes it. */
@@ -59,6 +70,11 @@ const JITTER = 0.1;
 const HASTE = 0.5;
 const NOTE_FAIL_OPEN = 3;
 const NOTE_PROHIBITED = 18;
+
+/** How often it is looked who is there although the region is drained; who has said something lately is at work. */
+const LOOK_MS = 1_000;
+const AT_WORK_MS = 10_000;
+const RESOLVERS_SHOWN = 200;
 
 interface Target {
   readonly region: string;
@@ -80,6 +96,9 @@ export class Traffic implements Steering {
   readonly #nearest: Rule;
   #kept: string;
   #audited = 0;
+  readonly #latecomers = new Latecomers();
+  readonly #resolvers = new Resolvers();
+  #lookedMs = -Infinity;
   /** What the gateway of this node says of itself; null when there is none. */
   gatewayStatus: (() => unknown) | null = null;
 
@@ -119,7 +138,16 @@ export class Traffic implements Steering {
     }
     this.#router.measured(lagsMs(), load());
     this.#router.tick(nowMs);
+    if (nowMs - this.#lookedMs >= LOOK_MS) this.#look(nowMs);
     this.#settle();
+  }
+
+  /** Who comes although nobody should. */
+  #look(nowMs: number): void {
+    const { region, clients } = this.#world;
+    this.#lookedMs = nowMs;
+    const isDrained = shiftOf(this.#router.plan, region, nowMs).mode === "drained";
+    this.#latecomers.look(isDrained ? guestsOf(clients(), nowMs) : null, nowMs);
   }
 
   /** What other regions are told. */
@@ -141,6 +169,14 @@ export class Traffic implements Steering {
         ...trouble,
         means: troubleText(trouble),
       })),
+      unshipped: Object.fromEntries(
+        facts.map(({ name }) => [name, this.#router.unshipped(name)] as const),
+      ),
+      nowMs: this.#nowMs,
+      lagMsMax: this.#world.config.return.lagMsMax,
+      probes: Object.fromEntries(
+        this.#world.config.regions.map(({ name, probes }) => [name, probes]),
+      ),
       plan,
       audit,
       moves: this.#router.moves,
@@ -148,8 +184,28 @@ export class Traffic implements Steering {
     };
   }
 
-  choose(rule: string, type: number, address: Buffer, bits: number): Steered {
+  /** Who came here since this region is drained, and the resolvers that this server told a region last. */
+  latecomers(region: string): unknown {
+    const { sinceMs, list, forgotten } = this.#latecomers;
+    return {
+      region: this.#world.region,
+      sinceMs,
+      nowMs: this.#nowMs,
+      clients: list.map((one) => ({
+        ...one,
+        isAtWork: one.open > 0 && this.#nowMs - one.lastMs < AT_WORK_MS,
+      })),
+      forgotten,
+      resolvers: this.#resolvers
+        .leadingTo(region)
+        .slice(0, RESOLVERS_SHOWN)
+        .map((one) => ({ ...one, address: addressText(one.address) })),
+    };
+  }
+
+  choose(rule: string, type: number, address: Buffer, bits: number, resolver: Buffer): Steered {
     const choice = this.#choose(rule, address, bits);
+    this.#resolvers.told(resolver, choice.regions, this.#nowMs, choice.ttl);
     const data = choice.regions.flatMap((region) => this.#data(region, type));
     const { isWithheld, failedOpen, rule: of } = choice.decision;
     return {
@@ -322,6 +378,11 @@ export class Traffic implements Steering {
       log.warn({ region: this.#world.region }, `traffic: ${what}`);
     this.#audited = audit.length;
   }
+}
+
+function* guestsOf(clients: Iterable<NodeClient>, nowMs: number): Iterable<Guest> {
+  for (const { id, address, name, idleMs } of clients)
+    yield { id, address: address.replace(/:\d+$/, ""), name, lastMs: nowMs - idleMs };
 }
 
 /** What was kept, as far as it is understood. */

@@ -12,6 +12,7 @@ import { Redis } from "ioredis5";
 import { createClient } from "redis5";
 import { atoll, RunningCommand } from "../lab/lab-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { dig } from "./dig.ts";
 
 const POLL_MS = 100;
 const LAB_REGIONS = ["us-east", "us-west", "eu-west"];
@@ -22,6 +23,7 @@ const dir = tempDir("gateway");
 let lab: RunningCommand;
 let gatewayPort = 0;
 let gatewayUrl = "";
+let dnsPort = 0;
 let httpUrls: string[] = [];
 let redisPorts: { host: string; port: number }[] = [];
 
@@ -31,9 +33,10 @@ before(async () => {
   await lab.until(({ stdout }) => stdout.includes("\n"));
   const endpoints = JSON.parse(lab.stdout) as {
     regions: { http: string; redis: string }[];
-    traffic: { redis: string; http: string };
+    traffic: { redis: string; http: string; dns: string[] };
   };
   gatewayPort = Number(new URL(endpoints.traffic.redis).port);
+  dnsPort = Number(new URL(endpoints.traffic.dns[0] as string).port);
   gatewayUrl = endpoints.traffic.http;
   httpUrls = endpoints.regions.map(({ http }) => http);
   redisPorts = endpoints.regions.map(({ redis }) => {
@@ -244,7 +247,7 @@ test("a drained region is left without an error, by whoever waits for something 
   await untilServed("moved", 0, 2);
   const popped = waiter.blpop("queue", 0);
   const asking = work(async () => void (await ask()));
-  await inLab("route", "drain", "us-east", "--for", "10m");
+  const evacuating = inLab("route", "evacuate", "us-east", "--for", "10m");
   let i = 0;
   while ((await served("moved"))[0] !== 1) {
     await client.set("mine", ++i);
@@ -259,7 +262,64 @@ test("a drained region is left without an error, by whoever waits for something 
   assert.notEqual(await ask(), "us-east");
   await asking.stop();
   assert.deepEqual(asking.errors, []);
+  await evacuating;
   await inLab("route", "reset", "us-east");
+});
+
+test("a region is drained step by step under load without an error, who keeps coming is named, and it gets its traffic back", async () => {
+  await using stack = new AsyncDisposableStack();
+  const client = new Redis({ port: gatewayPort, connectionName: "stepped" });
+  stack.defer(() => client.disconnect());
+  const stubborn = new Redis({
+    ...(redisPorts[0] as { host: string; port: number }),
+    connectionName: "stubborn",
+  });
+  stack.defer(() => stubborn.disconnect());
+  await untilServed("stepped", 0, 1);
+  await dig(dnsPort, "app.lab");
+  const workers = [
+    work(async (i) => {
+      await client.set("stepped", i);
+      assert.equal(await client.get("stepped"), String(i));
+    }),
+    work(async () => void (await ask())),
+    work(async () => {
+      await stubborn.incr("stubborn");
+      await pause(POLL_MS);
+    }),
+  ];
+  const words = ["--step", "1s", "--why", "kernel", "--dir", dir.path, "--json"];
+  const { code, stdout, stderr } = await atoll("route", "drain", "us-east", ...words);
+  assert.equal(code, 0, stderr);
+  const report = JSON.parse(stdout) as {
+    done: string;
+    clients: { name: string; address: string; open: number }[];
+    resolvers: { server: string; address: string }[];
+  };
+  assert.match(report.done, /us-east is drained, and all others have everything/);
+  assert.deepEqual(
+    report.clients.filter(({ open }) => open > 0).map(({ name }) => name),
+    ["stubborn"],
+  );
+  assert.ok(report.resolvers.some(({ server, address }) => server === "us-east" && address !== ""));
+  const back = await atoll("route", "failback", "us-east", ...words);
+  assert.equal(back.code, 0, back.stderr);
+  await untilServed("stepped", 0, 1);
+  for (const worker of workers) await worker.stop();
+  assert.deepEqual(
+    workers.flatMap(({ errors }) => errors),
+    [],
+  );
+});
+
+test("whoever stops a drain in the middle is told what holds, and how to go on and back", async () => {
+  const draining = new RunningCommand(["route", "drain", "us-west", "--dir", dir.path]);
+  await draining.until(({ stderr }) => stderr.includes("plan "));
+  draining.child.kill("SIGINT");
+  const { code } = await draining.ended;
+  assert.equal(code, 1);
+  assert.match(draining.stderr, /Plan \d+ holds, and ends by itself after 1h.*route reset us-west/);
+  await inLab("route", "reset", "us-west");
 });
 
 test("a gateway that is a process of its own leads clients to the regions, and ends in order", async () => {

@@ -221,6 +221,12 @@ function trafficRoutes({ ready }: HttpApiOptions, traffic: TrafficApi): Route[] 
       answer: (query) => told(explainRoute(traffic, query)),
     },
     {
+      path: "/traffic/latecomers",
+      means:
+        "who comes to a region although it is drained, as far as is seen here (?region=us-east)",
+      answer: (query) => json(200, traffic.latecomers(query.get("region") ?? "")),
+    },
+    {
       path: "/traffic/plan",
       means: "the plan; POST makes the next (?region=us-east&mode=drained)",
       answer: () => json(200, traffic.view().plan),

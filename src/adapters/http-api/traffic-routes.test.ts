@@ -10,6 +10,7 @@ function traffic(changes: Change[] = [], refusal: string | null = null): Traffic
     ttlMax: 30,
     view: () => ({ plan: { number: 8 } }),
     status: () => ({}),
+    latecomers: () => ({}),
     explainTo: (rule, from) => (rule === "app" ? [JSON.stringify(from)] : null),
     change(...change) {
       changes.push(change);

@@ -4,6 +4,7 @@
  *   /traffic          what this region sees of the others, and the plan; 503 while it serves nobody itself
  *   /traffic/status   verdicts with their evidence, troubles, the audit
  *   /traffic/explain  ?name=app&address=203.0.113.9 (or country=, continent=, region=): why the answer is what it is
+ *   /traffic/latecomers  ?region=us-east: who comes to it although it is drained, as far as this node sees
  *   /traffic/plan     the plan; POST makes the next one
  *
  * Invariant: a change is made whole and stored before it is confirmed, or refused with the reason.
@@ -16,6 +17,7 @@ export interface TrafficApi {
   readonly ttlMax: number;
   view(): { readonly plan: { readonly number: number } };
   status(): unknown;
+  latecomers(region: string): unknown;
   explainTo(
     rule: string,
     from: { address?: string; country?: string; continent?: string; region?: string },
@@ -49,7 +51,7 @@ export function explainRoute(traffic: TrafficApi, query: URLSearchParams): Told 
     : { value: { name, explanation: lines } };
 }
 
-/** `?region=us-east&mode=drained[&weight=1][&forMs=3600000|forMs=ever][&base=7][&force=yes][&why=…]` */
+/** `?region=us-east&mode=drained[&weight=1][&forMs=3600000|forMs=ever][&lead=no][&base=7][&force=yes][&why=…]` */
 export function planRoute(traffic: TrafficApi, query: URLSearchParams): Told {
   const region = query.get("region") ?? "";
   const mode = query.get("mode");
@@ -73,7 +75,9 @@ function shiftOf(traffic: TrafficApi, query: URLSearchParams, text: string | nul
   if (weight === undefined || weight === null) return "weight must be a number";
   if (forMs === undefined) return "forMs must be milliseconds, or ever";
   // Who has an answer keeps it for its time: those given from now on live shortly, and then the shift begins.
-  const fromMs = traffic.nowMs + (mode === "drained" ? traffic.ttlMax * 1000 : 0);
+  const lead = query.get("lead") ?? (mode === "drained" ? "yes" : "no");
+  if (lead !== "yes" && lead !== "no") return "lead must be yes or no";
+  const fromMs = traffic.nowMs + (lead === "yes" ? traffic.ttlMax * 1000 : 0);
   return { mode, weight, fromMs, untilMs: forMs === null ? null : fromMs + forMs };
 }
 

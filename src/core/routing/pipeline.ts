@@ -124,10 +124,15 @@ export function decide(
     region: name,
     weight,
     // Who is all that is left gets everything.
-    share: share === 0 ? 1 : share,
+    share: (share === 0 ? 1 : share) * partOf(rule, weight),
     distance: distanceTo({ ...place, name }, client, rttMs(name)),
   }));
   return decision(candidates.sort(orderOf(rule)));
+}
+
+/** A weight below 1 is that part of its traffic, where nothing is drawn by weights. */
+function partOf({ policy }: Rule, weight: number): number {
+  return policy === "weighted" || weight === 0 ? 1 : Math.min(1, weight);
 }
 
 function orderOf({ policy, regions }: Rule): (a: Candidate, b: Candidate) => number {
@@ -194,7 +199,7 @@ export function explain({ rule, stages, candidates, isWithheld }: Decision): str
   if (isWithheld) lines.push("nothing may be answered");
   for (const { region, distance, weight, share } of candidates)
     lines.push(
-      `${region}: ${rule.policy === "weighted" ? `weight ${weight}` : `distance ${Math.round(distance)}`}${share === 1 ? "" : `, returning with ${Math.round(share * 100)} %`}`,
+      `${region}: ${rule.policy === "weighted" ? `weight ${weight}` : `distance ${Math.round(distance)}`}${share === 1 ? "" : `, with ${Math.round(share * 100)} % of its traffic`}`,
     );
   return lines;
 }

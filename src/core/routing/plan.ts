@@ -19,7 +19,7 @@ export type Mode =
 
 export interface Shift {
   readonly mode: Mode;
-  /** Its share where shares count; 1 is the usual one. */
+  /** Its share where regions are drawn; 1 is the usual one. Elsewhere a weight below 1 is that part of its traffic. */
   readonly weight: number;
   /** When it begins: earlier, answers already live only shortly. */
   readonly fromMs: number;

@@ -67,6 +67,11 @@ export interface Choice {
   readonly scopeBits: number;
 }
 
+export interface Unshipped {
+  readonly heardMs: number;
+  readonly behindMs: Readonly<Record<string, number | null>>;
+}
+
 const AUDIT_MAX = 500;
 /** While a region is in doubt, an answer is worth seconds. */
 const TTL_DOUBTFUL = 5;
@@ -220,6 +225,20 @@ export class Router {
       };
     });
     this.#decisions.clear();
+  }
+
+  /**
+   * Which regions lack something that was written in a region, by what it says itself: milliseconds, 0 for none, null where it cannot
+   * tell; and when it was heard to say so. Null when it is not heard.
+   */
+  unshipped(region: string): Unshipped | null {
+    const ballot = this.#ballots.find(({ vantage }) => vantage === region);
+    const heardMs = this.#verdicts.heardAtMs(region);
+    if (ballot === undefined || heardMs === null) return null;
+    return {
+      heardMs,
+      behindMs: Object.fromEntries(ballot.votes.map(({ target, lagMs }) => [target, lagMs])),
+    };
   }
 
   /** Whether there is such a rule. */

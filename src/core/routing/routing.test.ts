@@ -347,7 +347,7 @@ test("an answer of any facts and any rule has somebody in it, of the rule's own,
       fc
         .record({
           mode: fc.constantFrom("serving" as const, "standby" as const, "drained" as const),
-          weight: fc.constantFrom(0, 1, 3),
+          weight: fc.constantFrom(0, 0.25, 1, 3),
           share: fc.constantFrom(0, 0.05, 1),
           lagMs: fc.constantFrom(null, 0, 5_000),
           load: fc.constantFrom(0, 2),
@@ -393,6 +393,21 @@ test("weights are shares of the answers", () => {
     counts[region] = (counts[region] ?? 0) + 1;
   }
   assert.deepEqual(counts, { ap: 100, eu: 300 });
+});
+
+test("elsewhere a weight below 1 is that part of a region's traffic, and what is beyond it goes on to the next", () => {
+  for (const policy of ["nearest", "failover"] as const) {
+    const decision = decide(
+      rule({ policy }),
+      facts({ ap: { weight: 0.25 }, eu: { weight: 3 } }),
+      { region: "ap" },
+      () => 0,
+    );
+    const [first, ...others] = Array.from({ length: 400 }, (_, i) => pick(decision, i / 400)[0]);
+    assert.equal(first, "ap");
+    assert.equal(others.filter((region) => region === "ap").length, 99, policy);
+    assert.ok(others.every((region) => region === "ap" || region === "eu"));
+  }
 });
 
 test("an address is where the longest network that holds it is said to be, and so is all of its scope", () => {

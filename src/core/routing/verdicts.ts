@@ -76,6 +76,11 @@ export class Verdicts {
       .map(({ ballot }) => ballot);
   }
 
+  /** When a vantage was last heard; null before. */
+  heardAtMs(vantage: string): number | null {
+    return this.#heard.get(vantage)?.atMs ?? null;
+  }
+
   /** Whether a vantage has lost sight of most of what it should see. Regions that are down anyway do not count. */
   isSuspect({ vantage, votes }: Ballot): boolean {
     const expected = votes.filter(

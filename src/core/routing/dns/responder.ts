@@ -31,9 +31,9 @@ export interface Steered {
   readonly note: { readonly code: number; readonly text: string } | null;
 }
 
-/** Whoever chooses. `address` is that of the client, of which the first `bits` bits are known. */
+/** Whoever chooses. `address` is that of the client, of which the first `bits` bits are known; `resolver` that of who asks for it. */
 export interface Steering {
-  choose(rule: string, type: number, address: Buffer, bits: number): Steered;
+  choose(rule: string, type: number, address: Buffer, bits: number, resolver: Buffer): Steered;
   /** In words, why the answer is what it is. */
   explain(rule: string, address: Buffer, bits: number): readonly string[];
 }
@@ -110,6 +110,7 @@ export class Responder {
     }
     const { subnet } = query.edns ?? {};
     const client = subnet === null || subnet === undefined ? null : wholeAddress(subnet);
+    answer.asker = address;
     answer.client = client ?? address;
     answer.clientBits = client === null ? address.length * 8 : (subnet?.sourceBits ?? 0);
     if (query.type === TYPE.TXT && this.#explain(answer, zone)) return;
@@ -162,7 +163,8 @@ export class Responder {
 
   #steer(answer: Draft, rule: string, name: Buffer): void {
     const { type } = this.#query;
-    const chosen = this.#options.steering.choose(rule, type, answer.client, answer.clientBits);
+    const { client, clientBits, asker } = answer;
+    const chosen = this.#options.steering.choose(rule, type, client, clientBits, asker);
     answer.scopeBits = chosen.scopeBits;
     answer.note = chosen.note;
     if (chosen.withheld !== null) {
@@ -294,6 +296,7 @@ class Draft {
   isCut = false;
   isReferral = false;
   scopeBits = 0;
+  asker: Buffer = V4;
   client: Buffer = V4;
   clientBits = 0;
   note: Steered["note"] = null;

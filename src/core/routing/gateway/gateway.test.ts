@@ -122,6 +122,23 @@ test("clients go to where latency, headroom and lag together are best; like ones
   assert.equal(orderFor(decision, new Map(), 0.5)[0], "near", "nothing is measured yet");
 });
 
+test("a client is moved that is beyond the part of its traffic a region still has, and no other", () => {
+  const decision = decisionOf({ near: { distance: 0, share: 0.5 }, far: { distance: 100 } });
+  const footings = new Map([
+    ["near", standing(1)],
+    ["far", standing(80)],
+  ]);
+  const moves = (draw: number): boolean =>
+    isWorthMoving(
+      decision,
+      footings,
+      "near",
+      orderFor(decision, footings, draw)[0] as string,
+      draw,
+    );
+  assert.deepEqual([0, 0.49, 0.5, 0.99].map(moves), [false, false, true, true]);
+});
+
 test("an order has exactly the regions that the router names, each once", () => {
   fc.assert(
     fc.property(
@@ -163,6 +180,7 @@ test("a client is moved for much, not for little, and never to and fro", () => {
       ]),
       now,
       best,
+      0,
     );
   assert.equal(worth(standing(1), standing(1), "far", "near"), true, "it returns home");
   assert.equal(worth(standing(2.2), standing(1), "near", "far"), false);
@@ -173,7 +191,7 @@ test("a client is moved for much, not for little, and never to and fro", () => {
     "it is not reached",
   );
   assert.equal(
-    isWorthMoving(decision, new Map(), "drained", "near"),
+    isWorthMoving(decision, new Map(), "drained", "near", 0),
     true,
     "the router names it no more",
   );

@@ -65,19 +65,21 @@ function cheaper(footing: (region: string) => Footing) {
   };
 }
 
-/** Whether a client that is served by `now` should go to `best`, the first of its order. */
+/** Whether a client with this draw that is served by `now` should go to `best`, the first of its order. */
 export function isWorthMoving(
   { rule, candidates }: Decision,
   footings: ReadonlyMap<string, Footing>,
   now: string,
   best: string,
+  draw: number,
 ): boolean {
   if (now === best) return false;
   const stays = candidates.find(({ region }) => region === now);
   const goes = candidates.find(({ region }) => region === best);
   if (goes === undefined) return false;
   if (stays === undefined || (footings.get(now) ?? UNKNOWN).share === 0) return true;
-  if (rule.policy !== "nearest") return true;
+  // It is beyond the part of its traffic that the region still has.
+  if (rule.policy !== "nearest" || draw >= stays.share) return true;
   const costNow = costOf(footings.get(now) ?? UNKNOWN);
   const costBest = costOf(footings.get(best) ?? UNKNOWN);
   if (costNow === null || costBest === null) return false;
