@@ -20,6 +20,8 @@ export interface Answer<Cell> {
 export interface BenchOptions {
   /** Pairs of runs per cell. */
   pairs: number;
+  /** How many keys there are, where that can be chosen; null: as many as the question says. */
+  keys: number | null;
   /** Shorter runs that show whether it works; their figures mean little. */
   quick: boolean;
   /** Told what goes on; never printed to stdout. */

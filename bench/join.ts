@@ -25,8 +25,8 @@ interface Phase {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly msMax: number;
-  /** Processor time of the nodes, per second. */
-  readonly cores: number;
+  /** Processor time of each of the three nodes. */
+  readonly nodeSeconds: readonly number[];
 }
 
 export interface JoinAnswer {
@@ -46,8 +46,8 @@ const VALUE = "x".repeat(64);
 const FILL_BATCH = 2_000;
 const EVERY_MS = 10;
 
-export async function join({ quick, note }: BenchOptions): Promise<JoinAnswer> {
-  const keys = quick ? 20_000 : 1_000_000;
+export async function join({ quick, keys: chosen, note }: BenchOptions): Promise<JoinAnswer> {
+  const keys = chosen ?? (quick ? 20_000 : 1_000_000);
   const perSecond = quick ? 3_000 : 10_500;
   const aloneMs = quick ? 2_000 : 20_000;
   using temp = tempDir("bench-join");
@@ -63,7 +63,7 @@ export async function join({ quick, note }: BenchOptions): Promise<JoinAnswer> {
     const writers = await Promise.all(ports.map((port) => Writer.open(port, keys)));
     const stop = pace(writers, perSecond / ports.length);
     try {
-      const used = (): number => regions.reduce((sum, { pid }) => sum + processSeconds(pid), 0);
+      const used = (): number[] => regions.map(({ pid }) => processSeconds(pid));
       await sleep(1_000);
       const alone = await during("alone", writers, used, () => sleep(aloneMs));
       note(`alone: p99 ${alone.p99Ms.toFixed(1)} ms; a fourth region joins`);
@@ -106,9 +106,9 @@ export function joinTable({
     (phase.tookMs / 1000).toFixed(1),
     phase.writesPerSecond.toFixed(0),
     ...[phase.p50Ms, phase.p99Ms, phase.msMax].map((ms) => ms.toFixed(1)),
-    phase.cores.toFixed(2),
+    phase.nodeSeconds.map((seconds) => seconds.toFixed(1)).join(" "),
   ]);
-  return `${table([["phase", "seconds", "writes/s", "p50 ms", "p99 ms", "max ms", "cores"], ...rows])}
+  return `${table([["phase", "seconds", "writes/s", "p50 ms", "p99 ms", "max ms", "CPU s of each node"], ...rows])}
 joined after ${(joinMs / 1000).toFixed(1)} s with ${joinerSeconds.toFixed(1)} s of a processor; p99 ${p99Ratio.toFixed(2)} times as long; ${verdict.trim()}`;
 }
 
@@ -218,7 +218,7 @@ function pace(writers: readonly Writer[], perSecond: number): () => void {
 async function during(
   phase: Phase["phase"],
   writers: readonly Writer[],
-  used: () => number,
+  used: () => readonly number[],
   what: () => Promise<unknown>,
 ): Promise<Phase> {
   for (const writer of writers) {
@@ -234,6 +234,6 @@ async function during(
   return {
     ...{ phase, tookMs, writesPerSecond: answered / (tookMs / 1000) },
     ...{ p50Ms: at(0.5), p99Ms: at(0.99), msMax: at(1) },
-    cores: (used() - before) / (tookMs / 1000),
+    nodeSeconds: used().map((seconds, i) => seconds - (before[i] as number)),
   };
 }

@@ -70,18 +70,21 @@ async function main(): Promise<void> {
       json: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       pairs: { type: "string", default: "5" },
+      keys: { type: "string" },
     },
   });
   const question = questions[positionals[0] ?? ""];
   const pairs = Number(values.pairs);
-  if (question === undefined || positionals.length !== 1 || !Number.isInteger(pairs) || pairs < 1) {
+  const keys = values.keys === undefined ? null : Number(values.keys);
+  const isNumber = (n: number): boolean => Number.isInteger(n) && n >= 1;
+  if (question === undefined || positionals.length !== 1 || ![pairs, keys ?? 1].every(isNumber)) {
     console.error(
-      `usage: bench <${Object.keys(questions).join("|")}> [--json] [--pairs n] [--quick]`,
+      `usage: bench <${Object.keys(questions).join("|")}> [--json] [--pairs n] [--keys n] [--quick]`,
     );
     process.exitCode = 2;
     return;
   }
   const note = (line: string): void => console.error(line);
-  const { json, text } = await question({ pairs, quick: values.quick, note });
+  const { json, text } = await question({ pairs, keys, quick: values.quick, note });
   console.log(values.json ? json : text);
 }

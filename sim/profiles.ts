@@ -355,6 +355,11 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       keys: 50,
     },
   },
+  /** A member that lost its disk, and logs that still hold everything but are longer than a copy. */
+  copies: {
+    faults: ["empty-disk", "cut", "crash", "reset", "slow-wire"],
+    fixed: { durability: "local", checkpointBytes: 1 << 30, copyBeyondBytes: 5_000, meanMs: 30 },
+  },
   /** A member that is removed: dead, standing still or alive, while others crash and cannot reach one another. */
   removals: {
     faults: ["removal", "crash", "cut", "slow-wire", "slow-disk"],

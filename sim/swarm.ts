@@ -48,6 +48,8 @@ export interface Plan {
   readonly syncUs: number;
   /** How much a turn of a node holds: mostly what is usual, which hardly any turn here comes to. */
   readonly turnSteps: number;
+  /** How long a log is that nobody is filled from: none here is as long as is usual. */
+  readonly copyBeyondBytes: number;
   readonly segmentBytes: number;
   readonly checkpointBytes: number;
   readonly minRetainMs: number;
@@ -115,6 +117,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     windowBytes: chance.pick([8 << 20, 8 << 20, 1 << 14]),
     syncUs: chance.magnitude(100, 10_000),
     turnSteps: new Chance(seed, "turns").pick([TURN_STEPS, TURN_STEPS, TURN_STEPS, 60, 10, 1]),
+    copyBeyondBytes: new Chance(seed, "copies").pick([1 << 24, 50_000, 5_000]),
     segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),

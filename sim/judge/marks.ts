@@ -37,6 +37,7 @@ export const MARKS = [
   "a record came twice",
   "a node served nothing because it lacked something",
   "a snapshot was given",
+  "a copy was given in place of a long log",
   "a node started anew on a snapshot",
   "a client went on elsewhere with its token",
   "a session was refused because its replica was behind",
@@ -98,6 +99,8 @@ export class Marks {
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");
     if (replica.exchange.snapshots.begun > 0) this.sometimes("a snapshot was given");
+    for (const { givesCopy, isBehind } of replica.exchange.links.values())
+      if (givesCopy && !isBehind) this.sometimes("a copy was given in place of a long log");
     const { forwards } = replica.exchange;
     if (forwards.served > 0) this.sometimes("a command was run at another replica");
     if (forwards.repeated > 0) this.sometimes("a command was sent to its owner once more");

@@ -925,6 +925,13 @@ export const MUTANTS: readonly Mutant[] = [
     put: "run.loading = null;",
   },
   {
+    name: "who has had its copy is to take another one",
+    profile: "copies",
+    file: "core/replica/exchange.ts",
+    find: "return peerApplied.sum() * COPY_BELOW < applied.sum();",
+    put: "return peerApplied.sum() < applied.sum() + 1;",
+  },
+  {
     name: "a removed member ends where the first of the others says",
     profile: "removals, late",
     file: "core/replica/roster.ts",

@@ -87,6 +87,8 @@ export class Machine implements Owner {
   monoRate = 1;
   /** How much a turn of its process holds. */
   turnSteps = 0;
+  /** How long its log may be before others are filled by a copy. */
+  copyBeyondBytes = 0;
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
   readonly #trace: Trace;
@@ -406,6 +408,7 @@ export class Machine implements Owner {
       version: "0.0.0",
       pid: 1,
       turnSteps: this.turnSteps,
+      copyBeyondBytes: this.copyBeyondBytes,
       wallMs: () => this.#readWallMs(),
       monoMs: () => this.monoMs(),
       random: () => chance.u32(),

@@ -37,6 +37,8 @@ export interface NodeWorld {
   readonly scripting: () => ScriptEngine | null;
   /** How many steps a turn holds; what is usual when absent. */
   readonly turnSteps?: number;
+  /** How long the log may be before who is being filled takes a copy instead; what is usual when absent. */
+  readonly copyBeyondBytes?: number;
   /** Calls back once what was ready to be read has been read. */
   readonly soon: (callback: () => void) => void;
   /** Calls back every so many milliseconds until the returned function is called. */

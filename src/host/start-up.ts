@@ -61,6 +61,7 @@ export async function startUp(
       relays: config.replication.topology === "links",
       durability: config.durability,
       keyspaces,
+      copyBeyondBytes: world.copyBeyondBytes,
       engines: world.engines,
       scripting: world.scripting(),
       conflicts: { entries: maxEntries, bytes: maxBytes, ageMs: maxAgeMs },

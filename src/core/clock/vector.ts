@@ -63,6 +63,13 @@ export class Vector {
     for (let i = 0; i < theirs.length; i++) this.raise(i, theirs[i] as number);
   }
 
+  /** How many records it covers. */
+  sum(): number {
+    let sum = 0;
+    for (let i = 0; i < this.seqs.length; i++) sum += this.seqs[i] as number;
+    return sum;
+  }
+
   copy(): Vector {
     const copy = new Vector(0);
     copy.seqs = this.seqs.slice();

@@ -36,6 +36,10 @@ const SILENCE_TICK_MAX_MS = 500;
 /** A batch is one frame, which must cross the slowest wire before the link counts as silent. */
 const BATCH_BYTES = 32 * 1024;
 
+/** Who is being filled and has less than one in so many records takes a copy of the data if the log is longer than so many bytes. */
+const COPY_BELOW = 8;
+const COPY_BEYOND_BYTES = 16 * 1024 * 1024;
+
 /** Which member of a region is the gateway of an origin: not keyed, and never changed, so that it stays the same one. */
 const GATEWAYS = new Hasher(0, 0);
 
@@ -45,11 +49,14 @@ export interface ExchangeOptions {
   readonly relays: boolean;
   /** Every member's name: they count for stability. */
   readonly members: readonly string[];
+  /** How long the log may be before who is being filled takes a copy of the data instead; 16 MiB when absent. */
+  readonly copyBeyondBytes?: number | undefined;
 }
 
 export class Exchange {
   readonly #replica: Replica;
   readonly #cluster: string;
+  readonly #copyBeyondBytes: number;
   readonly relays: boolean;
   readonly links = new Map<number, Link>();
   readonly joining: Joining;
@@ -68,6 +75,7 @@ export class Exchange {
   constructor(replica: Replica, options: ExchangeOptions) {
     this.#replica = replica;
     this.#cluster = options.cluster;
+    this.#copyBeyondBytes = options.copyBeyondBytes ?? COPY_BEYOND_BYTES;
     this.relays = options.relays;
     const { origins, applied, delivery } = replica;
     this.#pulls = new Pulls(origins, applied, delivery);
@@ -102,7 +110,11 @@ export class Exchange {
       applied: this.#replica.applied,
       durable: this.#replica.durable,
       wallMs: this.#replica.run.wallMs,
-      features: words.TAKES_MESSAGES | words.RUNS_COMMANDS | words.HANDS_RIGHTS,
+      features:
+        words.TAKES_MESSAGES |
+        words.RUNS_COMMANDS |
+        words.HANDS_RIGHTS |
+        (this.joining.takesCopy ? words.TAKES_COPY : 0),
     });
     this.#send(link, FRAME.HELLO, sink.copy());
   }
@@ -264,6 +276,7 @@ export class Exchange {
     link.takesMessages = (hello.features & words.TAKES_MESSAGES) !== 0;
     link.runsCommands = (hello.features & words.RUNS_COMMANDS) !== 0;
     link.handsRights = (hello.features & words.HANDS_RIGHTS) !== 0;
+    link.takesCopy = (hello.features & words.TAKES_COPY) !== 0;
     link.origin = this.#replica.origins.introduce(hello.origin);
     link.peerApplied.join(hello.applied);
     link.clockOffsetMs = hello.wallMs - this.#replica.nowMs;
@@ -306,7 +319,7 @@ export class Exchange {
       whole: state === "whole",
       filling: state === "catching up",
       durable,
-      base: index.baseVector,
+      base: link.givesCopy ? durable : index.baseVector,
     });
     this.#send(link, FRAME.STANDING, this.#sink.copy());
   }
@@ -331,9 +344,24 @@ export class Exchange {
         `${link.member} lacks records that this replica's log no longer holds: it needs a snapshot, or another peer's log`,
       );
     link.isBehind = isBehind;
-    if (isBehind) return;
+    const givesCopy = this.#isCopiedSooner(link);
+    if (givesCopy !== link.givesCopy) {
+      link.givesCopy = givesCopy;
+      this.#sendStanding(link);
+    }
+    if (isBehind || givesCopy) return;
     link.backlog.cursor = this.#replica.index.startFor(lacks);
     this.#pump(link);
+  }
+
+  /**
+   * Whether a peer that is being filled has so little of what a long log holds that it is to ask for a copy: our log is then as good as
+   * cut to it. A copy holds each key once and goes into its tables as it is: of a million keys 2.5 s of processor time against 8 s.
+   */
+  #isCopiedSooner({ takesCopy, peerApplied }: Link): boolean {
+    const { index, applied } = this.#replica;
+    if (!takesCopy || !this.joining.whole || index.length <= this.#copyBeyondBytes) return false;
+    return peerApplied.sum() * COPY_BELOW < applied.sum();
   }
 
   /** Whether something holds for every origin whose records go over a link. */
@@ -404,7 +432,7 @@ export class Exchange {
       }
       this.#onReport(link, report);
     }
-    if (link.isBehind) this.#startBacklog(link);
+    if (link.isBehind || link.givesCopy) this.#startBacklog(link);
     this.#pulls.heard(link, this.#replica.monoMs);
   }
 
@@ -530,7 +558,7 @@ export class Exchange {
     // Whoever was removed is listened to no more.
     if (!this.isWritable(link.id) || roster.isSealed(member)) return;
     const isFed = this.relays || link.gateway;
-    if (isFed && !link.isBehind) this.#pumpPassage(link, link.backlog);
+    if (isFed && !link.isBehind && !link.givesCopy) this.#pumpPassage(link, link.backlog);
     for (const errand of link.errands) this.#pumpPassage(link, errand);
   }
 

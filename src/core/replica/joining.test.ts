@@ -4,6 +4,7 @@ import { Malformed } from "../bytes/source.ts";
 import { Sink } from "../bytes/sink.ts";
 import { FRAME } from "../wire/frame.ts";
 import { canonical } from "./canonical.suite.ts";
+import type { Effect } from "./replica.ts";
 import { type Member, Network } from "./network.suite.ts";
 import * as words from "./snapshot-words.ts";
 
@@ -46,6 +47,88 @@ test("whoever needs what no log holds any more is given a snapshot, while the gi
   assert.equal(lost.replica.exchange.joining.whole, true);
   assert.equal(state(lost), state(giver));
   assert.ok(written > 0);
+});
+
+/** Three members: two that have met and hold `MANY` writes, and one that has nothing. Logs are long from 1 kB on. */
+function longLogAndEmpty(): { network: Network; a: Member; b: Member; empty: Member } {
+  const network = new Network(["a/1", "b/1", "c/1"], { copyBeyondBytes: 1_000 });
+  const [a, b, empty] = network.members as [Member, Member, Member];
+  for (let i = 0; i < MANY; i++) a.command("SET", `k${i}`, `v${i}`);
+  network.connect(a, b);
+  network.pass(500);
+  return { network, a, b, empty };
+}
+
+function waits({ nowMs }: Network, { replica }: Member): void {
+  replica.exchange.joining.begin({ state: "waiting", sinceMs: nowMs, aloneAfterMs: Infinity });
+}
+
+test("who begins with nothing takes a copy of what a long log holds, and then the rest of the log", () => {
+  const { network, a, b, empty } = longLogAndEmpty();
+  waits(network, empty);
+  let written = 0;
+  network.between = () => void a.command("SET", `k${(written += 7) % MANY}`, `new ${written}`);
+  network.connect(a, empty);
+  network.connect(b, empty);
+  network.pass(2_000);
+  assert.equal(empty.frames(FRAME.SNAP_ASK).length > 0, true);
+  assert.equal(a.frames(FRAME.SNAP_BEGIN).length + b.frames(FRAME.SNAP_BEGIN).length, 1);
+  assert.equal(empty.replica.delivery.appliedCount, 0, "nothing of the log came beside it");
+  network.between = () => {};
+  network.connect(a, empty);
+  network.connect(b, empty);
+  network.pass(500);
+  assert.equal(empty.replica.exchange.joining.whole, true);
+  assert.equal(empty.frames(FRAME.SNAP_ASK).filter(isNew).length, 1, "one copy was enough");
+  a.command("SET", "last", "1");
+  network.pass(100);
+  assert.equal(state(empty), state(a));
+  assert.ok(written > 0);
+});
+
+/** Whether an asking is for a snapshot from its beginning. */
+function isNew(effect: Effect): boolean {
+  return effect.type === "send" && effect.body.readUIntBE(0, 6) === 0;
+}
+
+test("who has most of a long log is sent what is left of it", () => {
+  const { network, a, b, empty: c } = longLogAndEmpty();
+  network.connect(a, c);
+  network.pass(500);
+  for (const id of [...c.wires.keys()]) network.close(c, id);
+  waits(network, c);
+  a.command("SET", "k1", "new");
+  network.connect(a, c);
+  network.connect(b, c);
+  network.pass(3_000);
+  assert.equal(c.replica.exchange.joining.whole, true);
+  assert.equal(c.frames(FRAME.SNAP_ASK).length, 0);
+  assert.equal(state(c), state(a));
+});
+
+test("who serves is sent the log, however long, and so is who is of a version that knows no copies", () => {
+  const { network, a, empty } = longLogAndEmpty();
+  network.connect(a, empty);
+  network.pass(3_000);
+  assert.equal(empty.frames(FRAME.SNAP_ASK).length, 0);
+  assert.equal(state(empty), state(a));
+});
+
+test("of several copies that came to nothing the log takes the place", () => {
+  const { network, a, empty } = longLogAndEmpty();
+  waits(network, empty);
+  let begun = 0;
+  network.between = () => {
+    // Each time the connection breaks behind the beginning, and for longer than a snapshot waits.
+    if (++begun % 2 === 0) for (const id of [...empty.wires.keys()]) network.close(empty, id);
+  };
+  for (let i = 0; i < 5; i++) {
+    if (empty.wires.size === 0) network.connect(a, empty);
+    network.pass(12_000);
+  }
+  assert.equal(empty.replica.exchange.joining.whole, true);
+  assert.equal(a.frames(FRAME.SNAP_BEGIN).length, 3);
+  assert.equal(state(empty), state(a));
 });
 
 test("a replica serves on what its neighbours' logs still hold, and asks for no snapshot then", () => {

@@ -31,7 +31,7 @@ import * as words from "./snapshot-words.ts";
 /** A life is quiet until nothing of another one came for so long, while somebody was there to tell. */
 const QUIET_MS = 5_000;
 const HEARD_IN_MS = 100;
-/** How long no neighbour's log has what we need before a snapshot is asked for: another neighbour may come. */
+/** How long no neighbour's log has what we need, or is too long for that, before a snapshot is asked for: another neighbour may come. */
 const BEHIND_AFTER_MS = 1_000;
 /** Nothing came for so long: another giver is asked. */
 const STALLED_AFTER_MS = 10_000;
@@ -39,6 +39,8 @@ const STALLED_AFTER_MS = 10_000;
 const AVOID_MS = 5_000;
 /** A link that broke may come back for so long before another giver is asked. */
 const RETURN_WITHIN_MS = 5_000;
+/** Snapshots that came to nothing until the log is taken, however long: what came of that is kept when a connection breaks for long. */
+const COPIES_MAX = 3;
 /** Sections stored before the giver hears of it. */
 const TELL_EVERY = 8;
 
@@ -104,6 +106,8 @@ export class Joining {
   /** Since when no log of a neighbour has what we need; null while one has. */
   #behindSinceMs: number | null = null;
   readonly #avoid = new Map<string, number>();
+  /** Snapshots that came to nothing. */
+  #failed = 0;
 
   constructor(replica: Replica, send: (link: Link, type: number, body: Buffer) => void) {
     this.#replica = replica;
@@ -116,6 +120,11 @@ export class Joining {
 
   get whole(): boolean {
     return this.#state.state === "whole";
+  }
+
+  /** Whether a copy is taken rather than a long log. */
+  get takesCopy(): boolean {
+    return !this.whole && this.#failed < COPIES_MAX;
   }
 
   /** Begins a life in which it has to catch up with what its earlier ones had told the others; quietly, if its name may be another's. */
@@ -271,7 +280,7 @@ export class Joining {
       ended: false,
     };
     this.#note(
-      `the logs of this node's neighbours no longer hold what it needs: ${link.member} is asked for a snapshot`,
+      `no neighbour's log holds what this node needs, or a copy is had sooner: ${link.member} is asked for a snapshot`,
     );
     this.#tell(link, { id: 0, have: 0 });
   }
@@ -314,6 +323,8 @@ export class Joining {
     this.#avoid.set(receiving.member, this.#replica.monoMs + avoidMs);
     this.#note(`the snapshot of ${receiving.member} is given up: ${reason}`);
     this.#replica.effects.push({ type: "snapshot", step: { step: "abandon", reason } });
+    if (++this.#failed === COPIES_MAX && !this.whole)
+      this.#replica.exchange.greetAnew("this replica takes the log, however long");
   }
 
   #from(link: Link, id: number): Receiving | null {

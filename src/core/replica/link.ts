@@ -53,6 +53,10 @@ export class Link {
   standing: Standing | null = null;
   /** Our log no longer holds what the peer needs: nothing is sent until it has that from elsewhere. */
   isBehind = false;
+  /** The peer is being filled, and would rather take a copy of the data than a log that is long. */
+  takesCopy = false;
+  /** It is to take one: of the log nothing is sent until it has. */
+  givesCopy = false;
   /** What was sent on this connection, so that a pull does not send it again. */
   readonly backlog: Passage = { id: 0, cursor: 0, reading: false, wanted: null };
   readonly errands: Passage[] = [];

@@ -71,6 +71,11 @@ export class LogIndex {
     return this.#marks[0]?.vector ?? new Vector();
   }
 
+  /** Bytes that are retained. */
+  get length(): number {
+    return this.end - (this.#marks[0]?.position ?? this.end);
+  }
+
   /** The last mark at or before `position` whose whole vector satisfies `everywhere`; null if there is none to cut at. */
   cutBefore(position: number, everywhere: (vector: Vector) => boolean): number | null {
     let cut: number | null = null;

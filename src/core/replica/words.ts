@@ -26,6 +26,8 @@ export const PROTOCOL = 2;
 export const TAKES_MESSAGES = 1;
 export const RUNS_COMMANDS = 2;
 export const HANDS_RIGHTS = 16;
+/** It is not whole, and would rather take a copy of the data than a log that is long. */
+export const TAKES_COPY = 32;
 
 export interface Hello {
   readonly protocol: number;
