@@ -3,7 +3,7 @@
  *
  * Invariant: a port opens when everything behind it works, and is closed first.
  */
-import { randomBytes, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { pino } from "pino";
@@ -137,11 +137,9 @@ export async function startLoneGateway(
   const traffic = new Traffic({
     config,
     region: "",
-    member: "gateway",
     wallMs: () => Date.now(),
     monoMs: () => performance.now(),
     chance: () => randomInt(2 ** 32) / 2 ** 32,
-    secret: randomBytes,
     probe,
     lagsMs: () => new Map(),
     load: () => 0,

@@ -18,6 +18,7 @@ import { startRespServer } from "./adapters/resp-server/resp-server.ts";
 import { loadResolver } from "./adapters/resolver-modules/resolver-module.ts";
 import { openFileStorage } from "./adapters/storage-files/file-storage.ts";
 import { createTelemetry } from "./adapters/telemetry/telemetry.ts";
+import { readZoneKey } from "./adapters/zone-keys/zone-key.ts";
 import { originName } from "./core/clock/origins.ts";
 import { readEventClasses } from "./core/commands/event-classes.ts";
 import { parseAddress } from "./core/routing/dns/address.ts";
@@ -28,6 +29,7 @@ import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import type { NodeLog } from "./host/node-world.ts";
 import { GATEWAY_LIBRARY } from "./host/gateway-pulse.ts";
+import { DnsService } from "./host/dns-service.ts";
 import { Lives } from "./host/lives.ts";
 import { explained, keyspacesOf } from "./host/keyspaces.ts";
 import { membershipOf } from "./host/membership.ts";
@@ -127,17 +129,28 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
   if (traffic !== null) {
     const timer = setInterval(() => traffic.tick(), TRAFFIC_TICK_MS);
     stack.defer(() => clearInterval(timer));
-    if (config.traffic.zone !== "")
+    if (config.traffic.zone !== "") {
+      const { dns } = config.traffic;
+      const service = new DnsService({
+        config: config.traffic,
+        member: config.member,
+        steering: traffic,
+        keys: dns.keys.map(readZoneKey),
+        wallMs: () => Date.now() + offsetMs,
+        secret: randomBytes,
+      });
+      const renewal = setInterval(() => service.tick(), TRAFFIC_TICK_MS);
+      stack.defer(() => clearInterval(renewal));
       stack.use(
         await startDnsServer({
-          host: config.traffic.dns.host,
-          port: config.traffic.dns.port,
-          service: traffic.responder(),
+          host: dns.host,
+          port: dns.port,
+          service,
           addressOf: parseAddress,
-          nowMs: () => Date.now(),
           onFailure: (error) => log.warn({ error }, "the DNS server failed to answer"),
         }),
       );
+    }
   }
   if (traffic !== null) {
     const gateway = await startGateway(config.traffic, traffic, config.region, log);
@@ -163,11 +176,9 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
   return new Traffic({
     config: config.traffic,
     region: config.region,
-    member: config.member,
     wallMs: () => Date.now(),
     monoMs: () => performance.now(),
     chance: () => randomInt(2 ** 32) / 2 ** 32,
-    secret: randomBytes,
     probe,
     lagsMs: () => regionLagsMs(lives.node.replica, config.members, config.region),
     clients: () => clientsOf(lives.node),

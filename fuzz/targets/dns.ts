@@ -143,19 +143,20 @@ function newResponder(): Responder {
   for (const rule of ["app", "closed"])
     must(zone.steer(parseName(`${rule}.lab.`) as Buffer, rule) === null, "the zone is not whole");
   return new Responder({
-    zones: [zone],
+    zones: [{ zone, signatures: null }],
     identity: "fuzz",
     cookies: new Cookies([Buffer.alloc(16, 1)]),
     // Half of a thousand inputs are answered, the others cut.
     rateLimit: new RateLimit({ perSecond: 1, burst: 250, salt: 1 }),
     steering: {
       choose: (rule, type, address, bits) => ({
-        data: type === TYPE.A ? [Buffer.from([10, 0, address[0] ?? 0, bits])] : [],
+        sets: type === TYPE.A ? [[Buffer.from([10, 0, address[0] ?? 0, bits])]] : [],
         ttl: 5,
         scopeBits: 20,
         withheld: rule === "closed" ? "closed" : null,
         note: rule === "closed" ? { code: 18, text: "closed" } : null,
       }),
+      choosable: () => ({ sets: [], limit: 1, ttl: 5 }),
       explain: () => ["because"],
     },
   });

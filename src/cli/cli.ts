@@ -9,6 +9,7 @@ import { backupCommand } from "./backup/backup-command.ts";
 import { restoreCommand } from "./backup/restore-command.ts";
 import type { StartGateway } from "../lab/lab-traffic.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "./cli-error.ts";
+import { dnsCommand } from "./dns.ts";
 import { gatewayCommand } from "./gateway.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
@@ -49,6 +50,7 @@ export async function runCli(words: readonly string[], deps: CliDeps): Promise<n
     keyspaceCommand(),
     tailsCommand(),
     routeCommand(),
+    dnsCommand(),
     importCommand(),
     backupCommand(),
     restoreCommand(),

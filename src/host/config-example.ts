@@ -133,6 +133,8 @@ traffic:
     perSecond: 50
     burst: 125
     cookieSecrets: []
+    keys: []
+    validityMs: 3d
   regions: []
 #    - name: us-east
 #      addresses: [192.0.2.1, "2001:db8::1"]

@@ -19,7 +19,8 @@ import type { RouterOptions } from "../core/routing/router.ts";
 import { parseMs } from "./quantity.ts";
 import { group, int, oneOf, port, quantity, REGION, text } from "./setting-leaves.ts";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const TTL_MAX = 86_400;
 const NEGATIVE_TTL = 30;
 const RECORDS_TTL = 3_600;
@@ -66,6 +67,10 @@ export const trafficSettings = group({
       50,
     ),
     burst: int("must be a number of answers", 1, 1_000_000).default(125),
+    keys: list(text("must be a file"), "files").default([]),
+    validityMs: quantity(parseMs, "must be a duration of 1h to 30d", HOUR_MS, 30 * DAY_MS).default(
+      3 * DAY_MS,
+    ),
     cookieSecrets: list(
       text("must be 32 hex digits").regex(/^[0-9a-f]{32}$/i, { error: "must be 32 hex digits" }),
       "secrets",

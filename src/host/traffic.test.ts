@@ -49,11 +49,9 @@ class World {
     const traffic = new Traffic({
       config: outcome.config.traffic,
       region,
-      member: `${region}/1`,
       wallMs: () => 1_700_000_000_000 + this.ms,
       monoMs: () => this.ms,
       chance: () => 0.5,
-      secret: (bytes) => Buffer.alloc(bytes, 1),
       probe: (url) => {
         const { hostname } = new URL(url);
         const there = this.nodes.get(hostname);
@@ -92,7 +90,8 @@ class World {
 const answer = (node: Traffic, rule = "app", client = CLIENT): string =>
   node
     .choose(rule, TYPE.A, client, 32, RESOLVER)
-    .data.map((bytes) => bytes.join("."))
+    .sets.flat()
+    .map((bytes) => bytes.join("."))
     .join(" ");
 
 test("a client is sent to the region of its network, elsewhere once that is dead, and back when it has been up again", async () => {
@@ -180,7 +179,7 @@ test("where nothing may be answered, the reason goes along", async () => {
   assert.equal(withheld.withheld, "residency");
   assert.match(withheld.note?.text ?? "", /residency/);
   assert.equal(answer(world.node("eu"), "bound"), "10.0.0.2");
-  assert.equal(world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32, RESOLVER).data[0]?.length, 16);
+  assert.equal(world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32, RESOLVER).sets[0]?.[0]?.length, 16);
   assert.match(
     world.node("eu").explainTo("bound", { country: "DE" })?.join("\n") ?? "",
     /nothing may be answered/,

@@ -9,9 +9,8 @@
 import { isRecord, parseBallot } from "../core/routing/ballot.ts";
 import { addressText, parseAddress } from "../core/routing/dns/address.ts";
 import { TYPE } from "../core/routing/dns/constants.ts";
-import { Cookies } from "../core/routing/dns/cookies.ts";
-import { RateLimit } from "../core/routing/dns/rate-limit.ts";
-import { Responder, type Steered, type Steering } from "../core/routing/dns/responder.ts";
+import type { Steered, Steering } from "../core/routing/dns/responder.ts";
+import type { Choosable } from "../core/routing/dns/zone-signatures.ts";
 import type { Location } from "../core/routing/locations.ts";
 import {
   type Decision,
@@ -26,18 +25,15 @@ import { troubleText } from "../core/routing/reachability.ts";
 import { type Choice, type Remembered, Router } from "../core/routing/router.ts";
 import type { NodeLog } from "./node-world.ts";
 import type { Probe } from "./ports/probe.ts";
-import { nearestOf, routerOptions, type TrafficConfig, zoneOf } from "./traffic-config.ts";
+import { nearestOf, routerOptions, type TrafficConfig } from "./traffic-config.ts";
 
 export interface TrafficWorld {
   readonly config: TrafficConfig;
   readonly region: string;
-  readonly member: string;
   readonly wallMs: () => number;
   readonly monoMs: () => number;
   /** From 0 to below 1. */
   readonly chance: () => number;
-  /** Random bytes that nobody can guess. */
-  readonly secret: (bytes: number) => Buffer;
   readonly probe: Probe;
   /** How far each region is behind this one; null without a link. */
   readonly lagsMs: () => ReadonlyMap<string, number | null>;
@@ -206,10 +202,10 @@ export class Traffic implements Steering {
   choose(rule: string, type: number, address: Buffer, bits: number, resolver: Buffer): Steered {
     const choice = this.#choose(rule, address, bits);
     this.#resolvers.told(resolver, choice.regions, this.#nowMs, choice.ttl);
-    const data = choice.regions.flatMap((region) => this.#data(region, type));
+    const sets = this.#sets(choice.regions, type);
     const { isWithheld, failedOpen, rule: of } = choice.decision;
     return {
-      data,
+      sets,
       ttl: choice.ttl,
       scopeBits: choice.scopeBits,
       withheld: isWithheld ? "residency" : null,
@@ -219,6 +215,11 @@ export class Traffic implements Steering {
           ? { code: NOTE_FAIL_OPEN, text: `passed over: ${failedOpen.join(", ")}` }
           : null,
     };
+  }
+
+  choosable(rule: string, type: number): Choosable {
+    const { regions = [], limit = 1, ttl = 0 } = this.#router.rule(rule) ?? {};
+    return { sets: this.#sets(regions, type), limit, ttl };
   }
 
   explain(rule: string, address: Buffer, bits: number): readonly string[] {
@@ -287,26 +288,6 @@ export class Traffic implements Steering {
     return this.#nowMs;
   }
 
-  /** A server of the configured zone. */
-  responder(): Responder {
-    const { config, member, secret } = this.#world;
-    const { cookieSecrets, perSecond, burst } = config.dns;
-    return new Responder({
-      zones: [zoneOf(config).zone],
-      steering: this,
-      identity: member,
-      cookies: new Cookies(
-        cookieSecrets.length > 0
-          ? cookieSecrets.map((hex) => Buffer.from(hex, "hex"))
-          : [secret(16)],
-      ),
-      rateLimit:
-        perSecond === 0
-          ? null
-          : new RateLimit({ perSecond, burst, salt: secret(4).readInt32BE(0) }),
-    });
-  }
-
   get #nowMs(): number {
     return Math.round(this.#sinceMs + this.#world.monoMs());
   }
@@ -358,6 +339,10 @@ export class Traffic implements Steering {
     if (choice === null)
       throw new Error(`bug: the zone steers by ${rule}, and there is no such rule`);
     return choice;
+  }
+
+  #sets(regions: readonly string[], type: number): (readonly Buffer[])[] {
+    return regions.map((region) => this.#data(region, type)).filter(({ length }) => length > 0);
   }
 
   #data(region: string, type: number): readonly Buffer[] {

@@ -23,7 +23,6 @@ function start(failures: unknown[] = []): Promise<DnsServer> {
     port: 0,
     service,
     addressOf: parseAddress,
-    nowMs: () => 0,
     onFailure: (error) => void failures.push(error),
   });
 }
@@ -103,7 +102,6 @@ test("a port that is taken is named", async () => {
       port: server.port,
       service,
       addressOf: parseAddress,
-      nowMs: () => 0,
       onFailure() {},
     }),
     new RegExp(`TCP on 127.0.0.1:${server.port}: it is already in use`),

@@ -9,7 +9,7 @@ import { createServer, isIPv6, type Server, type Socket } from "node:net";
 
 /** Turns packets into answers; an answer is valid until the next call. */
 export interface PacketService {
-  respond(packet: Buffer, address: Buffer, isStream: boolean, nowMs: number): Buffer | null;
+  respond(packet: Buffer, address: Buffer, isStream: boolean): Buffer | null;
 }
 
 export interface DnsServerOptions {
@@ -19,7 +19,6 @@ export interface DnsServerOptions {
   readonly service: PacketService;
   /** An address as the bytes that travel; null when it is none. */
   readonly addressOf: (text: string) => Buffer | null;
-  readonly nowMs: () => number;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -55,7 +54,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
 }
 
 function listenUdp(options: DnsServerOptions, port: number): Promise<UdpSocket> {
-  const { host, service, addressOf, nowMs, onFailure } = options;
+  const { host, service, addressOf, onFailure } = options;
   // So that several processes may share the port, each on a core of its own.
   const socket = createSocket({
     type: isIPv6(host) ? "udp6" : "udp4",
@@ -63,7 +62,7 @@ function listenUdp(options: DnsServerOptions, port: number): Promise<UdpSocket> 
   });
   socket.on("message", (packet, from) => {
     try {
-      const answer = service.respond(packet, addressOf(from.address) ?? NOWHERE, false, nowMs());
+      const answer = service.respond(packet, addressOf(from.address) ?? NOWHERE, false);
       // The bytes are used again before they have left.
       if (answer !== null) socket.send(Buffer.from(answer), from.port, from.address, ignore);
     } catch (error) {
@@ -156,13 +155,8 @@ class Streams implements AsyncDisposable {
     while (bytes.length - at >= LENGTH_BYTES) {
       const end = at + LENGTH_BYTES + bytes.readUInt16BE(at);
       if (end > bytes.length) break;
-      const { service, nowMs } = this.#options;
-      const answer = service.respond(
-        bytes.subarray(at + LENGTH_BYTES, end),
-        address,
-        true,
-        nowMs(),
-      );
+      const { service } = this.#options;
+      const answer = service.respond(bytes.subarray(at + LENGTH_BYTES, end), address, true);
       at = end;
       // What gets no answer over UDP ends a connection: no resolver sends it.
       if (answer === null || socket.writableLength > QUEUED_BYTES_MAX) {

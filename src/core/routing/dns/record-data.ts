@@ -7,11 +7,22 @@
 import { Malformed } from "../../bytes/source.ts";
 import { addressText, parseAddress } from "./address.ts";
 import { TYPE } from "./constants.ts";
-import { type NameReader, nameText, parentAt, parseName } from "./name.ts";
+import { nameKey, type NameReader, nameText, parentAt, parseName } from "./name.ts";
 
 /** The parts of data in the order in which they travel. */
 type Part =
-  "u8" | "u16" | "u32" | "name" | "v4" | "v6" | "string" | "strings" | "tag" | "text" | "hex";
+  | "u8"
+  | "u16"
+  | "u32"
+  | "name"
+  | "v4"
+  | "v6"
+  | "string"
+  | "strings"
+  | "tag"
+  | "text"
+  | "hex"
+  | "base64";
 
 const FORMS = new Map<number, readonly Part[]>([
   [TYPE.A, ["v4"]],
@@ -27,6 +38,9 @@ const FORMS = new Map<number, readonly Part[]>([
   [TYPE.CAA, ["u8", "tag", "text"]],
   [TYPE.TLSA, ["u8", "u8", "u8", "hex"]],
   [TYPE.DS, ["u16", "u8", "u8", "hex"]],
+  [TYPE.DNSKEY, ["u16", "u8", "u8", "base64"]],
+  [TYPE.CDNSKEY, ["u16", "u8", "u8", "base64"]],
+  [TYPE.CDS, ["u16", "u8", "u8", "hex"]],
 ]);
 
 const BITS = { u8: 1, u16: 2, u32: 4 } as const;
@@ -49,7 +63,9 @@ export function parseData(type: number, words: readonly string[], origin: Buffer
         ? characterStrings([word, ...rest.splice(0)])
         : part === "hex"
           ? parseHex([word, ...rest.splice(0)].join(""))
-          : parsePart(part, word, origin);
+          : part === "base64"
+            ? parseBase64([word, ...rest.splice(0)].join(""))
+            : parsePart(part, word, origin);
     if (bytes === null) return null;
     parts.push(bytes);
   }
@@ -84,6 +100,7 @@ function parsePart(part: Part, word: string, origin: Buffer): Buffer | null {
       return unescaped(word);
     case "strings":
     case "hex":
+    case "base64":
       return null;
   }
 }
@@ -120,6 +137,12 @@ function unescaped(word: string): Buffer | null {
 
 function parseHex(text: string): Buffer | null {
   return /^(?:[0-9a-f]{2})*$/i.test(text) ? Buffer.from(text, "hex") : null;
+}
+
+function parseBase64(text: string): Buffer | null {
+  return /^[a-z0-9+/]+={0,2}$/i.test(text) && text.length % 4 === 0
+    ? Buffer.from(text, "base64")
+    : null;
 }
 
 function parseGeneric([length, ...hex]: readonly string[]): Buffer | null {
@@ -166,6 +189,8 @@ function partText(part: Part, bytes: Buffer): string {
       return quoted(bytes);
     case "hex":
       return bytes.toString("hex").toUpperCase();
+    case "base64":
+      return bytes.toString("base64");
   }
 }
 
@@ -214,8 +239,22 @@ function partBytes(part: Part, bytes: Buffer, at: number, end: number): number {
     }
     case "text":
     case "hex":
+    case "base64":
       return end - at;
   }
+}
+
+/** Data as signatures cover it (RFC 4034 §6.2): the names in it, of the types that knew them then, in lower case. */
+export function canonicalData(type: number, data: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const part of FORMS.get(type) ?? []) {
+    const end = partEnd(part, data, at, data.length);
+    const bytes = data.subarray(at, end);
+    parts.push(part === "name" ? Buffer.from(nameKey(bytes), "latin1") : bytes);
+    at = end;
+  }
+  return Buffer.concat([...parts, data.subarray(at)]);
 }
 
 /** Data out of `message[start … end)` as bytes of its own, with its names unpacked. */

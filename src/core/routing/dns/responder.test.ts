@@ -34,12 +34,13 @@ ns.sub       A 192.0.2.11
 /** Gives everybody one address, of the third byte of who asks. */
 const steering: Steering = {
   choose: (rule, type, address, bits): Steered => ({
-    data: type === TYPE.A ? [Buffer.from([10, 0, address[2] ?? 0, bits])] : [],
+    sets: type === TYPE.A ? [[Buffer.from([10, 0, address[2] ?? 0, bits])]] : [],
     ttl: 30,
     scopeBits: 24,
     withheld: rule === "closed" ? "nothing may be answered" : null,
     note: rule === "closed" ? { code: 18, text: "residency" } : null,
   }),
+  choosable: () => ({ sets: [], limit: 1, ttl: 30 }),
   explain: (rule) => [`rule ${rule}`, "stage health: nobody left"],
 };
 
@@ -53,7 +54,13 @@ function newResponder(
   for (const record of parsed.records) assert.equal(zone.add(record), null);
   assert.equal(zone.steer(parseName("app.lab.") as Buffer, "app"), null);
   assert.equal(zone.steer(parseName("closed.lab.") as Buffer, "closed"), null);
-  return new Responder({ zones: [zone], steering, identity: "us-east/1", cookies, rateLimit });
+  return new Responder({
+    zones: [{ zone, signatures: null }],
+    steering,
+    identity: "us-east/1",
+    cookies,
+    rateLimit,
+  });
 }
 
 interface Asked {

@@ -16,11 +16,17 @@ import { nameKey, ROOT } from "./name.ts";
 import { Query } from "./query.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { Zone, ZoneNode } from "./zone.ts";
+import {
+  type Choosable,
+  negativeTtl,
+  type RecordSet,
+  type ZoneSignatures,
+} from "./zone-signatures.ts";
 
 /** What a rule has chosen. */
 export interface Steered {
-  /** Data of the records: addresses of four or sixteen bytes. */
-  readonly data: readonly Buffer[];
+  /** Addresses of four or sixteen bytes, of each region that has any of this type; the regions in their order. */
+  readonly sets: readonly (readonly Buffer[])[];
   /** Seconds. */
   readonly ttl: number;
   /** For how many bits of the asker's address the choice is the same. */
@@ -34,12 +40,20 @@ export interface Steered {
 /** Whoever chooses. `address` is that of the client, of which the first `bits` bits are known; `resolver` that of who asks for it. */
 export interface Steering {
   choose(rule: string, type: number, address: Buffer, bits: number, resolver: Buffer): Steered;
+  /** All that it may choose for a type, whatever happens. */
+  choosable(rule: string, type: number): Choosable;
   /** In words, why the answer is what it is. */
   explain(rule: string, address: Buffer, bits: number): readonly string[];
 }
 
+/** A zone, and its signatures where it has any. */
+export interface ServedZone {
+  readonly zone: Zone;
+  readonly signatures: ZoneSignatures | null;
+}
+
 export interface ResponderOptions {
-  readonly zones: readonly Zone[];
+  readonly zones: readonly ServedZone[];
   readonly steering: Steering;
   /** What the server is called (NSID, `id.server`). */
   readonly identity: string;
@@ -94,75 +108,89 @@ export class Responder {
       answer.isCut = true;
       // Who has a cookie asks again at once with ours; everyone else over TCP.
       if (cookie !== null && cookies !== null) answer.rcode = RCODE.BADCOOKIE;
-    } else this.#answer(answer, address);
+    } else this.#answer(answer, address, nowMs);
     this.rcodes[answer.rcode] = (this.rcodes[answer.rcode] as number) + 1;
     return this.#write(packet, answer, address, isStream, nowMs);
   }
 
-  #answer(answer: Draft, address: Buffer): void {
+  #answer(answer: Draft, address: Buffer, nowMs: number): void {
     const query = this.#query;
     const key = query.name.key();
     if (query.class === CLASS.CH) return this.#answerAboutServer(answer, key);
-    const zone = query.class === CLASS.IN ? this.#zoneOf(key) : null;
-    if (zone === null || query.type === TYPE.AXFR || query.type === TYPE.IXFR) {
+    const served = query.class === CLASS.IN ? this.#servedOf(key) : null;
+    if (served === null || query.type === TYPE.AXFR || query.type === TYPE.IXFR) {
       answer.rcode = RCODE.REFUSED;
       return;
     }
+    const { zone, signatures } = served;
     const { subnet } = query.edns ?? {};
     const client = subnet === null || subnet === undefined ? null : wholeAddress(subnet);
     answer.asker = address;
     answer.client = client ?? address;
     answer.clientBits = client === null ? address.length * 8 : (subnet?.sourceBits ?? 0);
+    answer.nowMs = nowMs;
+    if (signatures !== null && ((query.edns?.flags ?? 0) & DO) !== 0)
+      answer.signatures = signatures;
     if (query.type === TYPE.TXT && this.#explain(answer, zone)) return;
     let name = Buffer.from(query.name.bytes.subarray(0, query.name.length));
     let nameAs = key;
     for (let aliases = 0; aliases <= ALIASES_MAX; aliases++) {
-      const alias = this.#answerName(answer, zone, name, nameAs);
-      if (alias === null) return;
+      const alias = this.#answerName(answer, served, name, nameAs);
+      if (alias === null) break;
       name = alias;
       nameAs = nameKey(alias);
       // Who asked will look elsewhere by himself.
-      if (!zone.holds(nameAs)) return;
+      if (!zone.holds(nameAs)) break;
     }
+    if (query.type === TYPE.RRSIG) answer.keep(TYPE.RRSIG);
   }
 
   /** Adds what a name has. Returns the name that it is an alias of, if that is what was found. */
-  #answerName(answer: Draft, zone: Zone, name: Buffer, key: string): Buffer<ArrayBuffer> | null {
-    const { type } = this.#query;
-    const found = zone.find(name, key);
-    switch (found.kind) {
-      case "absent":
-        answer.rcode = RCODE.NXDOMAIN;
-        answer.deny(zone);
-        return null;
-      case "delegated":
-        answer.isReferral = answer.answers.length === 0;
-        answer.authorities.push(...found.servers);
-        for (const { data } of found.servers) answer.addAddresses(zone, data);
-        return null;
-      case "node":
+  #answerName(
+    answer: Draft,
+    { zone, signatures }: ServedZone,
+    name: Buffer,
+    key: string,
+  ): Buffer<ArrayBuffer> | null {
+    const asked = this.#query.type;
+    const found = zone.find(key);
+    if (found.kind === "absent") {
+      answer.rcode = RCODE.NXDOMAIN;
+      answer.deny(zone, () => answer.signatures?.absent(key));
+      return null;
     }
     const { node } = found;
-    const alias = node.sets.get(TYPE.CNAME)?.[0];
-    if (alias !== undefined && type !== TYPE.CNAME && type !== TYPE.ANY) {
-      answer.answers.push({ ...alias, name });
-      return Buffer.from(alias.data);
+    // The keys of who is below a cut are vouched for above it.
+    if (found.kind === "delegated" && !(asked === TYPE.DS && node.key === key)) {
+      answer.refer(zone, node);
+      return null;
+    }
+    const type = isMeta(asked) && answer.signatures !== null ? anyType(node) : asked;
+    const alias = node.sets.get(TYPE.CNAME);
+    const isWild = node.key !== key;
+    if (alias !== undefined && type !== TYPE.CNAME && type !== TYPE.ANY && type !== TYPE.NSEC) {
+      answer.add(alias, name);
+      if (isWild) answer.prove(answer.signatures?.expanded(key));
+      return Buffer.from((alias[0] as ResourceRecord).data);
     }
     const before = answer.answers.length;
     if (type === TYPE.ANY && (node.sets.size > 0 || node.rule !== null))
       answer.answers.push(recordOf(name, TYPE.HINFO, CLASS.IN, HINFO_TTL, HINFO_DATA));
     else if (node.rule !== null && (type === TYPE.A || type === TYPE.AAAA))
-      this.#steer(answer, node.rule, name);
-    else addSet(answer, node, type, name);
-    if (answer.rcode === RCODE.NOERROR && answer.answers.length === before) answer.deny(zone);
+      this.#steer(answer, node, node.rule, type, name);
+    else if (type === TYPE.NSEC) answer.add(isWild ? [] : (signatures?.nsecOf(node) ?? []), name);
+    else answer.add(node.sets.get(type) ?? [], name);
+    if (answer.rcode !== RCODE.NOERROR) return null;
+    if (answer.answers.length === before)
+      answer.deny(zone, () => answer.signatures?.empty(key, node, type));
+    else if (isWild) answer.prove(answer.signatures?.expanded(key));
     if (type === TYPE.MX || type === TYPE.SRV || type === TYPE.NS)
-      for (const { data } of answer.answers)
-        answer.addAddresses(zone, data.subarray(targetAt(type)));
+      for (const record of answer.answers)
+        if (record.type === type) answer.addAddresses(zone, record.data.subarray(targetAt(type)));
     return null;
   }
 
-  #steer(answer: Draft, rule: string, name: Buffer): void {
-    const { type } = this.#query;
+  #steer(answer: Draft, node: ZoneNode, rule: string, type: number, name: Buffer): void {
     const { client, clientBits, asker } = answer;
     const chosen = this.#options.steering.choose(rule, type, client, clientBits, asker);
     answer.scopeBits = chosen.scopeBits;
@@ -172,8 +200,13 @@ export class Responder {
       answer.answers.length = 0;
       return;
     }
-    for (const data of chosen.data)
-      answer.answers.push(recordOf(name, type, CLASS.IN, chosen.ttl, data));
+    const { sets, ttl } = chosen;
+    const { signatures } = answer;
+    if (signatures === null) {
+      for (const set of sets)
+        for (const data of set) answer.answers.push(recordOf(name, type, CLASS.IN, ttl, data));
+    } else if (sets.length > 0)
+      answer.add(signatures.chosen(node, type, sets, answer.nowMs), name, ttl);
   }
 
   #explain(answer: Draft, zone: Zone): boolean {
@@ -183,7 +216,7 @@ export class Responder {
     const steered = Buffer.from(name.bytes.subarray(EXPLAIN.length, name.length));
     const key = nameKey(steered);
     if (!zone.holds(key)) return false;
-    const found = zone.find(steered, key);
+    const found = zone.find(key);
     if (found.kind !== "node" || found.node.rule === null) return false;
     const { client, clientBits } = answer;
     const lines = this.#options.steering.explain(found.node.rule, client, clientBits);
@@ -205,11 +238,14 @@ export class Responder {
   }
 
   /** The zone with the longest apex above a name. */
-  #zoneOf(key: string): Zone | null {
-    let best: Zone | null = null;
-    for (const zone of this.#options.zones)
-      if (zone.holds(key) && (best === null || zone.origin.length > best.origin.length))
-        best = zone;
+  #servedOf(key: string): ServedZone | null {
+    let best: ServedZone | null = null;
+    for (const served of this.#options.zones)
+      if (
+        served.zone.holds(key) &&
+        (best === null || served.zone.origin.length > best.zone.origin.length)
+      )
+        best = served;
     return best;
   }
 
@@ -300,14 +336,52 @@ class Draft {
   client: Buffer = V4;
   clientBits = 0;
   note: Steered["note"] = null;
+  nowMs = 0;
+  /** Where who asks wants signatures, and there are any. */
+  signatures: ZoneSignatures | null = null;
   readonly answers: ResourceRecord[] = [];
   readonly authorities: ResourceRecord[] = [];
   readonly additional: ResourceRecord[] = [];
 
-  /** Adds what tells for how long there is nothing (RFC 2308). */
-  deny({ soa }: Zone): void {
-    const minimum = soa.data.readUInt32BE(soa.data.length - 4);
-    this.authorities.push({ ...soa, ttl: Math.min(soa.ttl, minimum) });
+  /** Adds a set with its signatures, for the name that was asked: that of a wildcard's records is another. */
+  add(set: RecordSet, name: Buffer, ttl = Number.POSITIVE_INFINITY): void {
+    const least = (record: ResourceRecord): ResourceRecord => ({
+      ...record,
+      name,
+      ttl: Math.min(record.ttl, ttl),
+    });
+    for (const record of set) this.answers.push(least(record));
+    for (const record of this.signatures?.of(set) ?? []) this.answers.push(least(record));
+  }
+
+  /** Adds what tells for how long there is nothing (RFC 2308), and the proofs of that. */
+  deny(zone: Zone, proofs: () => readonly RecordSet[] | undefined): void {
+    const ttl = negativeTtl(zone);
+    const set = zone.apex.sets.get(TYPE.SOA) ?? [];
+    for (const record of [...set, ...(this.signatures?.of(set) ?? [])])
+      this.authorities.push({ ...record, ttl });
+    for (const proof of proofs() ?? []) this.prove(proof);
+  }
+
+  /** Adds a set with its signatures that says something about the answer. */
+  prove(set: RecordSet | undefined): void {
+    if (set === undefined || this.authorities.includes(set[0] as ResourceRecord)) return;
+    this.authorities.push(...set, ...(this.signatures?.of(set) ?? []));
+  }
+
+  /** Leads to the servers that know, with what vouches for them or says that nothing does. */
+  refer(zone: Zone, cut: ZoneNode): void {
+    this.isReferral = this.answers.length === 0;
+    const servers = cut.sets.get(TYPE.NS) ?? [];
+    this.authorities.push(...servers);
+    if (this.signatures !== null) this.prove(cut.sets.get(TYPE.DS) ?? this.signatures.nsecOf(cut));
+    for (const { data } of servers) this.addAddresses(zone, data);
+  }
+
+  /** Leaves out of the answers all that is of another type. */
+  keep(type: number): void {
+    const kept = this.answers.filter((record) => record.type === type);
+    this.answers.splice(0, this.answers.length, ...kept);
   }
 
   /** Adds the addresses of a name that others point to. */
@@ -325,9 +399,15 @@ const ABOUT_SERVER = new Map<string, "identity" | "version">([
   ["\u0007version\u0004bind\u0000", "version"],
 ]);
 
-function addSet(answer: Draft, node: ZoneNode, type: number, name: Buffer): void {
-  // A wildcard's records are those of the name that was asked.
-  for (const record of node.sets.get(type) ?? []) answer.answers.push({ ...record, name });
+/** Types that stand for whatever there is (RFC 8482). */
+function isMeta(type: number): boolean {
+  return type === TYPE.ANY || type === TYPE.RRSIG;
+}
+
+/** One of the types that a node has. */
+function anyType({ sets, rule }: ZoneNode): number {
+  for (const type of sets.keys()) return type;
+  return rule === null ? TYPE.ANY : TYPE.A;
 }
 
 function targetAt(type: number): number {

@@ -9,15 +9,19 @@ import type { ResourceRecord } from "./message-writer.ts";
 import { nameKey, nameText, parentAt } from "./name.ts";
 
 export interface ZoneNode {
+  readonly name: Buffer;
+  /** The `nameKey` of its name. */
+  readonly key: string;
   readonly sets: Map<number, ResourceRecord[]>;
   /** The rule that chooses its addresses; null where records alone say what it has. */
   rule: string | null;
 }
 
 export type Found =
+  /** The name itself, or the wildcard that stands for it. */
   | { readonly kind: "node"; readonly node: ZoneNode }
-  /** Another server knows: the records say which. */
-  | { readonly kind: "delegated"; readonly servers: readonly ResourceRecord[] }
+  /** Another server knows: the NS records of this node, at or above the name, say which. */
+  | { readonly kind: "delegated"; readonly node: ZoneNode }
   | { readonly kind: "absent" };
 
 const ABSENT: Found = { kind: "absent" };
@@ -75,19 +79,33 @@ export class Zone {
     return null;
   }
 
-  /** What there is of a name in this zone; `key` is its `nameKey`. */
-  find(name: Buffer, key: string): Found {
+  /** What there is in this zone of the name with this `nameKey`. */
+  find(key: string): Found {
     if (this.#hasCuts) {
-      const servers = this.#cut(key);
-      if (servers !== null) return { kind: "delegated", servers };
+      const cut = this.cutOf(key);
+      if (cut !== null) return { kind: "delegated", node: cut };
     }
     const node = this.#nodes.get(key);
     if (node !== undefined) return { kind: "node", node };
+    const wild = this.#nodes.get(wildcardOf(this.encloserOf(key)));
+    return wild === undefined ? ABSENT : { kind: "node", node: wild };
+  }
+
+  /** The closest name above one that is not there. */
+  encloserOf(key: string): string {
     let at = 0;
     do at += 1 + key.charCodeAt(at);
     while (!this.#nodes.has(key.slice(at)));
-    const wild = this.#nodes.get(`\u0001*${key.slice(at)}`);
-    return wild === undefined ? ABSENT : { kind: "node", node: wild };
+    return key.slice(at);
+  }
+
+  /** Everything in it, in no order. */
+  get nodes(): Iterable<ZoneNode> {
+    return this.#nodes.values();
+  }
+
+  get apex(): ZoneNode {
+    return this.#at(this.origin);
   }
 
   /** The records of one type at a name, for what goes with an answer. */
@@ -95,11 +113,13 @@ export class Zone {
     return this.#nodes.get(key)?.sets.get(type) ?? [];
   }
 
-  /** The servers of the highest cut at or above a name. */
-  #cut(key: string): readonly ResourceRecord[] | null {
-    let found: readonly ResourceRecord[] | null = null;
-    for (let at = 0; key.length - at > this.#originKey.length; at += 1 + key.charCodeAt(at))
-      found = this.#nodes.get(key.slice(at))?.sets.get(TYPE.NS) ?? found;
+  /** The highest node at or above a name from which on others know; null when it is ours. */
+  cutOf(key: string): ZoneNode | null {
+    let found: ZoneNode | null = null;
+    for (let at = 0; key.length - at > this.#originKey.length; at += 1 + key.charCodeAt(at)) {
+      const node = this.#nodes.get(key.slice(at));
+      if (node?.sets.has(TYPE.NS) === true) found = node;
+    }
     return found;
   }
 
@@ -108,9 +128,14 @@ export class Zone {
     const key = nameKey(name);
     let node = this.#nodes.get(key);
     if (node !== undefined) return node;
-    node = { sets: new Map(), rule: null };
+    node = { name, key, sets: new Map(), rule: null };
     this.#nodes.set(key, node);
     if (key !== this.#originKey) this.#at(name.subarray(parentAt(name, 0)));
     return node;
   }
+}
+
+/** The name of the wildcard beneath one. */
+export function wildcardOf(key: string): string {
+  return `\u0001*${key}`;
 }
