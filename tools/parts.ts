@@ -25,6 +25,7 @@ const programs = {
   faketime: "faketime",
   "bind9-dnsutils": "dig",
   "knot-dnsutils": "kdig",
+  unbound: "unbound",
 } as const;
 export type Need = keyof typeof programs;
 
@@ -44,6 +45,7 @@ export const parts: readonly Part[] = [
   part("lua", 4, "redis-server"),
   part("lab", 6),
   part("traffic", 8, "bind9-dnsutils", "knot-dnsutils"),
+  part("dns", 5, "bind9-dnsutils", "knot-dnsutils", "unbound"),
   part("chaos", 10),
   part("faults", 5, "strace", "faketime"),
   part("upgrade", 6),

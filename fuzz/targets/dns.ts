@@ -14,7 +14,9 @@ import { parseName } from "../../src/core/routing/dns/name.ts";
 import { RateLimit } from "../../src/core/routing/dns/rate-limit.ts";
 import { dataText } from "../../src/core/routing/dns/record-data.ts";
 import { defaultSoa, Responder, UDP_BYTES_MAX } from "../../src/core/routing/dns/responder.ts";
+import type { ZoneKey } from "../../src/core/routing/dns/dnssec.ts";
 import { Zone } from "../../src/core/routing/dns/zone.ts";
+import { type Choosable, ZoneSignatures } from "../../src/core/routing/dns/zone-signatures.ts";
 import { parseZoneText } from "../../src/core/routing/dns/zone-text.ts";
 import type { Chance } from "../../sim/world/chance.ts";
 import type { Target } from "../engine.ts";
@@ -43,6 +45,13 @@ ns.sub A 192.0.2.11
 big TXT ${'"a text of some length, so that many of them do not fit" '.repeat(40)}
 `;
 const TYPES = [...Object.values(TYPE), 0, 249, 1000, 65_535];
+const ADDRESS = Buffer.from([10, 0, 0, 1]);
+/** Signs by a constant: what a signature says is not what is fed here. */
+const KEY: ZoneKey = {
+  point: Buffer.alloc(64, 1),
+  sign: () => Buffer.alloc(64, 2),
+  digest: () => Buffer.alloc(32, 3),
+};
 const CLIENT = Buffer.from([127, 0, 0, 1]);
 const UDP_BYTES_WITHOUT_EDNS = 512;
 
@@ -142,21 +151,32 @@ function newResponder(): Responder {
   for (const record of parsed.records) must(zone.add(record) === null, "the zone is not whole");
   for (const rule of ["app", "closed"])
     must(zone.steer(parseName(`${rule}.lab.`) as Buffer, rule) === null, "the zone is not whole");
+  const choosable = (_rule: string, type: number): Choosable => ({
+    sets: type === TYPE.A ? [[ADDRESS]] : [],
+    limit: 1,
+    ttl: 5,
+  });
+  const signatures = new ZoneSignatures(zone, {
+    keys: [KEY],
+    validitySeconds: 3_600,
+    choosable,
+    nowMs: 0,
+  });
   return new Responder({
-    zones: [{ zone, signatures: null }],
+    zones: [{ zone, signatures }],
     identity: "fuzz",
     cookies: new Cookies([Buffer.alloc(16, 1)]),
     // Half of a thousand inputs are answered, the others cut.
     rateLimit: new RateLimit({ perSecond: 1, burst: 250, salt: 1 }),
     steering: {
-      choose: (rule, type, address, bits) => ({
-        sets: type === TYPE.A ? [[Buffer.from([10, 0, address[0] ?? 0, bits])]] : [],
+      choose: (rule, type) => ({
+        sets: type === TYPE.A ? [[ADDRESS]] : [],
         ttl: 5,
         scopeBits: 20,
         withheld: rule === "closed" ? "closed" : null,
         note: rule === "closed" ? { code: 18, text: "closed" } : null,
       }),
-      choosable: () => ({ sets: [], limit: 1, ttl: 5 }),
+      choosable,
       explain: () => ["because"],
     },
   });

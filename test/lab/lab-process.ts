@@ -29,8 +29,10 @@ export class RunningCommand {
   stderr = "";
   #woken: (() => void)[] = [];
 
-  constructor(words: readonly string[], env: Record<string, string> = {}) {
-    const child = spawn(process.execPath, [main, ...words], {
+  /** `program` is another one than Atoll. */
+  constructor(words: readonly string[], env: Record<string, string> = {}, program?: string) {
+    const command = program === undefined ? [process.execPath, main] : [program];
+    const child = spawn(command[0] as string, [...command.slice(1), ...words], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

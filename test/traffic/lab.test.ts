@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { tempDir } from "../support/temp-dir.ts";
 import { atoll, RunningCommand } from "../lab/lab-process.ts";
-import { dig, kdig } from "./dig.ts";
+import { dig, kdig } from "../support/dig.ts";
 
 const REGIONS = ["us-east", "us-west", "eu-west"];
 const ADDRESSES = ["127.0.1.1", "127.0.2.1", "127.0.3.1"];

@@ -169,6 +169,9 @@ export class Responder {
     const alias = node.sets.get(TYPE.CNAME);
     const isWild = node.key !== key;
     if (alias !== undefined && type !== TYPE.CNAME && type !== TYPE.ANY && type !== TYPE.NSEC) {
+      // In circles an alias comes once.
+      if (answer.answers.some((one) => one.type === TYPE.CNAME && nameKey(one.name) === key))
+        return null;
       answer.add(alias, name);
       if (isWild) answer.prove(answer.signatures?.expanded(key));
       return Buffer.from((alias[0] as ResourceRecord).data);
@@ -178,7 +181,7 @@ export class Responder {
       answer.answers.push(recordOf(name, TYPE.HINFO, CLASS.IN, HINFO_TTL, HINFO_DATA));
     else if (node.rule !== null && (type === TYPE.A || type === TYPE.AAAA))
       this.#steer(answer, node, node.rule, type, name);
-    else if (type === TYPE.NSEC) answer.add(isWild ? [] : (signatures?.nsecOf(node) ?? []), name);
+    else if (type === TYPE.NSEC) answer.add(signatures?.nsecOf(node) ?? [], name);
     else answer.add(node.sets.get(type) ?? [], name);
     if (answer.rcode !== RCODE.NOERROR) return null;
     if (answer.answers.length === before)
@@ -205,8 +208,11 @@ export class Responder {
     if (signatures === null) {
       for (const set of sets)
         for (const data of set) answer.answers.push(recordOf(name, type, CLASS.IN, ttl, data));
-    } else if (sets.length > 0)
-      answer.add(signatures.chosen(node, type, sets, answer.nowMs), name, ttl);
+    } else if (sets.length > 0) {
+      const set = signatures.chosen(node, type, sets, answer.nowMs);
+      answer.put(sets.length > 1 ? inOrder(set, sets.flat()) : set, name, ttl);
+      answer.put(signatures.of(set), name, ttl);
+    }
   }
 
   #explain(answer: Draft, zone: Zone): boolean {
@@ -275,6 +281,10 @@ export class Responder {
     else {
       for (const record of answer.answers) writer.add("answer", record);
       for (const record of answer.authorities) writer.add("authority", record);
+      for (const set of answer.proofs.values()) {
+        for (const record of set) writer.add("authority", record);
+        for (const record of answer.signatures?.of(set) ?? []) writer.add("authority", record);
+      }
       for (const record of answer.additional) writer.add("additional", record);
     }
     if (edns !== null && options !== null)
@@ -339,19 +349,22 @@ class Draft {
   nowMs = 0;
   /** Where who asks wants signatures, and there are any. */
   signatures: ZoneSignatures | null = null;
+  /** By their owners: of two about one name the later is about the choice of its rule. */
+  readonly proofs = new Map<Buffer, RecordSet>();
   readonly answers: ResourceRecord[] = [];
   readonly authorities: ResourceRecord[] = [];
   readonly additional: ResourceRecord[] = [];
 
   /** Adds a set with its signatures, for the name that was asked: that of a wildcard's records is another. */
-  add(set: RecordSet, name: Buffer, ttl = Number.POSITIVE_INFINITY): void {
-    const least = (record: ResourceRecord): ResourceRecord => ({
-      ...record,
-      name,
-      ttl: Math.min(record.ttl, ttl),
-    });
-    for (const record of set) this.answers.push(least(record));
-    for (const record of this.signatures?.of(set) ?? []) this.answers.push(least(record));
+  add(set: RecordSet, name: Buffer): void {
+    this.put(set, name, Number.POSITIVE_INFINITY);
+    this.put(this.signatures?.of(set) ?? [], name, Number.POSITIVE_INFINITY);
+  }
+
+  /** Adds records for the name that was asked, and for `ttl` seconds at most. */
+  put(records: RecordSet, name: Buffer, ttl: number): void {
+    for (const record of records)
+      this.answers.push({ ...record, name, ttl: Math.min(record.ttl, ttl) });
   }
 
   /** Adds what tells for how long there is nothing (RFC 2308), and the proofs of that. */
@@ -365,8 +378,8 @@ class Draft {
 
   /** Adds a set with its signatures that says something about the answer. */
   prove(set: RecordSet | undefined): void {
-    if (set === undefined || this.authorities.includes(set[0] as ResourceRecord)) return;
-    this.authorities.push(...set, ...(this.signatures?.of(set) ?? []));
+    const owner = set?.[0]?.name;
+    if (set !== undefined && owner !== undefined) this.proofs.set(owner, set);
   }
 
   /** Leads to the servers that know, with what vouches for them or says that nothing does. */
@@ -408,6 +421,12 @@ function isMeta(type: number): boolean {
 function anyType({ sets, rule }: ZoneNode): number {
   for (const type of sets.keys()) return type;
   return rule === null ? TYPE.ANY : TYPE.A;
+}
+
+/** What is signed, in the order in which it was chosen. */
+function inOrder(set: RecordSet, chosen: readonly Buffer[]): RecordSet {
+  const rank = ({ data }: ResourceRecord): number => chosen.findIndex((one) => one.equals(data));
+  return set.toSorted((a, b) => rank(a) - rank(b));
 }
 
 function targetAt(type: number): number {

@@ -179,9 +179,10 @@ export class ZoneSignatures {
   empty(key: string, node: ZoneNode, type: number): RecordSet[] {
     const link = this.#links.get(node);
     // Of a name that is there only because something is beneath it, the chain says so by passing over it.
-    const own = link === undefined ? null : (link.without.get(type) ?? link.nsec);
+    const own = link?.without.get(type) ?? link?.nsec ?? this.#covering(node.key).nsec;
     const name = this.#covering(key);
-    return own === null ? [name.nsec] : name.node === node ? [own] : [own, name.nsec];
+    // One NSEC of a name is enough, and one that is about its rule's choice is the one.
+    return name.node === node || name.nsec === own ? [own] : [own, name.nsec];
   }
 
   /** Proof that a wildcard answers rightly: that the name itself is not there. */

@@ -56,6 +56,8 @@ export class Zone {
     const key = nameKey(name);
     const say = (why: string): string => `${nameText(name)} ${why}`;
     if (!this.holds(key)) return say("lies outside of its zone");
+    if (type === TYPE.NS && key.startsWith("\u0001*"))
+      return say("cannot have NS: a wildcard leads nowhere else (RFC 4592)");
     const node = this.#at(name);
     const isAlias = node.sets.has(TYPE.CNAME);
     if (type === TYPE.CNAME ? node.sets.size > 0 || node.rule !== null : isAlias)
