@@ -179,7 +179,10 @@ test("where nothing may be answered, the reason goes along", async () => {
   assert.equal(withheld.withheld, "residency");
   assert.match(withheld.note?.text ?? "", /residency/);
   assert.equal(answer(world.node("eu"), "bound"), "10.0.0.2");
-  assert.equal(world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32, RESOLVER).sets[0]?.[0]?.length, 16);
+  assert.equal(
+    world.node("eu").choose("app", TYPE.AAAA, CLIENT, 32, RESOLVER).sets[0]?.[0]?.length,
+    16,
+  );
   assert.match(
     world.node("eu").explainTo("bound", { country: "DE" })?.join("\n") ?? "",
     /nothing may be answered/,

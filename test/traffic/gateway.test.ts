@@ -12,7 +12,7 @@ import { Redis } from "ioredis5";
 import { createClient } from "redis5";
 import { atoll, RunningCommand } from "../lab/lab-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { dig } from "./dig.ts";
+import { dig } from "../support/dig.ts";
 
 const POLL_MS = 100;
 const LAB_REGIONS = ["us-east", "us-west", "eu-west"];
