@@ -78,7 +78,7 @@ export function signSet(
   const owner = lower(name);
   for (const data of records
     .map((record) => canonicalData(type, record.data))
-    .toSorted(Buffer.compare)) {
+    .toSorted((a, b) => a.compare(b))) {
     sink.raw(owner, 0, owner.length);
     sink.u16(type);
     sink.u16(CLASS.IN);
