@@ -40,7 +40,7 @@ export function keyData(key: ZoneKey): Buffer {
 }
 
 /** What signatures call a key by (RFC 4034, appendix B). */
-export function keyTag(data: Buffer): number {
+function keyTag(data: Buffer): number {
   let sum = 0;
   for (const [i, byte] of data.entries()) sum += (i & 1) === 0 ? byte << 8 : byte;
   return (sum + (sum >> 16)) & 0xffff;
