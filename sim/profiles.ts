@@ -13,7 +13,7 @@ const STREAMS = ["xadd", "xtrim", "xgroup", "xreadgroup", "xautoclaim", "xread",
 const SORTED_SETS = ["zadd", "zincr", "zrem", "zpop", "zcut", "zrange"];
 const EXPIRING = ["setex", "expire", "persist", "sadd", "hset", "hincr", "hexpire", "hpersist"];
 const DOCUMENT_EDITS = ["jnew", "jset", "jpush", "jpop", "jnum", "jget", "jother"];
-const STRONG = ["gset", "gget", "gnx", "gdel", "gincr", "gappend", "gcas", "glock"];
+const STRONG = ["gset", "gget", "gnx", "gdel", "gincr", "gappend", "gcas", "glock", "gsee"];
 const TEN_MINUTES_MS = 600_000;
 
 export const PROFILES: Readonly<Record<string, Profile>> = {
@@ -166,6 +166,23 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "isolate", "slow-wire", "crash"],
     fixed: { keys: 2, elements: 3, padding: 0 },
   },
+  /** Removals by the last writer that are late, and members that come back from checkpoints meanwhile. */
+  "formats, checkpoints": {
+    kinds: ["wadd", "wrem", "wpop"],
+    faults: ["isolate", "crash"],
+    shortestMs: 1_000,
+    everyMs: 4_000,
+    fixed: {
+      durability: "local",
+      regions: 3,
+      shape: "mesh",
+      keys: 2,
+      elements: 30,
+      padding: 0,
+      meanMs: 40,
+      checkpointBytes: 4_000,
+    },
+  },
   /** Values written at the same time in several regions, and keys of several types. */
   conflicts: {
     kinds: ["set", "hset", "clash", "rename", "append"],
@@ -239,6 +256,12 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash", "slow-wire", "reset"],
     everyMs: 2_000,
     fixed: { keys: 8, padding: 0, meanMs: 40, regions: 3, shape: "mesh", delayMs: 20 },
+  },
+  /** Deletions that are forgotten while nobody asks, and what comes of their keys afterwards. */
+  "strong, forgotten": {
+    kinds: ["gset", "gget", "gdel", "gincr"],
+    faults: ["cut", "crash", "slow-wire"],
+    fixed: { keys: 8, padding: 0, meanMs: 60, restMs: [9_000, 24_000], healMs: 32_000 },
   },
   /** One region is away for longer than expiry waits for it. */
   away: {

@@ -8,6 +8,7 @@
 import { type Config, parseConfig } from "../src/host/config.ts";
 import { FENCED_KEYSPACE, FENCED_KINDS } from "./judge/fences.ts";
 import { numbering } from "./judge/canonical.ts";
+import { falseEnd, watchGarbage } from "./judge/claims.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./judge/final.ts";
 import type { HistoryOrigin } from "./judge/history.ts";
 import { type Failure, Judge } from "./judge/judge.ts";
@@ -98,6 +99,10 @@ export class Simulation {
     this.network.onFlood = (from) =>
       this.judge.fail("I-15", from, "it sends to a connection that takes no more");
     this.network.onBatch = (from, body) => this.judge.sent(from, body);
+    this.network.onSnapshot = (from, body) => {
+      const wrong = falseEnd(this.judge, from, body);
+      if (wrong !== null) this.judge.fail("I-1", from, wrong);
+    };
     this.#build();
     this.faults = new Faults(
       this.timeline,
@@ -210,6 +215,7 @@ export class Simulation {
   #listen(machine: Machine): void {
     const { node } = machine;
     if (node === null) return;
+    watchGarbage(this.judge, machine);
     const { replica } = node;
     const execute = replica.execute.bind(replica);
     const has = ({ incarnation }: HistoryOrigin): number => {
@@ -336,7 +342,9 @@ export class Simulation {
     // Deletions are forgotten meanwhile, what nobody was told of is asked for, and who was given keys to own begins.
     await this.timeline.run(this.timeline.now + STRONG_REST_US);
     if (!hasStrong) return;
-    const { wrong, unknown } = judgeStrongKeys(this.actors.flatMap(({ outcomes }) => outcomes));
+    const clocksAreRight = this.plan.faults.every(({ kind }) => !kind.startsWith("clock-"));
+    const outcomes = this.actors.flatMap((actor) => actor.outcomes);
+    const { wrong, unknown } = judgeStrongKeys(outcomes, clocksAreRight);
     if (wrong !== null) this.judge.fail("I-30", null, wrong);
     if (unknown > 0) this.judge.marks.sometimes("strong keys had too many ways to be judged");
   }

@@ -7,6 +7,7 @@
  *   I-5  the state is what the records mean              I-6   each record once, in the order of its origin
  *   I-8  a client reads its own writes and never goes back: where it stays, and where it goes with a token
  *   I-14 no clock is carried away by a wrong one         I-16  nothing is cut off the log that a member still needs
+ *   I-15 nothing is collected before all have it
  *   I-7  causes before effects                           I-11  vectors and stamps never go back
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
  *   I-32 an element of a queue is given away once        I-33  a read at a level sees what was acknowledged at one it meets
@@ -21,6 +22,7 @@
 import type { Keyspace } from "../../src/core/keyspace/keyspace.ts";
 import { agrees } from "./agreement.ts";
 import { canonicalKey, canonicalText, numbering } from "./canonical.ts";
+import { falseReport, missingFloor } from "./claims.ts";
 import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
@@ -490,6 +492,8 @@ export class Judge implements MachineEvents {
     for (const record of this.history.inOrder())
       if (record.seq <= (applied[record.origin] ?? 0)) view.facts.apply(record);
     for (const { block, to } of view.early.splice(0)) this.appended(machine, block, to);
+    const missing = missingFloor(replica, view.facts);
+    if (missing !== null) this.fail("I-5", machine, missing);
     this.onStarted(machine);
   }
 
@@ -561,11 +565,15 @@ export class Judge implements MachineEvents {
       }
       this.#checkClock(view);
       this.#checkLog(view);
+      const told = falseReport(this, machine);
+      if (told !== null) this.fail("I-1", machine, told);
       this.marks.look(machine, facts.touched);
       const vector = this.#vector(machine);
       if (vector !== vectorText(view.applied))
         this.fail("I-11", machine, `it says ${vector}, its log says ${vectorText(view.applied)}`);
       if (everything) {
+        const missing = missingFloor(replica, view.facts);
+        if (missing !== null) this.fail("I-5", machine, missing);
         const text = canonicalText(replica.keyspace, this.history);
         const same = states.get(vector);
         if (same === undefined) states.set(vector, { machine, text });

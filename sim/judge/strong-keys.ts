@@ -18,7 +18,11 @@ export const STRONG_KINDS: ReadonlySet<string> = new Set([
   "gappend",
   "gcas",
   "glock",
+  "gsee",
 ]);
+
+/** Clocks that are right differ by less. */
+const CLOCKS_DIFFER_US = 1_000_000;
 
 /** An error that tells what the value was like, and not that nothing was done. */
 const TELLS = /^(ERR value is not an integer|WRONGTYPE)/;
@@ -30,8 +34,11 @@ export interface StrongFinding {
   readonly unknown: number;
 }
 
-/** Judges all that was asked of strong keys. */
-export function judgeStrongKeys(outcomes: readonly Outcome[]): StrongFinding {
+/** Judges all that was asked of strong keys; `clocksAreRight` says whether locks can be judged by the time. */
+export function judgeStrongKeys(
+  outcomes: readonly Outcome[],
+  clocksAreRight: boolean,
+): StrongFinding {
   const keys = new Map<string, StrongOperation[]>();
   let count = 0;
   for (const outcome of outcomes) {
@@ -49,7 +56,11 @@ export function judgeStrongKeys(outcomes: readonly Outcome[]): StrongFinding {
     const backwards = wentBack(operations);
     if (backwards !== null) return { wrong: `${key}: ${backwards}`, operations: count, unknown };
     // Locks expire by clocks, of which the search knows nothing.
-    if (key.startsWith("g:lock")) continue;
+    if (key.startsWith("g:lock")) {
+      const outlived = hasOutlived(operations, clocksAreRight);
+      if (outlived !== null) return { wrong: `${key}: ${outlived}`, operations: count, unknown };
+      continue;
+    }
     const linear = isLinear(operations);
     if (linear === null) unknown++;
     else if (!linear)
@@ -87,6 +98,31 @@ function wentBack(operations: readonly StrongOperation[]): string | null {
     if (!words.includes("PX") || reply !== "OK") continue;
     if (changes.has(version as number)) return `version ${version} was given to two holders`;
     changes.add(version as number);
+  }
+  return null;
+}
+
+/** Whether a lock was seen after it had expired, or after somebody had seen its version without it. */
+function hasOutlived(
+  operations: readonly StrongOperation[],
+  clocksAreRight: boolean,
+): string | null {
+  const reads = operations.filter(({ words, reply }) => words[0] === "GET" && reply !== undefined);
+  const seen = new Map<number, StrongOperation>();
+  for (const read of reads) {
+    if (read.version === null) continue;
+    const before = seen.get(read.version);
+    if (before !== undefined && before.reply !== read.reply)
+      return `version ${read.version} was shown as ${JSON.stringify(before.reply)} and as ${JSON.stringify(read.reply)}`;
+    seen.set(read.version, read);
+  }
+  if (!clocksAreRight) return null;
+  for (const { words, reply, answeredUs } of operations) {
+    if (words[0] !== "SET" || reply !== "OK") continue;
+    const untilUs = answeredUs + Number(words.at(-1)) * 1000 + CLOCKS_DIFFER_US;
+    const late = reads.find((read) => read.reply === words[2] && read.sentUs > untilUs);
+    if (late !== undefined)
+      return `${words.join(" ")} was seen ${Math.round((late.sentUs - answeredUs) / 1000)} ms after it`;
   }
   return null;
 }

@@ -1008,6 +1008,48 @@ export const MUTANTS: readonly Mutant[] = [
     find: "this.#ask(slot, partners, holders);",
     put: "this.#ask(slot, partners, []);",
   },
+  {
+    name: "an acceptor that forgets a deletion forgets what it had promised",
+    profile: "strong, forgotten",
+    file: "core/strong/acceptor.ts",
+    find: "this.raiseFloor(kept.promised, version);",
+    put: "",
+  },
+  {
+    name: "a reader sees a strong value that has expired",
+    profile: "strong",
+    file: "core/strong/proposal.ts",
+    find: "if (isExpired(state, nowMs)) return this.#prepare();",
+    put: "",
+  },
+  {
+    name: "who starts from a checkpoint forgets what removals by the last writer keep out",
+    profile: "formats, checkpoints",
+    file: "core/replica/checkpoint-loader.ts",
+    find: "key.raiseMemberFloor(what.member, { origin, seq, ms: what.ms, tick: what.tick });",
+    put: "key.memberFloors ??= null;",
+  },
+  {
+    name: "what a removal leaves is collected with the record before it",
+    profile: "counters",
+    file: "core/replica/garbage.ts",
+    find: "!isStable(item.origin, item.seq)",
+    put: "!isStable(item.origin, item.seq - 1)",
+  },
+  {
+    name: "a snapshot ends before what it shows is durable",
+    profile: "snapshots",
+    file: "core/replica/snapshots.ts",
+    find: "if (giving.end !== null && this.#replica.index.durableTo >= giving.end.position)",
+    put: "if (giving.end !== null)",
+  },
+  {
+    name: "what is applied counts as stable before it is durable",
+    profile: "counters, crashes",
+    file: "core/replica/members.ts",
+    find: "for (const { counted } of this.#members.values())\n      if (counted === null || !counted.durable.covers(origin, seq)) return false;",
+    put: "for (const { counted } of this.#members.values())\n      if (counted === null || !counted.applied.covers(origin, seq)) return false;",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */
@@ -1052,10 +1094,6 @@ export const PENDING: readonly { readonly name: string; readonly awaits: string 
     name: "a node whose clock is ahead takes writes",
     awaits:
       "a process that hears nobody and believes a clock that is ahead; `clocks.test.ts` in test/chaos has it",
-  },
-  {
-    name: "what is applied counts as stable before it is durable",
-    awaits: "a crash between a reset and its sync, with a count before the refill",
   },
   { name: "a block's checksum is not looked at", awaits: "more rot where a crash is near" },
   {

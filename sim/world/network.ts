@@ -76,6 +76,8 @@ export class Network {
   onFlood: (from: Machine) => void = () => {};
   /** Called with every batch that leaves a machine. */
   onBatch: (from: Machine, body: Uint8Array) => void = () => {};
+  /** The end of a snapshot is sent. */
+  onSnapshot: (from: Machine, body: Uint8Array) => void = () => {};
 
   constructor(timeline: Timeline, trace: Trace, chance: Chance, windowBytes: number) {
     this.timeline = timeline;
@@ -343,6 +345,7 @@ export class End implements Connection {
       counts.batches++;
       this.#network.onBatch(this.machine, body);
     }
+    if (type === FRAME.SNAP_END) this.#network.onSnapshot(this.machine, body);
     trace.bytes(body);
     const copy = Buffer.from(body);
     this.queuedBytes += copy.length + FRAME_OVERHEAD;

@@ -353,6 +353,7 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     const waits = c.is(0.5) ? ["AA.DO", "TIMEOUT", String(c.between(50, 900))] : [];
     return [[...waits, "AA.BOUND", ...words]];
   },
+  gsee: (c, o) => [[...strongly(c), "GET", `g:lock${c.below(o.keys)}`]],
 };
 
 /** Kinds that may wait for an owner that cannot be reached. */

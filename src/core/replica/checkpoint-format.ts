@@ -11,7 +11,7 @@ export const NEVER: number = 2 ** 48 - 1;
 
 /** Instead of a key's parts: more cells of a body. */
 export const MORE = 128;
-/** Instead of a key's parts: the floors of its members. */
+/** Instead of a key's parts: the floors of its members. Written no more: what waits to be collected names them all. */
 export const MEMBER_FLOORS = 129;
 /** Instead of a key's parts: what was decided about it, a strong key. */
 export const LEARNED = 130;

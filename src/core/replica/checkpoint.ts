@@ -16,7 +16,7 @@ import type { Vector } from "../clock/vector.ts";
 import { writeAmount } from "../crdt/amount.ts";
 import { type Cell, ERA_STEP } from "../crdt/cell.ts";
 import { cellOf, type Cells } from "../crdt/cells.ts";
-import { type Collection, HASH, type Key, type MemberFloor, SET } from "../crdt/key.ts";
+import { type Collection, HASH, type Key, SET } from "../crdt/key.ts";
 import { type Keyspace, keyOf } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
 import { COUNTER, Entry, OBJECT, type Table, WALK_END } from "../keyspace/table.ts";
@@ -162,7 +162,6 @@ export class CheckpointWriter {
         this.#bodies.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), tag });
       }
       writeEntry(this.#sink, entry, key, (body) => !isLarge(body));
-      if (key?.memberFloors) writeMemberFloors(this.#sink, entry, key.memberFloors);
     });
     this.#walked = this.#cursor === 0;
   }
@@ -302,24 +301,6 @@ function writeMore(
 function writeMember(sink: Sink, member: string | null): void {
   sink.u8(member === null ? 0 : 1);
   if (member !== null) sink.text(member);
-}
-
-function writeMemberFloors(
-  sink: Sink,
-  { db, bytes, nameStart, nameEnd }: Entry,
-  floors: ReadonlyMap<string | null, MemberFloor>,
-): void {
-  sink.varint(db);
-  sink.bytes(bytes, nameStart, nameEnd);
-  sink.u8(format.MEMBER_FLOORS);
-  sink.varint(floors.size);
-  for (const [member, { origin, seq, ms, tick }] of floors) {
-    writeMember(sink, member);
-    sink.varint(origin);
-    sink.varint(seq);
-    sink.u48(ms);
-    sink.u16(tick);
-  }
 }
 
 /** The key that was loaded, if it is more than a value with its dot and stamp. */
