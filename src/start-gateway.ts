@@ -144,6 +144,7 @@ export async function startLoneGateway(
     lagsMs: () => new Map(),
     load: () => 0,
     clients: () => [],
+    homes: () => null,
     kept: { read: () => null, write() {} },
     log,
   });

@@ -182,6 +182,12 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
     probe,
     lagsMs: () => regionLagsMs(lives.node.replica, config.members, config.region),
     clients: () => clientsOf(lives.node),
+    homes: () =>
+      new Map(
+        keyspacesOf(lives.node.replica)
+          .keyspaces.filter(({ home }) => home !== "")
+          .map(({ prefix, home }) => [prefix, home]),
+      ),
     load: () => lives.node.clients.count / config.resp.maxClients,
     kept: {
       read() {

@@ -10,6 +10,7 @@
  * with their next probe.
  */
 import { Command } from "commander";
+import { type Succession, successionText } from "../core/routing/successions.ts";
 import { parseMs } from "../host/quantity.ts";
 import { usage } from "./cli-error.ts";
 import { askNodes as ask, type NodeFlags as Flags } from "./route-api.ts";
@@ -33,6 +34,7 @@ interface Status {
   }[];
   readonly troubles: readonly { means: string }[];
   readonly plan: { number: number; author: string; why: string };
+  readonly successions: readonly Succession[];
 }
 
 const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
@@ -114,7 +116,7 @@ function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-function describe({ region, regions, troubles, plan }: Status): string {
+function describe({ region, regions, troubles, plan, successions }: Status): string {
   const rows = regions.map((one) => [
     one.name,
     one.isFrozen ? `${one.state}?` : one.state,
@@ -128,6 +130,7 @@ function describe({ region, regions, troubles, plan }: Status): string {
     plan.number === 0
       ? "no plan: as configured"
       : `plan ${plan.number} of ${plan.author}: ${plan.why}`,
+    ...successions.slice(-3).map(successionText),
     `seen from ${region}`,
   ];
   return (

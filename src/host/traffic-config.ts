@@ -116,6 +116,7 @@ export const trafficSettings = group({
       name: domain("must be a domain name"),
       policy: oneOf(["nearest", "failover", "weighted"]).default("nearest"),
       regions: list(region, "regions").default([]),
+      home: text("must be the prefix of a keyspace with a home").optional(),
       sticky: z.boolean({ error: "must be true or false" }).default(false),
       residency: list(
         group({
@@ -180,7 +181,12 @@ export function trafficContradictions(config: TrafficConfig, me: string): Proble
       if (!names.includes(one))
         out.push({ path, problem: `names ${one}, which is none of \`traffic.regions\`` });
   };
-  for (const [i, { regions, residency }] of config.names.entries()) {
+  for (const [i, { regions, residency, home, policy }] of config.names.entries()) {
+    if (home !== undefined && policy !== "failover")
+      out.push({
+        path: ["names", i, "home"],
+        problem: "needs `policy: failover`: the home comes first, the others as listed",
+      });
     check(["names", i, "regions"], regions);
     for (const [j, one] of residency.entries())
       check(["names", i, "residency", j, "regions"], one.regions);
@@ -260,6 +266,7 @@ export function routerOptions(
       name: name.name,
       policy: name.policy,
       regions: name.regions.length > 0 ? name.regions : regions.map((one) => one.name),
+      home: name.home ?? null,
       isSticky: name.sticky,
       residency: name.residency,
       lagMsMax: name.lagMsMax ?? null,

@@ -21,6 +21,7 @@ traffic:
 ${regions.join("\n")}
   names:
     - { name: app, ttl: 60 }
+    - { name: db, policy: failover, regions: [ap, eu, us], home: "db:" }
     - { name: bound, regions: [eu, us], residency: [{ clients: [DE], regions: [] }] }
   networks:
     - { net: 203.0.113.0/24, region: eu }
@@ -36,6 +37,7 @@ class World {
   readonly dead = new Set<string>();
   readonly said: string[] = [];
   readonly nodes = new Map<string, Traffic>();
+  homes = new Map<string, string>();
   readonly clients = new Map<string, NodeClient[]>();
 
   constructor() {
@@ -64,6 +66,7 @@ class World {
       },
       lagsMs: () => new Map(REGIONS.map((name) => [name, 0])),
       load: () => 0.1,
+      homes: () => this.homes,
       clients: () => this.clients.get(region) ?? [],
       kept: {
         read: () => this.kept.get(region) ?? null,
@@ -171,6 +174,29 @@ test("who still comes to a drained region is named, and the resolvers that have 
   assert.deepEqual(told("ap").resolvers, [], "it was told another");
 });
 
+test("a name that follows a home leads to the region that writes its keys, and to the next one as soon as another does", async () => {
+  const world = new World();
+  await world.pass(2_000);
+  assert.equal(answer(world.node("ap"), "db"), "10.0.0.1", "nobody owns it yet: as listed");
+  world.homes = new Map([["db:", "us"]]);
+  await world.pass(3_000);
+  for (const region of REGIONS) assert.equal(answer(world.node(region), "db"), "10.0.0.3");
+  world.dead.add("us");
+  await world.pass(15_000);
+  world.homes = new Map([["db:", "eu"]]);
+  await world.pass(1_500);
+  assert.equal(answer(world.node("ap"), "db"), "10.0.0.2");
+  const { successions } = world.node("ap").status() as {
+    successions: { from: string; to: string; restedMs: number; missingSinceMs: number }[];
+  };
+  assert.deepEqual(
+    successions.map(({ from, to }) => [from, to]),
+    [["us", "eu"]],
+  );
+  assert.ok((successions[0]?.restedMs ?? 0) >= 14_000 && (successions[0]?.restedMs ?? 0) < 20_000);
+  assert.ok(world.said.some((line) => /db: is written in eu in place of us/.test(line)));
+});
+
 test("where nothing may be answered, the reason goes along", async () => {
   const world = new World();
   await world.pass(2_000);
@@ -209,6 +235,12 @@ test("settings that contradict one another are named", () => {
       "region: eu\ntraffic:\n  zone: x\n  regions: [{ name: eu }]\n  records: |\n    a B c\n",
     ),
     /line 1: B is no type/,
+  );
+  assert.match(
+    problems(
+      'region: eu\ntraffic:\n  zone: x\n  regions: [{ name: eu }]\n  names: [{ name: db, home: "db:" }]',
+    ),
+    /names\[1\].home` needs `policy: failover`/,
   );
   assert.match(problems('traffic: { networks: [{ net: "10.0.0.1/8" }] }'), /must be a network/);
 });

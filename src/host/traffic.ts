@@ -40,6 +40,8 @@ export interface TrafficWorld {
   readonly load: () => number;
   /** Who is connected here, but for gateways that ask for themselves; `idleMs` since its last command. Ids grow. */
   readonly clients: () => Iterable<NodeClient>;
+  /** Prefix → the region that writes its keys, of those that have a home; null where only others know. */
+  readonly homes: () => ReadonlyMap<string, string> | null;
   /** Where what must outlive the process is kept. */
   readonly kept: { read(): string | null; write(text: string): void };
   readonly log: NodeLog;
@@ -57,6 +59,8 @@ export interface NodeClient {
 export interface TrafficView {
   readonly ballot: ReturnType<Router["ballot"]>;
   readonly plan: Plan;
+  /** Prefixes whose keys are written in this region alone. */
+  readonly owns: readonly string[];
 }
 
 /** How often `tick` wants to be called. */
@@ -83,6 +87,8 @@ export class Traffic implements Steering {
   readonly #world: TrafficWorld;
   readonly #router: Router;
   readonly #targets: Target[];
+  /** Where the node itself does not know: as each owner says. */
+  readonly #homes = new Map<string, string>();
   /** What a rule's answers are made of: region → data of its A and AAAA records. */
   readonly #addresses = new Map<string, { v4: Buffer[]; v6: Buffer[] }>();
   /** The monotonic clock, as wall time of the start: a wall clock that jumps moves no verdict. */
@@ -140,15 +146,18 @@ export class Traffic implements Steering {
 
   /** Who comes although nobody should. */
   #look(nowMs: number): void {
-    const { region, clients } = this.#world;
+    const { region, clients, homes } = this.#world;
     this.#lookedMs = nowMs;
+    this.#router.owned(homes() ?? this.#homes);
     const isDrained = shiftOf(this.#router.plan, region, nowMs).mode === "drained";
     this.#latecomers.look(isDrained ? guestsOf(clients(), nowMs) : null, nowMs);
   }
 
   /** What other regions are told. */
   view(): TrafficView {
-    return { ballot: this.#router.ballot(), plan: this.#router.plan };
+    const { facts, plan } = this.#router;
+    const owns = facts.find(({ name }) => name === this.#world.region)?.owns ?? [];
+    return { ballot: this.#router.ballot(), plan, owns };
   }
 
   /** Everything that is known, for operators. */
@@ -156,10 +165,10 @@ export class Traffic implements Steering {
     const { facts, verdicts, plan, audit } = this.#router;
     return {
       region: this.#world.region,
-      regions: facts.map(({ name, mode, weight, share, lagMs, load }) => {
+      regions: facts.map(({ name, mode, weight, share, lagMs, load, owns }) => {
         const { state, sinceMs, isFrozen, evidence } =
           verdicts.find((verdict) => verdict.region === name) ?? {};
-        return { name, mode, weight, share, lagMs, load, state, sinceMs, isFrozen, evidence };
+        return { name, mode, weight, share, lagMs, load, owns, state, sinceMs, isFrozen, evidence };
       }),
       troubles: this.#router.troubles.map((trouble) => ({
         ...trouble,
@@ -168,6 +177,7 @@ export class Traffic implements Steering {
       unshipped: Object.fromEntries(
         facts.map(({ name }) => [name, this.#router.unshipped(name)] as const),
       ),
+      successions: this.#router.successions,
       nowMs: this.#nowMs,
       lagMsMax: this.#world.config.return.lagMsMax,
       probes: Object.fromEntries(
@@ -332,6 +342,9 @@ export class Traffic implements Steering {
     if (ballot !== null) this.#router.hear(ballot, this.#nowMs);
     const plan = parsePlan(body["plan"]);
     if (plan !== null) this.#router.adopt(plan, this.#nowMs);
+    if (ballot === null || !Array.isArray(body["owns"])) return;
+    for (const prefix of body["owns"] as unknown[])
+      if (typeof prefix === "string") this.#homes.set(prefix, ballot.vantage);
   }
 
   #choose(rule: string, address: Buffer, bits: number): Choice {

@@ -57,7 +57,10 @@ export function trafficSettingsOf(
           zone: LAB_ZONE,
           records: "@ NS ns\nns A 127.0.0.1\n",
           dns: { host: "127.0.0.1", port: dnsPort, perSecond: 0 },
-          names: [{ name: "app", policy: "nearest", lagMsMax: "30s", ttl: 5 }],
+          names: [
+            { name: "app", policy: "nearest", lagMsMax: "30s", ttl: 5 },
+            { name: "primary", policy: "failover", home: "primary:", ttl: 5 },
+          ],
         }),
     regions: regions.map((name, index) => {
       const port = probePorts.get(name);

@@ -15,6 +15,8 @@ export interface Rule {
   /** In which order regions are tried: the nearest first, as listed, or by chance according to their weights. */
   readonly policy: "nearest" | "failover" | "weighted";
   readonly regions: readonly string[];
+  /** The prefix whose owner comes first, wherever its home is now; null: none. Not where the nearest comes first or regions are drawn. */
+  readonly home?: string | null;
   /** Weighted: a client is given the same region again as long as it serves. */
   readonly isSticky: boolean;
   /** Where the data of clients may be: of the first entry that is about them. None about a client: anywhere. */
@@ -45,6 +47,8 @@ export interface RegionFacts {
   readonly verdict: string;
   readonly lagMs: number | null;
   readonly load: number;
+  /** Prefixes whose keys are written there alone. */
+  readonly owns?: readonly string[];
 }
 
 export type StageName = "residency" | "administrative" | "health" | "standby" | "lag" | "capacity";
@@ -127,7 +131,15 @@ export function decide(
     share: (share === 0 ? 1 : share) * partOf(rule, weight),
     distance: distanceTo({ ...place, name }, client, rttMs(name)),
   }));
-  return decision(candidates.sort(orderOf(rule)));
+  const home = left.find((region) => isHome(rule, region))?.name;
+  const order = orderOf(rule);
+  return decision(
+    candidates.sort((a, b) => Number(b.region === home) - Number(a.region === home) || order(a, b)),
+  );
+}
+
+function isHome({ home = null }: Rule, { owns = [] }: RegionFacts): boolean {
+  return home !== null && owns.includes(home);
 }
 
 /** A weight below 1 is that part of its traffic, where nothing is drawn by weights. */

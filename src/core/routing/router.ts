@@ -30,6 +30,7 @@ import {
   reject,
   shiftOf,
 } from "./plan.ts";
+import { type Succession, Successions, successionText } from "./successions.ts";
 import { type Trouble, troubles } from "./reachability.ts";
 import { type Verdict, Verdicts } from "./verdicts.ts";
 import { Watch } from "./watch.ts";
@@ -95,6 +96,8 @@ export class Router {
   readonly #audit: AuditEntry[] = [];
   /** Regions were let in or taken out. */
   moves = 0;
+  readonly #successions = new Successions();
+  #owns: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: RouterOptions) {
     const { regions, me, health, admission, nowMs, remembered } = options;
@@ -157,6 +160,24 @@ export class Router {
   measured(lagsMs: ReadonlyMap<string, number | null>, load: number): void {
     this.#lagsMs = lagsMs;
     this.#load = load;
+  }
+
+  /** Which region writes the keys of each prefix with a home. */
+  owned(owners: ReadonlyMap<string, string>): void {
+    for (const { name } of this.#options.regions) {
+      const last = this.unshipped(name);
+      if (last !== null) this.#successions.heard(name, last);
+    }
+    for (const one of this.#successions.look(owners, this.#nowMs))
+      this.#note(this.#nowMs, successionText(one));
+    const owns = new Map<string, string[]>();
+    for (const [prefix, region] of owners) owns.set(region, [...(owns.get(region) ?? []), prefix]);
+    this.#owns = owns;
+  }
+
+  /** Homes that went to another region, the newest last. */
+  get successions(): readonly Succession[] {
+    return this.#successions.all;
   }
 
   /** What we say of the others. */
@@ -222,6 +243,7 @@ export class Router {
         verdict: verdict.state === "down" ? verdict.evidence : "it is not back in service yet",
         lagMs: lagOf(place.name, ballots),
         load: ballots.find(({ vantage }) => vantage === place.name)?.load ?? 0,
+        owns: this.#owns.get(place.name) ?? [],
       };
     });
     this.#decisions.clear();
