@@ -11,6 +11,7 @@ import { pino } from "pino";
 import manifest from "../package.json" with { type: "json" };
 import { aclFileAt } from "./adapters/acl-file/acl-file.ts";
 import { startDnsServer } from "./adapters/dns-server/dns-server.ts";
+import { openNotices } from "./adapters/dns-server/notices.ts";
 import { startHttpApi } from "./adapters/http-api/http-api.ts";
 import { probe } from "./adapters/probes/probes.ts";
 import { startTcpTransport } from "./adapters/replication-tcp/tcp-transport.ts";
@@ -131,6 +132,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
     stack.defer(() => clearInterval(timer));
     if (config.traffic.zone !== "") {
       const { dns } = config.traffic;
+      const notices = stack.use(openNotices());
       const service = new DnsService({
         config: config.traffic,
         member: config.member,
@@ -138,7 +140,9 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
         keys: dns.keys.map(readZoneKey),
         wallMs: () => Date.now() + offsetMs,
         secret: randomBytes,
+        notify: notices.send,
       });
+      service.notifyAll();
       const renewal = setInterval(() => service.tick(), TRAFFIC_TICK_MS);
       stack.defer(() => clearInterval(renewal));
       stack.use(

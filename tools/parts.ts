@@ -26,6 +26,8 @@ const programs = {
   "bind9-dnsutils": "dig",
   "knot-dnsutils": "kdig",
   unbound: "unbound",
+  nsd: "nsd",
+  ldnsutils: "ldns-verify-zone",
 } as const;
 export type Need = keyof typeof programs;
 
@@ -45,7 +47,7 @@ export const parts: readonly Part[] = [
   part("lua", 4, "redis-server"),
   part("lab", 6),
   part("traffic", 8, "bind9-dnsutils", "knot-dnsutils"),
-  part("dns", 5, "bind9-dnsutils", "knot-dnsutils", "unbound"),
+  part("dns", 5, "bind9-dnsutils", "knot-dnsutils", "unbound", "nsd", "ldnsutils"),
   part("chaos", 10),
   part("faults", 5, "strace", "faketime"),
   part("upgrade", 6),

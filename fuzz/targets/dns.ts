@@ -164,6 +164,7 @@ function newResponder(): Responder {
   });
   return new Responder({
     zones: [{ zone, signatures }],
+    transfers: null,
     identity: "fuzz",
     cookies: new Cookies([Buffer.alloc(16, 1)]),
     // Half of a thousand inputs are answered, the others cut.

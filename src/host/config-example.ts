@@ -134,6 +134,8 @@ traffic:
     burst: 125
     cookieSecrets: []
     keys: []
+    transfer: []
+    notify: []
     validityMs: 3d
   regions: []
 #    - name: us-east

@@ -35,6 +35,10 @@ const domain = (error: string) =>
 const address = text("must be an IP address").refine((one) => parseAddress(one) !== null, {
   error: "must be an IP address",
 });
+const network = text("must be a network such as 203.0.113.0/24").refine(
+  (net) => parseNetwork(net) !== null,
+  { error: "must be a network such as 203.0.113.0/24, with nothing set behind its bits" },
+);
 const probe = text("must be http://, tcp://, redis:// or dns:// with host:port").regex(
   /^(?:https?|tcp|redis|dns):\/\/[^\s]+$/,
   { error: "must be http://, tcp://, redis:// or dns:// with host:port" },
@@ -68,6 +72,14 @@ export const trafficSettings = group({
     ),
     burst: int("must be a number of answers", 1, 1_000_000).default(125),
     keys: list(text("must be a file"), "files").default([]),
+    transfer: list(network, "networks").default([]),
+    notify: list(
+      text("must be an address with its port, such as 192.0.2.9:53").regex(
+        /^(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d{1,5}$/i,
+        { error: "must be an address with its port, such as 192.0.2.9:53 or [2001:db8::9]:53" },
+      ),
+      "addresses",
+    ).default([]),
     validityMs: quantity(parseMs, "must be a duration of 1h to 30d", HOUR_MS, 30 * DAY_MS).default(
       3 * DAY_MS,
     ),
@@ -135,10 +147,7 @@ export const trafficSettings = group({
   ).default([]),
   networks: list(
     group({
-      net: text("must be a network such as 203.0.113.0/24").refine(
-        (net) => parseNetwork(net) !== null,
-        { error: "must be a network such as 203.0.113.0/24, with nothing set behind its bits" },
-      ),
+      net: network,
       region: region.optional(),
       ...place,
     }),

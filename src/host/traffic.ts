@@ -18,6 +18,7 @@ import {
   pick,
   type RegionFacts,
   type Rule,
+  settled,
 } from "../core/routing/pipeline.ts";
 import { type Guest, Latecomers, Resolvers } from "../core/routing/latecomers.ts";
 import { parsePlan, type Plan, type PlanChange, shiftOf } from "../core/routing/plan.ts";
@@ -76,6 +77,9 @@ const LOOK_MS = 1_000;
 const AT_WORK_MS = 10_000;
 const RESOLVERS_SHOWN = 200;
 
+/** One object: decisions are kept by it. */
+const NOWHERE: Location = {};
+
 interface Target {
   readonly region: string;
   readonly urls: readonly string[];
@@ -94,6 +98,8 @@ export class Traffic implements Steering {
   /** The monotonic clock, as wall time of the start: a wall clock that jumps moves no verdict. */
   readonly #sinceMs: number;
   readonly #places = new Map<string, Location>();
+  /** One object for each rule: decisions are kept by it. */
+  readonly #settled = new Map<Rule, Rule>();
   /** Where nothing is said, the nearest. */
   readonly #nearest: Rule;
   #kept: string;
@@ -225,6 +231,16 @@ export class Traffic implements Steering {
           ? { code: NOTE_FAIL_OPEN, text: `passed over: ${failedOpen.join(", ")}` }
           : null,
     };
+  }
+
+  /** The addresses that are right for every client now, wherever it is; none where that depends on who asks. */
+  settled(rule: string, type: number): { data: readonly Buffer[]; ttl: number } {
+    const found = this.#router.rule(rule);
+    if (found === null) return { data: [], ttl: 0 };
+    const known = this.#settled.get(found) ?? settled(found);
+    this.#settled.set(found, known);
+    const regions = pick(this.#router.decisionFor(known, NOWHERE), 0);
+    return { data: this.#sets(regions, type).flat(), ttl: found.ttl };
   }
 
   choosable(rule: string, type: number): Choosable {

@@ -35,6 +35,8 @@ big          IN TXT ${'"a text of some length, so that many of them do not fit" 
 export interface DnsNode extends AsyncDisposable {
   readonly port: number;
   readonly dir: string;
+  /** Of its HTTP port. */
+  readonly url: string;
   /** The DNSKEY of the zone, as its file has it. */
   readonly key: string;
   readonly command: RunningCommand;
@@ -93,7 +95,8 @@ ${dns(dir)
   await listens(port);
   const opened = stack.move();
   const key = stdout.split("\n").find((line) => line.includes("DNSKEY")) ?? "";
-  return { port, dir, key, command, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const url = `http://127.0.0.1:${http}`;
+  return { port, dir, url, key, command, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Waits until somebody listens on a TCP port. */

@@ -5,9 +5,12 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { parseAddress } from "../../core/routing/dns/address.ts";
 import { type DnsServer, type PacketService, startDnsServer } from "./dns-server.ts";
+import { openNotices } from "./notices.ts";
 
 /** Answers with the packet and how it came; nothing to "quiet"; fails at "bug". */
 const service: PacketService = {
+  transfer: (packet) =>
+    packet.toString() === "all" ? [Buffer.from("one"), Buffer.from("two")] : null,
   respond(packet, address, isStream) {
     const text = packet.toString("latin1");
     if (text === "bug") throw new Error("planted");
@@ -106,4 +109,42 @@ test("a port that is taken is named", async () => {
     }),
     new RegExp(`TCP on 127.0.0.1:${server.port}: it is already in use`),
   );
+});
+
+test("a transfer is sent over TCP in as many messages as it has, and what was asked behind it is answered", async () => {
+  await using server = await start();
+  const socket = await dial(server);
+  try {
+    socket.write(Buffer.concat([framed("all"), framed("next")]));
+    const expected = [framed("one"), framed("two"), framed("next 127.0.0.1 tcp")].join("");
+    assert.equal(await bytes(socket, expected.length), expected);
+  } finally {
+    socket.destroy();
+  }
+});
+
+test("a notice is sent until it is answered, and a later one takes its place", async () => {
+  const secondary = createSocket("udp4");
+  secondary.bind(0, "127.0.0.1");
+  await once(secondary, "listening");
+  await using notices = openNotices();
+  try {
+    const address = `127.0.0.1:${secondary.address().port}`;
+    notices.send(address, Buffer.from("aa012345", "hex"));
+    notices.send(address, Buffer.from("bb012345", "hex"));
+    const seen: string[] = [];
+    while (!seen.includes("bb012345")) {
+      const [packet, from] = (await once(secondary, "message")) as [Buffer, { port: number }];
+      seen.push(packet.toString("hex"));
+      // Not the answer: of another number, or no answer at all.
+      for (const other of ["aa018345", "bb012345"])
+        secondary.send(Buffer.from(other, "hex"), from.port, "127.0.0.1");
+    }
+    // It is not taken for answered, so it comes again.
+    const [again, from] = (await once(secondary, "message")) as [Buffer, { port: number }];
+    assert.equal(again.toString("hex"), "bb012345");
+    secondary.send(Buffer.from("bb01a345", "hex"), from.port, "127.0.0.1");
+  } finally {
+    secondary.close();
+  }
 });

@@ -10,6 +10,8 @@ import { createServer, isIPv6, type Server, type Socket } from "node:net";
 /** Turns packets into answers; an answer is valid until the next call. */
 export interface PacketService {
   respond(packet: Buffer, address: Buffer, isStream: boolean): Buffer | null;
+  /** The answers to a packet on a connection that asks for a whole zone; null when it does not, or may not. */
+  transfer(packet: Buffer, address: Buffer): Iterable<Buffer> | null;
 }
 
 export interface DnsServerOptions {
@@ -156,20 +158,30 @@ class Streams implements AsyncDisposable {
       const end = at + LENGTH_BYTES + bytes.readUInt16BE(at);
       if (end > bytes.length) break;
       const { service } = this.#options;
-      const answer = service.respond(bytes.subarray(at + LENGTH_BYTES, end), address, true);
+      const packet = bytes.subarray(at + LENGTH_BYTES, end);
       at = end;
+      const messages = service.transfer(packet, address);
+      if (messages !== null) {
+        for (const message of messages) send(socket, message);
+        continue;
+      }
+      const answer = service.respond(packet, address, true);
       // What gets no answer over UDP ends a connection: no resolver sends it.
       if (answer === null || socket.writableLength > QUEUED_BYTES_MAX) {
         socket.destroy();
         return Buffer.alloc(0);
       }
-      const framed = Buffer.alloc(LENGTH_BYTES + answer.length);
-      framed.writeUInt16BE(answer.length, 0);
-      answer.copy(framed, LENGTH_BYTES);
-      socket.write(framed);
+      send(socket, answer);
     }
     return Buffer.from(bytes.subarray(at));
   }
+}
+
+function send(socket: Socket, message: Buffer): void {
+  const framed = Buffer.alloc(LENGTH_BYTES + message.length);
+  framed.writeUInt16BE(message.length, 0);
+  message.copy(framed, LENGTH_BYTES);
+  socket.write(framed);
 }
 
 function taken({ host }: DnsServerOptions, over: string, port: number, cause: Error): Error {

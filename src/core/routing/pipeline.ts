@@ -180,6 +180,22 @@ export function pick({ rule, candidates }: Decision, draw: number): string[] {
   return order.slice(0, rule.limit).map(({ region }) => region);
 }
 
+/**
+ * A rule for where clients are not told apart, as in a zone that other servers serve: what it picks is right for every client. Of regions that are
+ * tried in turn it is as many as before, of others all; none where the data of all of them may not be anywhere.
+ */
+export function settled(rule: Rule): Rule {
+  const { policy, regions, residency, limit } = rule;
+  const allowed = regions.filter((region) =>
+    residency.every((one) => one.regions.includes(region)),
+  );
+  return {
+    ...rule,
+    residency: residency.length === 0 ? [] : [{ clients: [], regions: allowed }],
+    limit: policy === "failover" ? limit : regions.length,
+  };
+}
+
 /** A region that returns is passed over by those beyond its share; it comes last then. */
 function returning(candidates: readonly Candidate[], draw: number): readonly Candidate[] {
   if (candidates.every(({ share }) => share === 1)) return candidates;

@@ -6,7 +6,7 @@ import { type Ballot, parseBallot, type Vote } from "./ballot.ts";
 import { addressText, parseNetwork } from "./dns/address.ts";
 import { defaultHealth } from "./health-settings.ts";
 import { type Location, Locations } from "./locations.ts";
-import { decide, explain, pick, type RegionFacts, type Rule } from "./pipeline.ts";
+import { decide, explain, pick, type RegionFacts, type Rule, settled } from "./pipeline.ts";
 import {
   FIRST_PLAN,
   isPending,
@@ -339,6 +339,30 @@ test("where data may not be, nobody is sent, even if nobody else is left", () =>
   const nowhere = decide(rule({ residency: [{ clients: [], regions: [] }] }), facts(), {}, () => 0);
   assert.ok(nowhere.isWithheld);
   assert.deepEqual(nowhere.failedOpen, []);
+});
+
+test("where clients are not told apart they get all that is right for each of them", () => {
+  const everybody = (
+    changes: Record<string, Partial<RegionFacts>>,
+    fields: Partial<Rule>,
+  ): string[] =>
+    pick(
+      decide(settled(rule(fields)), facts(changes), {}, (region) => RTT[region] ?? 0),
+      0,
+    );
+  assert.deepEqual(everybody({}, {}), ["us", "eu", "ap"]);
+  assert.deepEqual(everybody({ us: { share: 0 }, ap: { mode: "drained" } }, {}), ["eu"]);
+  assert.deepEqual(everybody({}, { policy: "failover" }), ["ap"]);
+  const residency = [
+    { clients: ["DE"], regions: ["eu"] },
+    { clients: ["FR"], regions: ["eu", "us"] },
+  ];
+  assert.deepEqual(everybody({}, { residency }), ["eu"]);
+  assert.deepEqual(everybody({ eu: { share: 0 } }, { residency }), ["eu"]);
+  assert.deepEqual(
+    everybody({}, { residency: [...residency, { clients: ["US"], regions: ["us"] }] }),
+    [],
+  );
 });
 
 test("an answer of any facts and any rule has somebody in it, of the rule's own, and of the residency's", () => {

@@ -78,6 +78,15 @@ export function parseNetwork(text: string): Network | null {
   return isClear(address, bits) ? { address, bits } : null;
 }
 
+/** Whether an address lies in a network. */
+export function isIn(address: Buffer, { address: prefix, bits }: Network): boolean {
+  if (address.length !== prefix.length) return false;
+  const whole = bits >> 3;
+  if (address.compare(prefix, 0, whole, 0, whole) !== 0) return false;
+  const mask = 0xff00 >> (bits & 7);
+  return (((address[whole] ?? 0) ^ (prefix[whole] ?? 0)) & mask & 0xff) === 0;
+}
+
 /** Whether nothing is set behind the first `bits` bits of `bytes`. */
 export function isClear(bytes: Buffer, bits: number): boolean {
   for (let i = bits >> 3; i < bytes.length; i++) {

@@ -126,6 +126,7 @@ function served(
   });
   const responder = new Responder({
     zones: [{ zone, signatures }],
+    transfers: null,
     steering: choice,
     identity: "",
     cookies: null,

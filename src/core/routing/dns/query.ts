@@ -59,9 +59,8 @@ export class Query {
     const records = packet.readUInt16BE(10);
     if (packet.readUInt16BE(4) !== 1) throw new Malformed("there is other than one question");
     if (packet.readUInt16BE(6) !== 0) throw new Malformed("a query has answers");
-    if (packet.readUInt16BE(8) !== 0 && this.opcode === OPCODE.QUERY)
-      throw new Malformed("a query has an authority");
-    if (records > RECORDS_MAX) throw new Malformed("a query has too many records");
+    const authorities = packet.readUInt16BE(8);
+    if (records + authorities > RECORDS_MAX) throw new Malformed("a query has too many records");
     const source = new Source(packet);
     source.at = this.name.read(packet, HEADER_BYTES, packet.length);
     this.type = source.u16();
@@ -70,7 +69,10 @@ export class Query {
     // Nothing lies ahead of a question to which its name could point. One that is compressed is not sent back: only whole names are.
     if (questionBytes !== this.name.length + 4) throw new Malformed("a question is compressed");
     this.questionBytes = questionBytes;
-    for (let i = 0; i < records; i++) this.#record(source);
+    // Who asks for what has changed says since when (RFC 1995).
+    if (authorities !== 0 && this.opcode === OPCODE.QUERY && this.type !== TYPE.IXFR)
+      throw new Malformed("a query has an authority");
+    for (let i = 0; i < authorities + records; i++) this.#record(source);
     if (source.left > 0) throw new Malformed("bytes follow a query");
   }
 

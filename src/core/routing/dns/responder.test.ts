@@ -56,6 +56,7 @@ function newResponder(
   assert.equal(zone.steer(parseName("closed.lab.") as Buffer, "closed"), null);
   return new Responder({
     zones: [{ zone, signatures: null }],
+    transfers: null,
     steering,
     identity: "us-east/1",
     cookies,

@@ -16,6 +16,7 @@ import { nameKey, ROOT } from "./name.ts";
 import { Query } from "./query.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { Zone, ZoneNode } from "./zone.ts";
+import type { ZoneView } from "./zone-view.ts";
 import {
   type Choosable,
   negativeTtl,
@@ -52,8 +53,16 @@ export interface ServedZone {
   readonly signatures: ZoneSignatures | null;
 }
 
+/** To whom a zone is transferred, and what. */
+export interface Transfers {
+  readonly isAllowed: (address: Buffer) => boolean;
+  readonly view: ZoneView;
+}
+
 export interface ResponderOptions {
   readonly zones: readonly ServedZone[];
+  /** Of the first zone; null: nobody gets it. */
+  readonly transfers: Transfers | null;
   readonly steering: Steering;
   /** What the server is called (NSID, `id.server`). */
   readonly identity: string;
@@ -111,6 +120,20 @@ export class Responder {
     } else this.#answer(answer, address, nowMs);
     this.rcodes[answer.rcode] = (this.rcodes[answer.rcode] as number) + 1;
     return this.#write(packet, answer, address, isStream, nowMs);
+  }
+
+  /** The messages of the transfer that a packet on a connection asks for; null when it asks for none, or may not. */
+  transfer(packet: Buffer, address: Buffer): Iterable<Buffer> | null {
+    const query = this.#query;
+    const { transfers } = this.#options;
+    if (transfers === null || !query.read(packet) || query.rcode !== RCODE.NOERROR) return null;
+    if (query.type !== TYPE.AXFR && query.type !== TYPE.IXFR) return null;
+    const served = this.#servedOf(query.name.key());
+    if (query.class !== CLASS.IN || served !== this.#options.zones[0]) return null;
+    if (served?.zone.apex.key !== query.name.key() || !transfers.isAllowed(address)) return null;
+    this.asked++;
+    const question = packet.subarray(HEADER_BYTES, HEADER_BYTES + query.questionBytes);
+    return transfers.view.messages(query.id, Buffer.from(question));
   }
 
   #answer(answer: Draft, address: Buffer, nowMs: number): void {

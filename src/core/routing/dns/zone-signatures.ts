@@ -50,6 +50,8 @@ interface Link {
   readonly nsec: RecordSet;
   /** The same without one type: where a rule chooses a region that has no such address, and another has. */
   readonly without: ReadonlyMap<number, RecordSet>;
+  /** The same without any that a rule chooses. */
+  readonly bare: RecordSet;
 }
 
 interface Signed {
@@ -100,7 +102,7 @@ export class ZoneSignatures {
     this.#chain = this.#chained();
     for (const link of this.#chain) {
       this.#links.set(link.node, link);
-      for (const set of [link.nsec, ...link.without.values()]) this.#sign(set, now);
+      for (const set of [link.nsec, link.bare, ...link.without.values()]) this.#sign(set, now);
       if (link.node.rule !== null) this.#foresee(link.node, link.node.rule, now);
     }
   }
@@ -121,12 +123,16 @@ export class ZoneSignatures {
     return Number.POSITIVE_INFINITY;
   }
 
+  /** How often all that was due has been signed again. */
+  rounds = 0;
+
   /** Signs again what is half through its validity, or as much of it as a tick should. */
   renew(nowMs: number): void {
     const now = Math.floor(nowMs / 1000);
     let left = RENEWED_AT_ONCE;
     for (const [set, { dueSeconds, kept }] of this.#signed) {
-      if (dueSeconds > now || left-- === 0) return;
+      if (dueSeconds > now) break;
+      if (left-- === 0) return;
       this.forget(set);
       if (kept === null) this.#sign(set, now);
       else {
@@ -134,6 +140,7 @@ export class ZoneSignatures {
         kept.choices.delete(kept.key);
       }
     }
+    if (left < RENEWED_AT_ONCE) this.rounds++;
   }
 
   /** Signs a set that has come to the zone since. */
@@ -190,9 +197,14 @@ export class ZoneSignatures {
     return this.#covering(key).nsec;
   }
 
-  /** The NSEC of a node that has something. */
-  nsecOf(node: ZoneNode): RecordSet {
-    return this.#links.get(node)?.nsec ?? [];
+  /** The NSEC of a node that has something; of one that a rule steers, where it has these types of address (null: all that it may). */
+  nsecOf(node: ZoneNode, types: readonly number[] | null = null): RecordSet {
+    const link = this.#links.get(node);
+    if (link === undefined) return [];
+    const missing =
+      types === null ? [] : [...link.without.keys()].filter((one) => !types.includes(one));
+    if (missing.length === 0) return link.nsec;
+    return missing.length === 1 ? (link.without.get(missing[0] as number) ?? []) : link.bare;
   }
 
   /** The link whose name is this one, or the last before it. */
@@ -229,20 +241,19 @@ export class ZoneSignatures {
       const next = (named[i + 1] ?? named[0])?.node.name ?? node.name;
       const types = new Set([TYPE.RRSIG, TYPE.NSEC, ...this.#typesAt(node)]);
       const without = STEERED.filter((type) => node.rule !== null && types.has(type));
+      const but = (...left: number[]): RecordSet =>
+        this.#nsec(
+          node,
+          next,
+          [...types].filter((type) => !left.includes(type)),
+        );
+      const nsec = but();
       return {
         order,
         node,
-        nsec: this.#nsec(node, next, types),
-        without: new Map(
-          without.map((type) => [
-            type,
-            this.#nsec(
-              node,
-              next,
-              [...types].filter((one) => one !== type),
-            ),
-          ]),
-        ),
+        nsec,
+        without: new Map(without.map((type) => [type, but(type)])),
+        bare: without.length === 2 ? but(...without) : nsec,
       };
     });
   }

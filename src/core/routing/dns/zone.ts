@@ -24,20 +24,36 @@ export type Found =
   | { readonly kind: "delegated"; readonly node: ZoneNode }
   | { readonly kind: "absent" };
 
+/** The numbers of an SOA come last, its serial first of them. */
+const SERIAL_FROM_END = 20;
 const ABSENT: Found = { kind: "absent" };
 
 export class Zone {
   readonly origin: Buffer;
-  readonly soa: ResourceRecord;
+  #soa: ResourceRecord;
   readonly #originKey: string;
   readonly #nodes = new Map<string, ZoneNode>();
   #hasCuts = false;
 
   constructor(origin: Buffer, soa: ResourceRecord) {
     this.origin = origin;
-    this.soa = soa;
+    this.#soa = soa;
     this.#originKey = nameKey(origin);
     this.add(soa);
+  }
+
+  get soa(): ResourceRecord {
+    return this.#soa;
+  }
+
+  /** Gives the zone another serial, and returns the set that says so. */
+  number(serial: number): readonly ResourceRecord[] {
+    const data = Buffer.from(this.#soa.data);
+    data.writeUInt32BE(serial, data.length - SERIAL_FROM_END);
+    this.#soa = { ...this.#soa, data };
+    const set = [this.#soa];
+    this.apex.sets.set(TYPE.SOA, set);
+    return set;
   }
 
   /** Whether the name of this key (see `nameKey`) lies in the zone. */
