@@ -140,7 +140,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
         keys: dns.keys.map(readZoneKey),
         wallMs: () => Date.now() + offsetMs,
         secret: randomBytes,
-        notify: notices.send,
+        notify: (address, packet) => notices.send(address, packet),
       });
       service.notifyAll();
       const renewal = setInterval(() => service.tick(), TRAFFIC_TICK_MS);

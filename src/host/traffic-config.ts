@@ -35,7 +35,7 @@ const domain = (error: string) =>
 const address = text("must be an IP address").refine((one) => parseAddress(one) !== null, {
   error: "must be an IP address",
 });
-const network = text("must be a network such as 203.0.113.0/24").refine(
+const networkText = text("must be a network such as 203.0.113.0/24").refine(
   (net) => parseNetwork(net) !== null,
   { error: "must be a network such as 203.0.113.0/24, with nothing set behind its bits" },
 );
@@ -72,7 +72,7 @@ export const trafficSettings = group({
     ),
     burst: int("must be a number of answers", 1, 1_000_000).default(125),
     keys: list(text("must be a file"), "files").default([]),
-    transfer: list(network, "networks").default([]),
+    transfer: list(networkText, "networks").default([]),
     notify: list(
       text("must be an address with its port, such as 192.0.2.9:53").regex(
         /^(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d{1,5}$/i,
@@ -147,7 +147,7 @@ export const trafficSettings = group({
   ).default([]),
   networks: list(
     group({
-      net: network,
+      net: networkText,
       region: region.optional(),
       ...place,
     }),

@@ -115,7 +115,7 @@ test("a secondary answers as we do, for those that are told nothing of their pla
 });
 
 test("what changes is told to the secondary, and is there under a later serial", async () => {
-  const before = await soaAt(port);
+  const earlier = await soaAt(port);
   const weighed = await atoll("route", "serve", "eu", "--weight", "0", "--url", node.url);
   assert.equal(weighed.code, 0, weighed.stderr);
   await untilAt("the other region", async () => {
@@ -123,7 +123,7 @@ test("what changes is told to the secondary, and is there under a later serial",
     return answers.some((line) => line.endsWith(" 198.51.100.1"));
   });
   const serial = (line: string): number => Number(line.split(" ")[6]);
-  assert.ok(serial(await soaAt(port)) > serial(before));
+  assert.ok(serial(await soaAt(port)) > serial(earlier));
   // What the region that is left lacks is gone, and proved to be.
   const none = await dig(port, "app.zone.test", "AAAA", "+dnssec", "+norec");
   assert.match(none.text, /app\.zone\.test\.\s+\d+\s+IN\s+NSEC\s+\S+ A RRSIG NSEC\n/);
