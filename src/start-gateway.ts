@@ -113,13 +113,13 @@ async function startRedis(
   };
 }
 
-/** Throws, naming the file, when it cannot be read. */
-function pem(file: string): string {
+/** The text of a file of a certificate or its key. Throws, naming the file, when it cannot be read. */
+export function pem(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the certificate of the gateway cannot be read: ${why}`, { cause });
+    throw new Error(`a certificate cannot be read: ${why}`, { cause });
   }
 }
 

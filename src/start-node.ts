@@ -10,7 +10,8 @@ import { performance } from "node:perf_hooks";
 import { pino } from "pino";
 import manifest from "../package.json" with { type: "json" };
 import { aclFileAt } from "./adapters/acl-file/acl-file.ts";
-import { startDnsServer } from "./adapters/dns-server/dns-server.ts";
+import { startDnsOverHttps } from "./adapters/dns-server/dns-over-https.ts";
+import { startDnsOverTls, startDnsServer } from "./adapters/dns-server/dns-server.ts";
 import { openNotices } from "./adapters/dns-server/notices.ts";
 import { startHttpApi } from "./adapters/http-api/http-api.ts";
 import { probe } from "./adapters/probes/probes.ts";
@@ -23,6 +24,7 @@ import { readZoneKey } from "./adapters/zone-keys/zone-key.ts";
 import { originName } from "./core/clock/origins.ts";
 import { readEventClasses } from "./core/commands/event-classes.ts";
 import { parseAddress } from "./core/routing/dns/address.ts";
+import { freshSeconds } from "./core/routing/dns/message.ts";
 import { defaultSettings, type Settings } from "./core/commands/settings.ts";
 import type { RunningNode } from "./cli/serve.ts";
 import { DOCUMENTS } from "./engines/documents/documents.ts";
@@ -36,7 +38,7 @@ import { explained, keyspacesOf } from "./host/keyspaces.ts";
 import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
-import { startGateway } from "./start-gateway.ts";
+import { pem, startGateway } from "./start-gateway.ts";
 import { type NodeClient, Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 
 /**
@@ -145,15 +147,20 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       service.notifyAll();
       const renewal = setInterval(() => service.tick(), TRAFFIC_TICK_MS);
       stack.defer(() => clearInterval(renewal));
-      stack.use(
-        await startDnsServer({
-          host: dns.host,
-          port: dns.port,
-          service,
-          addressOf: parseAddress,
-          onFailure: (error) => log.warn({ error }, "the DNS server failed to answer"),
-        }),
-      );
+      const serving = {
+        host: dns.host,
+        port: dns.port,
+        service,
+        addressOf: parseAddress,
+        onFailure: (error: unknown) => log.warn({ error }, "the DNS server failed to answer"),
+      };
+      stack.use(await startDnsServer(serving));
+      if (dns.tls !== undefined) {
+        const { port, https, cert, key } = dns.tls;
+        const tls = { cert: pem(cert), key: pem(key) };
+        stack.use(await startDnsOverTls({ ...serving, port }, tls));
+        stack.use(await startDnsOverHttps({ ...serving, port: https, tls, freshSeconds }));
+      }
     }
   }
   if (traffic !== null) {

@@ -133,6 +133,8 @@ traffic:
     perSecond: 50
     burst: 125
     cookieSecrets: []
+# DNS over TLS and over HTTPS.
+#    tls: { port: 853, https: 443, cert: cert.pem, key: key.pem }
     keys: []
     transfer: []
     notify: []

@@ -72,6 +72,12 @@ export const trafficSettings = group({
     ),
     burst: int("must be a number of answers", 1, 1_000_000).default(125),
     keys: list(text("must be a file"), "files").default([]),
+    tls: group({
+      port: port().default(8853),
+      https: port().default(8443),
+      cert: text("must be a file"),
+      key: text("must be a file"),
+    }).optional(),
     transfer: list(networkText, "networks").default([]),
     notify: list(
       text("must be an address with its port, such as 192.0.2.9:53").regex(

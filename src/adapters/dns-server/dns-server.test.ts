@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { parseAddress } from "../../core/routing/dns/address.ts";
-import { type DnsServer, type PacketService, startDnsServer } from "./dns-server.ts";
+import { type DnsServer, startDnsServer } from "./dns-server.ts";
 import { openNotices } from "./notices.ts";
+import type { PacketService } from "./streams.ts";
 
 /** Answers with the packet and how it came; nothing to "quiet"; fails at "bug". */
 const service: PacketService = {

@@ -154,7 +154,7 @@ test("what is written into a message is read out of it, however its names were c
         writer.begin(77, 0x8400, question, 65_535, 4);
         for (const record of answers) assert.ok(writer.add("answer", record));
         for (const record of additional) assert.ok(writer.add("additional", record));
-        writer.opt(1232, 0, 0, Buffer.from([0, 3, 0, 0]));
+        writer.opt(1232, 0, 0, Buffer.from([0, 3, 0, 0]), 0);
         const bytes = writer.end();
         const message = readMessage(bytes);
         // A name is one name in any case; which of them is written first stays.
@@ -202,7 +202,7 @@ test("an answer that does not fit is cut as a whole and says so; what only goes 
   assert.equal(readMessage(writer.end()).flags & 0x0200, 0);
   writer.begin(1, 0x8400, question, 512, 0);
   for (let i = 0; i < 3; i++) writer.addData("answer", name("t."), TYPE.TXT, CLASS.IN, i, text);
-  writer.opt(1232, 0, 0, Buffer.alloc(0));
+  writer.opt(1232, 0, 0, Buffer.alloc(0), 0);
   const cut = readMessage(writer.end());
   assert.equal(cut.flags & 0x0200, 0x0200);
   assert.equal(cut.answers.length, 0);

@@ -54,7 +54,7 @@ export const FLAG = {
 } as const;
 
 /** Options of EDNS. */
-export const OPTION = { NSID: 3, ECS: 8, COOKIE: 10, KEEPALIVE: 11, EDE: 15 } as const;
+export const OPTION = { NSID: 3, ECS: 8, COOKIE: 10, KEEPALIVE: 11, PADDING: 12, EDE: 15 } as const;
 
 export const HEADER_BYTES = 12;
 

@@ -33,6 +33,7 @@ export interface Edns {
   cookie: Cookie | null;
   wantsNsid: boolean;
   wantsKeepalive: boolean;
+  wantsPadding: boolean;
 }
 
 /** Reads the options of an OPT record: `source` from its first option up to `end`. */
@@ -54,6 +55,9 @@ export function readOptions(source: Source, end: number, edns: Edns): void {
         break;
       case OPTION.KEEPALIVE:
         edns.wantsKeepalive = true;
+        break;
+      case OPTION.PADDING:
+        edns.wantsPadding = true;
         break;
       default:
     }

@@ -5,7 +5,7 @@
  * response says that it is cut (TC), so that the client asks again over TCP.
  */
 import { Sink } from "../../bytes/sink.ts";
-import { FLAG, HEADER_BYTES, TYPE } from "./constants.ts";
+import { FLAG, HEADER_BYTES, OPTION, TYPE } from "./constants.ts";
 import { nameKey, parentAt } from "./name.ts";
 
 /** A record's data, and under which name, type and for how long. Names inside of `data` are not compressed. */
@@ -20,6 +20,7 @@ export interface ResourceRecord {
 /** An offset must fit into a pointer. */
 const POINTER_MAX = 0x3fff;
 const OPT_BYTES = 11;
+const PADDING_BYTES = 4;
 
 export type Section = "answer" | "authority" | "additional";
 const COUNT_AT: Readonly<Record<Section, number>> = { answer: 6, authority: 8, additional: 10 };
@@ -103,17 +104,30 @@ export class MessageWriter {
     this.#truncate();
   }
 
-  /** Adds OPT: `rcode` is whole, of which its upper bits travel here; `options` are encoded. */
-  opt(udpBytes: number, rcode: number, flags: number, options: Buffer): void {
+  /**
+   * Adds OPT: `rcode` is whole, of which its upper bits travel here; `options` are encoded. With `blockBytes` zeros are added until the
+   * response is a multiple of that, so that its length tells less (RFC 8467); 0: none.
+   */
+  opt(udpBytes: number, rcode: number, flags: number, options: Buffer, blockBytes: number): void {
     const sink = this.#sink;
+    const bytes = sink.length + OPT_BYTES + options.length + PADDING_BYTES;
+    const zeros = blockBytes === 0 ? 0 : (blockBytes - (bytes % blockBytes)) % blockBytes;
+    const padding = blockBytes === 0 ? 0 : PADDING_BYTES + zeros;
     sink.u8(0);
     sink.u16(TYPE.OPT);
     sink.u16(udpBytes);
     sink.u8(rcode >> 4);
     sink.u8(0);
     sink.u16(flags);
-    sink.u16(options.length);
+    sink.u16(options.length + padding);
     sink.raw(options, 0, options.length);
+    if (padding > 0) {
+      sink.u16(OPTION.PADDING);
+      sink.u16(zeros);
+      sink.reserve(zeros);
+      sink.buffer.fill(0, sink.length, sink.length + zeros);
+      sink.length += zeros;
+    }
     sink.buffer.writeUInt16BE(sink.buffer.readUInt16BE(10) + 1, 10);
   }
 

@@ -49,6 +49,13 @@ function readRecord(source: Source, reader: NameReader): ResourceRecord {
   return { name, type, class: klass, ttl, data };
 }
 
+/** For how many seconds an answer may be kept: as long as what is kept shortest of it (RFC 8484 §5.1). */
+export function freshSeconds(bytes: Buffer): number {
+  const { answers, authorities } = readMessage(bytes);
+  const kept = (answers.length > 0 ? answers : authorities).map(({ ttl }) => ttl);
+  return kept.length === 0 ? 0 : Math.min(...kept);
+}
+
 /** A query for one name, as a probe sends it. */
 export function writeQuery(id: number, name: Buffer, type: number, klass: number): Buffer {
   const head = Buffer.alloc(HEADER_BYTES);

@@ -99,6 +99,7 @@ export class Query {
       cookie: null,
       wantsNsid: false,
       wantsKeepalive: false,
+      wantsPadding: false,
     };
     // What the options of another version look like nobody knows yet.
     if (version !== 0) {

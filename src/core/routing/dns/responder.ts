@@ -74,6 +74,8 @@ export interface ResponderOptions {
 export const UDP_BYTES_MAX = 1232;
 const UDP_BYTES_WITHOUT_EDNS = 512;
 const TCP_BYTES_MAX = 65_535;
+/** Room is left for the zeros. */
+const PADDED_BYTES = 468;
 const TCP_IDLE_TENTHS = 100;
 const DO = 0x8000;
 const ALIASES_MAX = 8;
@@ -297,7 +299,7 @@ export class Responder {
         (query.flags & FLAG.RD) |
         (answer.rcode & 0xf),
       questionBytes === 0 ? null : packet.subarray(HEADER_BYTES, HEADER_BYTES + questionBytes),
-      isStream ? TCP_BYTES_MAX : udpBytes,
+      isStream ? TCP_BYTES_MAX - PADDED_BYTES : udpBytes,
       options === null ? -1 : options.length,
     );
     if (answer.isCut) writer.cut();
@@ -311,7 +313,13 @@ export class Responder {
       for (const record of answer.additional) writer.add("additional", record);
     }
     if (edns !== null && options !== null)
-      writer.opt(UDP_BYTES_MAX, answer.rcode, edns.flags & DO, options);
+      writer.opt(
+        UDP_BYTES_MAX,
+        answer.rcode,
+        edns.flags & DO,
+        options,
+        isStream && edns.wantsPadding ? PADDED_BYTES : 0,
+      );
     return writer.end();
   }
 
