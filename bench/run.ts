@@ -2,25 +2,29 @@
  * Run: benchmarks from the command line, one question at a time.
  *
  *   npm run -s bench -- throughput [--json] [--pairs 5] [--quick]
+ *   npm run -s bench -- levels --docs       writes its tables and its picture into docs, too
  *
  * Invariant: with --json the last line of stdout is the answer, and nothing else is written there. Exit code 0 when it was
  * measured, 2 when it could not be; a benchmark never fails for being slow.
  */
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
 import { gateway, gatewayTable } from "./gateway.ts";
 import { join, joinTable } from "./join.ts";
-import { levels, levelsTable } from "./levels.ts";
+import { levels, levelsMarkdown, levelsTable } from "./levels.ts";
+import { levelsPicture } from "./levels-picture.ts";
 import { pubsub, pubsubTable } from "./pubsub.ts";
 import { scripts, scriptsTable } from "./scripts.ts";
 import { throughput, throughputTable } from "./throughput.ts";
 import { verify, verifyTable } from "./verify.ts";
 
-/** Each measures, and gives the line and the table of its answer. */
+/** Each measures, and gives the line and the table of its answer, and how it is documented. */
 const questions: Record<
   string,
-  (options: BenchOptions) => Promise<{ json: string; text: string }>
+  (options: BenchOptions) => Promise<{ json: string; text: string; document?: () => void }>
 > = {
   throughput: async (options) => {
     const answer = await throughput(options);
@@ -40,7 +44,13 @@ const questions: Record<
   },
   levels: async (options) => {
     const answer = await levels(options);
-    return { json: JSON.stringify(answer), text: levelsTable(answer) };
+    const document = (): void => {
+      writeFileSync(docs("levels.svg"), levelsPicture(answer));
+      const text = readFileSync(docs("consistency.md"), "utf8");
+      const [before, , after] = text.split(/(?<=<!-- levels -->)|(?=<!-- end of levels -->)/);
+      writeFileSync(docs("consistency.md"), `${before}\n\n${levelsMarkdown(answer)}\n\n${after}`);
+    };
+    return { json: JSON.stringify(answer), text: levelsTable(answer), document };
   },
   pubsub: async (options) => {
     const answer = await pubsub(options);
@@ -56,6 +66,10 @@ const questions: Record<
   },
 };
 
+function docs(name: string): string {
+  return fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
+}
+
 try {
   await main();
 } catch (error) {
@@ -69,6 +83,7 @@ async function main(): Promise<void> {
     options: {
       json: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
+      docs: { type: "boolean", default: false },
       pairs: { type: "string", default: "5" },
       keys: { type: "string" },
     },
@@ -79,12 +94,13 @@ async function main(): Promise<void> {
   const isNumber = (n: number): boolean => Number.isInteger(n) && n >= 1;
   if (question === undefined || positionals.length !== 1 || ![pairs, keys ?? 1].every(isNumber)) {
     console.error(
-      `usage: bench <${Object.keys(questions).join("|")}> [--json] [--pairs n] [--keys n] [--quick]`,
+      `usage: bench <${Object.keys(questions).join("|")}> [--json] [--pairs n] [--keys n] [--quick] [--docs]`,
     );
     process.exitCode = 2;
     return;
   }
   const note = (line: string): void => console.error(line);
-  const { json, text } = await question({ pairs, keys, quick: values.quick, note });
+  const { json, text, document } = await question({ pairs, keys, quick: values.quick, note });
+  if (values.docs) document?.();
   console.log(values.json ? json : text);
 }

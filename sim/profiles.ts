@@ -485,6 +485,16 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     everyMs: 6_000,
     fixed: { durability: "local", regions: 3, replicas: 1, shape: "mesh", meanMs: 20, rate: 0 },
   },
+  /** Readers of the change feed, who go on elsewhere, while logs are cut and regions hear of one another late. */
+  feeds: {
+    kinds: ["feed", "set", "sadd", "srem", "keep", "total", "pair", "flush"],
+    faults: ["cut", "isolate", "crash", "slow-wire", "reset"],
+    everyMs: 4_000,
+    fixed: {
+      ...{ durability: "local", keys: 2, padding: 0, meanMs: 30, wander: 0.1 },
+      ...{ segmentBytes: 8 << 10, checkpointBytes: 4_000, minRetainMs: 500 },
+    },
+  },
   links: { faults: ["cut", "cut-one-way", "flap", "reset", "slow-wire", "disk-full"] },
   checkpoints: {
     kinds: ["set", "total", "sadd", "srem", "incr", "hset"],

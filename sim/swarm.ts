@@ -158,12 +158,14 @@ function drawKinds(
   const chance = new Chance(seed, "kinds");
   // They cost many a frame, and seeds without them are as they were.
   const hasStrong = new Chance(seed, "strong keys").is(0.3);
+  const hasFeeds = new Chance(seed, "change feed").is(0.3);
   const hasBounded = new Chance(seed, "bounded counters").is(0.3);
   const kinds: Record<string, number> = {};
   for (const name of NAMES) {
     if (replaces && EXPIRES.has(name)) continue;
     if (FENCED_KINDS.has(name) && wanted === undefined) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
+    if (name === "feed" && wanted === undefined && !hasFeeds) continue;
     if (name === "bound" && wanted === undefined && !hasBounded) continue;
     // Those who decide about strong keys are changed by restarting everybody, and each of two of one name would decide for both.
     if (STRONG_KINDS.has(name) && grows) continue;

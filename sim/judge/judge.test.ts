@@ -365,6 +365,21 @@ test("I-36: an entry that appears behind one that was shown is noticed", async (
   assert.equal(check, "I-36");
 });
 
+test("I-46: a reader of the change feed who is told a position behind what he was told is noticed", async () => {
+  const check = await planted(
+    (s) => {
+      for (const machine of s.machines) {
+        const { replica } = nodeOf(machine);
+        const { conflicts } = replica.run;
+        const text = conflicts.cursorText.bind(conflicts);
+        conflicts.cursorText = () => text(replica.durable);
+      }
+    },
+    { ...quiet, kinds: { feed: 1, sadd: 1, total: 1 } },
+  );
+  assert.equal(check, "I-46");
+});
+
 test("I-11: a clock that goes back is noticed", async () => {
   const simulation = new Simulation(quiet);
   assert.equal((await simulation.run()).failure, null);

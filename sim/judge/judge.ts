@@ -12,6 +12,7 @@
  *   I-12 a dot names one record                          I-31  what lost against a concurrent write is in the feed
  *   I-32 an element of a queue is given away once        I-33  a read at a level sees what was acknowledged at one it meets
  *   I-40 what an owner counts, lets one have or gives away, it does once for all regions
+ *   I-46 the change feed tells everything behind a position, causes first, wherever it is read on
  *   I-36 no entry of a stable stream appears behind one that was shown
  *   I-18 nothing expires before its time                 I-17  EXEC fails when what was watched has changed
  *   I-23 who lacks something serves nothing
@@ -27,6 +28,7 @@ import { ExpiryChecks } from "./expiry-checks.ts";
 import { Facts, factsKey, factsText } from "./facts.ts";
 import { type CommittedRecord, History, type HistoryOrigin, OP, type RunSeen } from "./history.ts";
 import { Intersection, isStored, levelOf } from "./intersection.ts";
+import { Feeds } from "./feeds.ts";
 import { Fences } from "./fences.ts";
 import { Losses } from "./losses.ts";
 import { Marks } from "./marks.ts";
@@ -397,11 +399,26 @@ export class Judge implements MachineEvents {
   readonly owned = new Owned();
   readonly escrow = new Escrow();
   readonly fences = new Fences();
+  readonly feeds = new Feeds(this.history);
 
   /** An owner tells its client that it has done something: I-44. */
   confirmed(machine: Machine, origin: HistoryOrigin, seq: number): void {
     const wrong = this.fences.confirmed(origin.incarnation, seq);
     if (wrong !== null) this.fail("I-44", machine, wrong);
+  }
+
+  /** A reader of the change feed asks for a page. */
+  reads(machine: Machine, operation: Operation): void {
+    this.feeds.asked(operation, this.view(machine).applied);
+  }
+
+  /** A reader of the change feed was told a page: I-46. */
+  fed(machine: Machine, operation: Operation, reply: Reply): void {
+    // A crash, or a lost disk, may take what was told.
+    if (this.durability === "relaxed" || this.lostDisks.size > 0) return;
+    const wrong = this.feeds.answered(operation, reply, this.durableOf(machine));
+    if (wrong !== null) this.fail("I-46", machine, wrong);
+    if (this.feeds.told > 0) this.marks.sometimes("a reader was told of changes");
   }
 
   /** A client was answered about bounded counters: I-43. */

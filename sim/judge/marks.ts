@@ -68,6 +68,9 @@ export const MARKS = [
   "rights of a bounded counter were used",
   "rights of a bounded counter were asked for",
   "rights of a bounded counter moved of their own accord",
+  "a reader was told of changes",
+  "a reader of changes went on in another region",
+  "a reader of changes came too late",
 ] as const;
 
 export type Mark = (typeof MARKS)[number];

@@ -19,6 +19,7 @@ import {
   operation,
   ONCE,
   POPS,
+  POSITION,
   WAIT_FOR_OWNERS,
   type WorkloadOptions,
 } from "./workload.ts";
@@ -138,6 +139,32 @@ export class Actor {
   /** What the replica it talks to has to have. */
   #owed: ReadonlyMap<HistoryOrigin, number> = new Map();
 
+  /** Where it has come to in the change feed, and who told it so. */
+  #position: { readonly text: string; readonly machine: Machine } | null = null;
+
+  /** The same operation from where it has come to. */
+  #reading(op: Operation): Operation {
+    const from = this.#position?.text ?? (this.#chance.is(0.5) ? "START" : "NOW");
+    const [words = []] = op.commands;
+    return { ...op, commands: [words.map((word) => (word === POSITION ? from : word))] };
+  }
+
+  /** It has a page of the change feed, and stores the position behind it, unless it dies before. */
+  #fed({ operation: op, machine }: Outcome, reply: Reply): void {
+    const { marks } = this.#judge;
+    if (isError(reply)) {
+      if (!reply.error.startsWith("AATRUNCATED")) return;
+      marks.sometimes("a reader of changes came too late");
+      this.#position = null;
+      return;
+    }
+    this.#judge.fed(machine, op, reply);
+    if (this.#position !== null && this.#position.machine !== machine)
+      marks.sometimes("a reader of changes went on in another region");
+    if (!Array.isArray(reply) || this.#chance.is(0.2)) return;
+    this.#position = { text: String(reply[0]), machine };
+  }
+
   /** Goes on with what it has seen, wherever it is now. */
   #takeUp(): void {
     const token = this.#token;
@@ -206,7 +233,8 @@ export class Actor {
   /** Whether something was asked on this connection that another replica does. */
   #askedOwners = false;
 
-  #ask(op: Operation): void {
+  #ask(drawn: Operation): void {
+    const op = drawn.kind === "feed" ? this.#reading(drawn) : drawn;
     const served = this.#served as Served;
     const outcome: Outcome = {
       operation: op,
@@ -225,6 +253,7 @@ export class Actor {
     };
     this.outcomes.push(outcome);
     if (op.kind === "bound") this.#judge.escrow.asked(op);
+    if (op.kind === "feed") this.#judge.reads(served.machine, op);
     // What an owner has done may not come here for a while: each command of the session then waits for it.
     if (WAIT_FOR_OWNERS.has(op.kind)) this.#askedOwners = true;
     this.#open.push(outcome);
@@ -321,6 +350,7 @@ export class Actor {
       outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
     if (outcome.operation.kind === "bound")
       this.#judge.sold(outcome.machine, outcome.operation, last ?? null);
+    if (outcome.operation.kind === "feed") this.#fed(outcome, last ?? null);
     const { marks } = this.#judge;
     if (last === null && outcome.operation.kind === "watch")
       marks.sometimes("a transaction was refused because what it watched had changed");

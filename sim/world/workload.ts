@@ -354,7 +354,17 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     return [[...waits, "AA.BOUND", ...words]];
   },
   gsee: (c, o) => [[...strongly(c), "GET", `g:lock${c.below(o.keys)}`]],
+  // From where its reader has come to: `POSITION`.
+  feed: (c) => {
+    const prefix = c.pick(["", "s:", "keep:", "k:", "total:"]);
+    const waits = c.is(0.3) ? ["BLOCK", String(c.between(1, 500))] : [];
+    const count = String(c.pick([1, 3, 20]));
+    return [["AA.CHANGES", "PREFIX", prefix, ...waits, "COUNT", count, "FROM", POSITION]];
+  },
 };
+
+/** Stands for the position of a reader of the change feed. */
+export const POSITION = "?";
 
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([

@@ -79,7 +79,8 @@ function setup(
     settings: all,
     behind: false,
     beginTurn: () => replica.begin(nowMs, nowMs, nowMs),
-    turnEnded: () => {},
+    turns: 0,
+    turnEnded: () => void host.turns++,
     turn: new Turn(() => replica.keyspace.heap.steps, turnSteps),
     congested: () => host.behind,
     cutOff: [] as string[],
@@ -663,6 +664,14 @@ test("what a turn does not hold goes on in the next one, whoever waited longest 
   assert.equal(many.send(pipeline.slice(part)), pipeline.length - part);
   assert.equal(many.output.take(), Array.from({ length: 10 }, (_, i) => `$1\r\n${i}\r\n`).join(""));
   assert.equal(host.turn.longest, 42, "the command that fills it is done");
+});
+
+test("a client who comes when work of the node's own has filled the turn sees to it that there is another", () => {
+  const { host, connect } = setup({}, ["here/1"], 1);
+  const { send } = connect();
+  host.replica.keyspace.heap.steps++;
+  assert.equal(send("*1\r\n$4\r\nPING\r\n"), 0, "nothing of it is taken yet");
+  assert.equal(host.turns, 1);
 });
 
 test("who waits for the disk does not go on with the next turn", () => {

@@ -589,10 +589,11 @@ class NodeClient implements ServedClient, Waiting {
     return at;
   }
 
-  /** The turn is full: it goes on in the next one. */
+  /** The turn is full: it goes on in the next one, which nobody may have called for yet: a tick does work too. */
   #waitForTurn(): void {
     this.output.pause();
     this.#host.turn.later(this);
+    this.#host.turnEnded();
   }
 
   goOn(): void {

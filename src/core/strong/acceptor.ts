@@ -87,6 +87,11 @@ export class Acceptor {
 
   // ── questions ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The ballot below which nothing is taken for a key. */
+  promised(db: number, key: Buffer): Ballot {
+    return this.#bound(this.#kept.get(keyName(db, key, 0, key.length)));
+  }
+
   prepare(db: number, key: Buffer, ballot: Ballot): Verdict {
     const kept = this.#kept.get(keyName(db, key, 0, key.length));
     const promised = this.#bound(kept);

@@ -68,6 +68,8 @@ export interface ProposalHost {
   question(of: Proposal, before: number): number;
   /** A ballot above all that this process has made or heard of. */
   ballot(): Ballot;
+  /** What this member's own acceptor has promised for a key. */
+  promised(db: number, key: Buffer): Ballot;
   heard(ballot: Ballot): void;
   /** Whether a member is known to have begun a later tenure than that. */
   isOver(member: number, tenure: number): boolean;
@@ -195,6 +197,8 @@ export class Proposal {
 
   #prepare(): void {
     this.#cache = null;
+    // A ballot below what was promised here would be known to fail before it is sent.
+    this.#host.heard(this.#host.promised(this.db, this.key));
     const ballot = this.#host.ballot();
     this.#ballot = ballot;
     const { db, key } = this;
@@ -225,7 +229,8 @@ export class Proposal {
   /** Whether enough members could still say yes. */
   get #isOpen(): boolean {
     return this.#host.electorate.isQuorum(
-      (member) => this.#agrees(member) || !this.#answers.has(member),
+      (member) =>
+        this.#agrees(member) || (!this.#answers.has(member) && this.#host.isUp(member)),
     );
   }
 

@@ -72,6 +72,29 @@ test("who has a key's last ballot changes it in one round", () => {
   assert.deepEqual(kinds, [2, 2], "ACCEPT to each of the others, and no PREPARE");
 });
 
+test("a key that another region has changed often is taken over in two rounds", () => {
+  const { network, a, b } = three();
+  for (let i = 0; i < 5; i++) told(network, a, "INCR", "n:1");
+  const { rounds, conflicts } = b.replica.strong.counts;
+  assert.equal(told(network, b, "INCR", "n:1"), ":6\r\n");
+  assert.deepEqual(
+    [b.replica.strong.counts.rounds - rounds, b.replica.strong.counts.conflicts - conflicts],
+    [2, 0],
+  );
+});
+
+test("what a lost region would have to agree to is not waited for", () => {
+  const { network, a, b, c } = three();
+  told(network, b, "SET", "n:1", "before");
+  for (const id of [...c.wires.keys()]) network.close(c, id);
+  // The other one says no at first: without it there is no majority.
+  a.replica.strong.acceptor.prepare(0, Buffer.from("n:1"), { round: 1e6, member: 2, life: 1 });
+  const reply = b.ask("SET", "n:1", "after");
+  network.pass(100);
+  assert.equal(reply(), "+OK\r\n");
+  assert.equal(told(network, a, "GET", "n:1"), "$5\r\nafter\r\n");
+});
+
 test("a read that finds a quorum of one mind takes one round and promises nothing", () => {
   const { network, a, b } = three();
   told(network, a, "SET", "n:1", "x");

@@ -178,6 +178,10 @@ export class Strong implements ProposalHost {
     return { round: ++this.#round, member: this.electorate.me, life: this.life };
   }
 
+  promised(db: number, key: Buffer): Ballot {
+    return this.acceptor.promised(db, key);
+  }
+
   heard({ round }: Ballot): void {
     this.#round = Math.max(this.#round, round);
   }
