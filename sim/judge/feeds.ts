@@ -12,6 +12,7 @@ import { Source } from "../../src/core/bytes/source.ts";
 import type { Reply } from "../world/replies.ts";
 import type { Operation } from "../world/workload.ts";
 import { type CommittedRecord, type History, type HistoryOrigin, OP } from "./history.ts";
+import { STRONG_KEYSPACE } from "./strong-keys.ts";
 
 /** By origin, everything up to a seq. */
 type Position = ReadonlyMap<HistoryOrigin, number>;
@@ -63,7 +64,9 @@ export class Feeds {
     // An event names a member, and not which of its incarnations.
     if (new Set([...to.keys()].map(({ member }) => member)).size < to.size) return null;
     const told = new Map<HistoryOrigin, Set<number>>();
-    for (const { member, seq } of events) {
+    for (const { member, seq, isStrong } of events) {
+      // What most regions have agreed on is none of the data that `history.ts` reads.
+      if (isStrong) continue;
       const origin = [...to.keys()].find((one) => one.member === member);
       const record = origin?.records[seq - 1];
       if (origin === undefined || record === undefined || seq > (to.get(origin) ?? 0))
@@ -125,12 +128,16 @@ export class Feeds {
 interface Event {
   readonly member: string;
   readonly seq: number;
+  readonly isStrong: boolean;
 }
 
-/** ["member", …, "seq", …, "changes", …] */
+/** ["member", …, "seq", …, "changes", [["key", …], …]] */
 function eventOf(reply: Reply): Event {
-  const [, member, , seq] = reply as Reply[];
-  return { member: String(member), seq: Number(seq) };
+  const [, member, , seq, , changes] = reply as Reply[];
+  const isStrong = (changes as Reply[][]).some(([, key]) =>
+    String(key).startsWith(STRONG_KEYSPACE.prefix),
+  );
+  return { member: String(member), seq: Number(seq), isStrong };
 }
 
 /** Whether a record changed a key of the first database that begins so. */
