@@ -229,8 +229,7 @@ export class Proposal {
   /** Whether enough members could still say yes. */
   get #isOpen(): boolean {
     return this.#host.electorate.isQuorum(
-      (member) =>
-        this.#agrees(member) || (!this.#answers.has(member) && this.#host.isUp(member)),
+      (member) => this.#agrees(member) || (!this.#answers.has(member) && this.#host.isUp(member)),
     );
   }
 
