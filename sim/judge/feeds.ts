@@ -134,10 +134,10 @@ interface Event {
 /** ["member", …, "seq", …, "changes", [["key", …], …]] */
 function eventOf(reply: Reply): Event {
   const [, member, , seq, , changes] = reply as Reply[];
-  const isStrong = (changes as Reply[][]).some(([, key]) =>
-    String(key).startsWith(STRONG_KEYSPACE.prefix),
+  const isStrong = (changes as Reply[][]).some(
+    ([, key]) => typeof key === "string" && key.startsWith(STRONG_KEYSPACE.prefix),
   );
-  return { member: String(member), seq: Number(seq), isStrong };
+  return { member: member as string, seq: seq as number, isStrong };
 }
 
 /** Whether a record changed a key of the first database that begins so. */

@@ -138,11 +138,13 @@ export const AGREEMENT_METRICS: readonly MetricDefinition[] = [
     read: ({ status: { bounded } }) =>
       byLabel("why", { asked: bounded.given, demand: bounded.moved }),
   },
-  one(
-    "atoll_bounded_refused_total",
-    "counter",
-    "1",
-    "Commands refused: the bound was reached, or the rights could not be had (NORIGHTS).",
-    ({ bounded }) => bounded.refused,
-  ),
+  {
+    name: "atoll_bounded_refused_total",
+    type: "counter",
+    unit: "1",
+    labels: ["why"],
+    help: "Commands refused: there is not so much anywhere (bound), or others hold the rights and did not give them in time (rights).",
+    read: ({ status: { bounded } }) =>
+      byLabel("why", { bound: bounded.bound_reached, rights: bounded.no_rights }),
+  },
 ];

@@ -101,7 +101,7 @@ const STATUS: NodeStatus = {
   lease: { leftMs: 7_500, taken: 1, late: 2 },
   bounded: {
     ...{ used_at_once: 90, used_after_region: 5, used_after_wan: 4 },
-    ...{ asked: 3, refused: 1, given: 10, moved: 20 },
+    ...{ asked: 3, no_rights: 6, bound_reached: 1, given: 10, moved: 20 },
   },
   clock: {
     ...{ nowMs: 0, suspect: null, offsetMs: 0, stampMs: 0, ceilingMs: 0, told: true },
@@ -189,6 +189,8 @@ test("a scrape shows the node's own account in base units", async () => {
     atoll_lease_left_seconds: 7.5,
     'atoll_bounded_used_total{after="wan"}': 4,
     'atoll_bounded_rights_total{why="demand"}': 20,
+    'atoll_bounded_refused_total{why="rights"}': 6,
+    'atoll_bounded_refused_total{why="bound"}': 1,
     'atoll_records_total{kind="applied"}': 200,
     'atoll_link_up{from="eu-west/1",to="us-east/1"}': 1,
     'atoll_link_up{from="eu-west/1",to="ap-south/1"}': 0,

@@ -104,11 +104,12 @@ function objection(
   if (view.rightsOf(run.write.origin) >= amount) return null;
   const { db, bytes, start, end } = view.place;
   const name = keyName(db, bytes, start, end);
-  run.rights?.refused(name);
   if (view.room < amount) {
+    run.rights?.refused(name, "bound_reached");
     const { isMax, at } = view.bound;
     return crossed(isMax, at, view.value + direction * amount);
   }
+  run.rights?.refused(name, "no_rights");
   run.rights?.want({ db, key: Buffer.from(bytes.subarray(start, end)), amount });
   return noRights(run, view, amount);
 }

@@ -17,15 +17,16 @@ export interface Asking {
   readonly deadlineMs: number;
 }
 
-/** What this replica has counted of one counter since it started, in units of the counter, but for `asked` and `refused`. */
+/** What this replica has counted of one counter since it started, in units of the counter, but for `asked`, `no_rights` and `bound_reached`. */
 export interface Figures {
   /** Used without asking anybody, after asking within the region, and after asking another region. */
   used_at_once: number;
   used_after_region: number;
   used_after_wan: number;
-  /** Questions to others, and commands that were refused. */
+  /** Questions to others; commands refused because rights could not be had in time, and because there is not so much anywhere. */
   asked: number;
-  refused: number;
+  no_rights: number;
+  bound_reached: number;
   /** Handed to others who asked, and of its own accord to those who use more. */
   given: number;
   moved: number;
@@ -42,6 +43,6 @@ export interface Rights {
   want(lack: Lack): void;
   /** A session's command has used so much of a counter, or was refused. */
   used(session: Session, name: string, amount: number): void;
-  refused(name: string): void;
+  refused(name: string, why: "no_rights" | "bound_reached"): void;
   figures(name: string): Readonly<Figures>;
 }

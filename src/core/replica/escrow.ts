@@ -429,8 +429,8 @@ export class Escrow implements Rights {
     else figures.used_after_region += amount;
   }
 
-  refused(name: string): void {
-    this.#figuresOf(name).refused++;
+  refused(name: string, why: "no_rights" | "bound_reached"): void {
+    this.#figuresOf(name)[why]++;
   }
 
   figures(name: string): Readonly<Figures> {
@@ -456,7 +456,8 @@ function noFigures(): Figures {
     used_after_region: 0,
     used_after_wan: 0,
     asked: 0,
-    refused: 0,
+    no_rights: 0,
+    bound_reached: 0,
     given: 0,
     moved: 0,
   };
