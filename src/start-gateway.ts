@@ -6,7 +6,10 @@
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
+import { createSecureContext } from "node:tls";
 import { pino } from "pino";
+import { startGatewayApi } from "./adapters/http-api/gateway-api.ts";
+import { createTrafficTelemetry } from "./adapters/telemetry/telemetry.ts";
 import { probe } from "./adapters/probes/probes.ts";
 import { startHttpGateway } from "./adapters/http-gateway/http-gateway.ts";
 import { dialRegion, startRedisGateway } from "./adapters/redis-gateway/redis-gateway.ts";
@@ -50,14 +53,14 @@ export async function startGateway(
             route,
             health: http.health,
             cookie: http.cookie,
-            tls: http.cert === "" ? null : { cert: pem(http.cert), key: pem(http.key) },
+            tls: http.cert === "" ? null : tlsOf("the gateway", http.cert, http.key),
             monoMs: () => performance.now(),
             log,
           }),
         );
   traffic.gatewayStatus = () => ({
-    ...(redis === null ? {} : { redis: redis.status() }),
-    ...(web === null ? {} : { http: web.status() }),
+    redis: redis?.status() ?? null,
+    http: web?.status() ?? null,
   });
   const opened = stack.move();
   return {
@@ -69,12 +72,12 @@ export async function startGateway(
 
 interface RunningRedisGateway extends AsyncDisposable {
   readonly port: number;
-  status(): unknown;
+  status(): ReturnType<Gateway["status"]>;
 }
 
 async function startRedis(
   { regions }: TrafficConfig,
-  { host, port, user, password }: NonNullable<TrafficConfig["gateway"]>,
+  { host, port, user, password, cert, key }: NonNullable<TrafficConfig["gateway"]>,
   route: Route,
   log: NodeLog,
 ): Promise<RunningRedisGateway | null> {
@@ -101,6 +104,7 @@ async function startRedis(
     await startRedisGateway({
       host,
       port,
+      tls: cert === "" ? null : tlsOf("the gateway", cert, key),
       open: (output) => gateway.open(output),
       onFailure: (error) => log.warn({ error }, "the gateway could not accept a client"),
     }),
@@ -113,13 +117,22 @@ async function startRedis(
   };
 }
 
-/** The text of a file of a certificate or its key. Throws, naming the file, when it cannot be read. */
-export function pem(file: string): string {
+/** What `who` speaks TLS with. Throws, naming the files, when they cannot be read or do not belong together. */
+export function tlsOf(
+  who: string,
+  certFile: string,
+  keyFile: string,
+): { cert: string; key: string } {
   try {
-    return readFileSync(file, "utf8");
+    const tls = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+    createSecureContext(tls);
+    return tls;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`a certificate cannot be read: ${why}`, { cause });
+    throw new Error(
+      `${who} cannot speak TLS with the certificate ${certFile} and the key ${keyFile}: ${why}`,
+      { cause },
+    );
   }
 }
 
@@ -128,7 +141,7 @@ export async function startLoneGateway(
   config: TrafficConfig,
   region: string,
   logFile: string | null,
-): Promise<RunningGateway> {
+): Promise<RunningGateway & { readonly metricsPort: number | null }> {
   await using stack = new AsyncDisposableStack();
   const log = pino(
     { base: { gateway: region }, errorKey: "error" },
@@ -145,6 +158,7 @@ export async function startLoneGateway(
     load: () => 0,
     clients: () => [],
     homes: () => null,
+    tookMs: () => new Map(),
     kept: { read: () => null, write() {} },
     log,
   });
@@ -153,10 +167,22 @@ export async function startLoneGateway(
   const gateway = await startGateway(config, traffic, region, log);
   if (gateway === null) throw new Error("`traffic.gateway` says nothing");
   stack.use(gateway);
+  const { metrics } = config.gateway ?? {};
+  const api =
+    metrics === undefined
+      ? null
+      : stack.use(
+          await startGatewayApi({
+            ...metrics,
+            metrics: createTrafficTelemetry(() => traffic.figures()),
+            status: () => traffic.status(),
+          }),
+        );
   const opened = stack.move();
   return {
     port: gateway.port,
     httpPort: gateway.httpPort,
+    metricsPort: api?.port ?? null,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -31,14 +31,14 @@ import { DOCUMENTS } from "./engines/documents/documents.ts";
 import { luaScripting } from "./engines/lua/scripting/lua-scripting.ts";
 import type { Config } from "./host/config.ts";
 import type { NodeLog } from "./host/node-world.ts";
-import { GATEWAY_LIBRARY } from "./host/gateway-pulse.ts";
+import { CANARY_TICK_MS, CanaryClient, OWN_LIBRARY } from "./host/canary-client.ts";
 import { DnsService } from "./host/dns-service.ts";
 import { Lives } from "./host/lives.ts";
 import { explained, keyspacesOf } from "./host/keyspaces.ts";
 import { membershipOf } from "./host/membership.ts";
 import { Node } from "./host/node.ts";
 import { regionLagsMs } from "./host/region-lags.ts";
-import { pem, startGateway } from "./start-gateway.ts";
+import { startGateway, tlsOf } from "./start-gateway.ts";
 import { type NodeClient, Traffic, TRAFFIC_TICK_MS } from "./host/traffic.ts";
 
 /**
@@ -96,8 +96,13 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
     }),
   );
   for (const { to, address } of config.replication.links) transport.dial({ name: to, address });
-  const traffic = trafficOf(config, lives, log);
-  const telemetry = createTelemetry(() => lives.node.status());
+  const canary = canaryOf(config, lives, () => Date.now() + offsetMs, log);
+  const traffic = trafficOf(config, lives, canary, log);
+  const telemetry = createTelemetry(
+    () => lives.node.status(),
+    () => performance.now(),
+    () => traffic?.figures() ?? null,
+  );
   const http = stack.use(
     await startHttpApi({
       host: config.http.host,
@@ -129,6 +134,10 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       onAcceptError: (error) => log.warn({ error }, "a client could not be accepted"),
     }),
   );
+  if (canary !== null) {
+    const timer = setInterval(() => canary.tick(), CANARY_TICK_MS);
+    stack.defer(() => clearInterval(timer));
+  }
   if (traffic !== null) {
     const timer = setInterval(() => traffic.tick(), TRAFFIC_TICK_MS);
     stack.defer(() => clearInterval(timer));
@@ -157,7 +166,7 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
       stack.use(await startDnsServer(serving));
       if (dns.tls !== undefined) {
         const { port, https, cert, key } = dns.tls;
-        const tls = { cert: pem(cert), key: pem(key) };
+        const tls = tlsOf("the DNS server", cert, key);
         stack.use(await startDnsOverTls({ ...serving, port }, tls));
         stack.use(await startDnsOverHttps({ ...serving, port: https, tls, freshSeconds }));
       }
@@ -181,7 +190,12 @@ export async function startNode(config: Config, clockOffsetMs: number): Promise<
 }
 
 /** The router of a node that knows of regions. What it remembers lies beside the data. */
-function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
+function trafficOf(
+  config: Config,
+  lives: Lives,
+  canary: CanaryClient | null,
+  log: NodeLog,
+): Traffic | null {
   if (config.traffic.regions.length === 0) return null;
   const file = aclFileAt(join(config.dir, "traffic.json"));
   return new Traffic({
@@ -193,6 +207,12 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
     probe,
     lagsMs: () => regionLagsMs(lives.node.replica, config.members, config.region),
     clients: () => clientsOf(lives.node),
+    tookMs: () =>
+      new Map(
+        canary === null
+          ? []
+          : config.traffic.regions.map(({ name }) => [name, canary.tookMs(name)] as const),
+      ),
     homes: () =>
       new Map(
         keyspacesOf(lives.node.replica)
@@ -214,10 +234,33 @@ function trafficOf(config: Config, lives: Lives, log: NodeLog): Traffic | null {
   });
 }
 
-/** Who is connected to a node, but for gateways that ask how it is. */
+/** Measures after how long what other regions write can be read here, where that is configured. */
+function canaryOf(
+  { region, traffic: { canary, regions } }: Config,
+  lives: Lives,
+  nowMs: () => number,
+  log: NodeLog,
+): CanaryClient | null {
+  const others = regions.map(({ name }) => name).filter((name) => name !== region);
+  if (canary === undefined || others.length === 0) return null;
+  return new CanaryClient({
+    ...canary,
+    service: lives,
+    region,
+    others,
+    nowMs,
+    onRefused: (why) => log.warn({ why }, "the canary is refused: nothing is measured"),
+    aheadMs(other) {
+      const links = [...lives.node.replica.exchange.links.values()];
+      return links.find((link) => link.region === other)?.clockOffsetMs ?? null;
+    },
+  });
+}
+
+/** Who is connected to a node, but for what is Atoll's own. */
 function* clientsOf({ replica: { run } }: Node): Iterable<NodeClient> {
   for (const { id, address, name, lastCommandMs, libraryName } of run.sessions.values())
-    if (libraryName !== GATEWAY_LIBRARY)
+    if (!libraryName.startsWith(OWN_LIBRARY))
       yield { id, address, name, idleMs: Math.max(0, run.wallMs - lastCommandMs) };
 }
 

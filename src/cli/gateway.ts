@@ -27,11 +27,16 @@ export function gatewayCommand({ startGateway }: GatewayDeps): Command {
       const stop = stopSignals();
       try {
         await using gateway = await startGateway(traffic, region, null);
-        const { host, http } = traffic.gateway;
+        const { host, http, cert, metrics } = traffic.gateway;
         const scheme = (http?.cert ?? "") === "" ? "http" : "https";
         const places = [
-          ...(gateway.port === null ? [] : [`redis://${host}:${gateway.port}`]),
+          ...(gateway.port === null
+            ? []
+            : [`${cert === "" ? "redis" : "rediss"}://${host}:${gateway.port}`]),
           ...(gateway.httpPort === null ? [] : [`${scheme}://${host}:${gateway.httpPort}`]),
+          ...(gateway.metricsPort === null
+            ? []
+            : [`http://${metrics?.host}:${gateway.metricsPort}/metrics`]),
         ];
         process.stderr.write(`the gateway of ${region} listens: ${places.join(" ")}\n`);
         await stop;

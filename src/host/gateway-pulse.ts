@@ -7,6 +7,7 @@
  */
 import { Answers, Refused } from "../core/wire/answers.ts";
 import { encodeCommand } from "../core/wire/encode-command.ts";
+import { OWN_LIBRARY } from "./canary-client.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Pulse } from "./gateway-regions.ts";
 import type { Upstream, UpstreamEvents } from "./ports/gateway.ts";
@@ -21,12 +22,10 @@ export interface GatewayPulseOptions {
 }
 
 const TOKENS_MAX = 200;
-/** By this name of a library regions know a gateway that asks for itself. */
-export const GATEWAY_LIBRARY = "atoll-gateway";
 
 const ASK = Buffer.concat([encodeCommand(["PING"]), encodeCommand(["AA.TOKEN"])]);
 const ASK_FIRST = Buffer.concat([
-  encodeCommand(["CLIENT", "SETINFO", "LIB-NAME", GATEWAY_LIBRARY]),
+  encodeCommand(["CLIENT", "SETINFO", "LIB-NAME", `${OWN_LIBRARY}gateway`]),
   ASK,
 ]);
 

@@ -13,6 +13,7 @@ import { type Footing, isWorthMoving, orderFor } from "../core/routing/gateway/p
 import { RetryBudget } from "../core/routing/gateway/retry-budget.ts";
 import type { Decision, RegionFacts } from "../core/routing/pipeline.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import type { GatewayRegionStatus } from "./traffic-figures.ts";
 import type { NodeLog } from "./node-world.ts";
 
 /** What the router holds now. */
@@ -145,12 +146,12 @@ export class GatewayRegions<P extends Pulse> {
   }
 
   /** What is known of each, for operators. */
-  status(clientsOf: (region: string) => number): unknown[] {
+  status(clientsOf: (region: string) => number): GatewayRegionStatus[] {
     return [...this.#regions.values()].map(({ name, pulse }) => ({
       name,
       clients: clientsOf(name),
       isReached: pulse.beat.isUp,
-      ...this.#footings.get(name),
+      ...(this.#footings.get(name) as Footing),
     }));
   }
 

@@ -301,13 +301,16 @@ export class GatewaySession implements GatewayInput, CommandTaker {
 
   #giveUp(): void {
     for (let i = 0; i < this.#ledger.length; i++)
-      if (this.#ledger.own(i) === null)
+      if (this.#ledger.own(i) === null) {
+        if (this.#ledger.isAgain(i)) this.#gateway.counts.unknown++;
+        else this.#gateway.counts.unserved++;
         this.#ledger.answer(
           i,
           this.#ledger.isAgain(i)
             ? Buffer.from("-AAUNKNOWN no region answers: the command may have run or not\r\n")
             : Buffer.from("-ERR no region answers; the command has not run\r\n"),
         );
+      }
     this.#answerOwn();
     this.end();
   }

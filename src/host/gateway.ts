@@ -9,6 +9,7 @@
 import { GatewayPulse } from "./gateway-pulse.ts";
 import { GatewayRegions, type Route } from "./gateway-regions.ts";
 import { GatewaySession } from "./gateway-session.ts";
+import type { GatewayFigures } from "./traffic-figures.ts";
 import type { NodeLog } from "./node-world.ts";
 import type { Dial, GatewayInput, GatewayOutput } from "./ports/gateway.ts";
 
@@ -41,6 +42,8 @@ export interface GatewayCounts {
   moves: number;
   /** Commands that may have been done or not, and were answered so. */
   unknown: number;
+  /** Commands that were answered as not done, since no region answers. */
+  unserved: number;
   /** Sessions that went on at a region which did not have in time what they had written. */
   unseen: number;
 }
@@ -56,6 +59,7 @@ export class Gateway {
     retries: 0,
     moves: 0,
     unknown: 0,
+    unserved: 0,
     unseen: 0,
   };
   #reviewAtMs = 0;
@@ -162,7 +166,7 @@ export class Gateway {
   }
 
   /** What is known, for operators. */
-  status(): unknown {
+  status(): NonNullable<GatewayFigures["redis"]> {
     const served = new Map<string, number>();
     for (const { region } of this.#sessions)
       if (region !== null) served.set(region, (served.get(region) ?? 0) + 1);

@@ -13,6 +13,7 @@
  */
 import { fnv } from "../core/replica/conflict.ts";
 import { GatewayRegions, type Pulse, type Route } from "./gateway-regions.ts";
+import type { GatewayFigures } from "./traffic-figures.ts";
 import type { NodeLog } from "./node-world.ts";
 
 export interface HttpGatewayWorld {
@@ -93,7 +94,7 @@ export class HttpGateway {
   }
 
   /** What is known, for operators. */
-  status(): unknown {
+  status(): NonNullable<GatewayFigures["http"]> {
     const served = new Map<string, number>();
     for (const { region } of this.#errands)
       if (region !== null) served.set(region, (served.get(region) ?? 0) + 1);

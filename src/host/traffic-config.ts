@@ -100,6 +100,12 @@ export const trafficSettings = group({
     name: text("must be one of `traffic.names`, or empty").default(""),
     user: text("must be a user name").default(""),
     password: text("must be a password").default(""),
+    cert: text("must be a file").default(""),
+    key: text("must be a file").default(""),
+    metrics: group({
+      host: text("must be a host name or address").default("127.0.0.1"),
+      port: port().default(8090),
+    }).optional(),
     http: group({
       port: port().default(8000),
       health: text("must be a path such as /health/ready")
@@ -166,9 +172,16 @@ export const trafficSettings = group({
     up: int("must be a number of successes", 1, 100).default(defaultHealth.up),
     voteTtlMs: duration(defaultHealth.voteTtlMs, 200),
     vantagesMin: int("must be a number of vantages", 1, 100).default(defaultHealth.vantagesMin),
+    tookMsMax: duration(defaultHealth.tookMsMax, 100),
     holdMs: duration(defaultHealth.holdMs),
     holdMsMax: duration(defaultHealth.holdMsMax),
   }).prefault({}),
+  canary: group({
+    prefix: text("must be what the names of keys begin with").default("atoll:canary:"),
+    everyMs: duration(1_000, 100),
+    user: text("must be a user name").default(""),
+    password: text("must be a password").default(""),
+  }).optional(),
   return: group({
     stableMs: duration(defaultAdmission.stableMs),
     lagMsMax: duration(defaultAdmission.lagMsMax),
@@ -224,9 +237,12 @@ export function trafficContradictions(config: TrafficConfig, me: string): Proble
       if (isForRedis && redis === undefined) problem("redis");
       if (isForHttp && http === undefined) problem("http");
     }
-    const { cert = "", key = "" } = gateway.http ?? {};
-    if ((cert === "") !== (key === ""))
-      out.push({ path: ["gateway", "http"], problem: "needs both `cert` and `key`, or neither" });
+    for (const [path, { cert, key }] of [
+      [["gateway"], gateway],
+      [["gateway", "http"], gateway.http ?? { cert: "", key: "" }],
+    ] as const)
+      if ((cert === "") !== (key === ""))
+        out.push({ path: [...path], problem: "needs both `cert` and `key`, or neither" });
     if (gateway.name !== "" && !config.names.some(({ name }) => name === gateway.name))
       out.push({ path: ["gateway", "name"], problem: "is none of `traffic.names`" });
   }

@@ -37,6 +37,7 @@ class World {
   readonly dead = new Set<string>();
   readonly said: string[] = [];
   readonly nodes = new Map<string, Traffic>();
+  tookMs = new Map<string, number | null>();
   homes = new Map<string, string>();
   readonly clients = new Map<string, NodeClient[]>();
 
@@ -67,6 +68,7 @@ class World {
       lagsMs: () => new Map(REGIONS.map((name) => [name, 0])),
       load: () => 0.1,
       homes: () => this.homes,
+      tookMs: () => this.tookMs,
       clients: () => this.clients.get(region) ?? [],
       kept: {
         read: () => this.kept.get(region) ?? null,

@@ -22,9 +22,10 @@ import {
 } from "../core/routing/pipeline.ts";
 import { type Guest, Latecomers, Resolvers } from "../core/routing/latecomers.ts";
 import { parsePlan, type Plan, type PlanChange, shiftOf } from "../core/routing/plan.ts";
-import { troubleText } from "../core/routing/reachability.ts";
+import { type Trouble, troubleText } from "../core/routing/reachability.ts";
 import { type Choice, type Remembered, Router } from "../core/routing/router.ts";
 import type { NodeLog } from "./node-world.ts";
+import type { GatewayFigures, TrafficFigures } from "./traffic-figures.ts";
 import type { Probe } from "./ports/probe.ts";
 import { nearestOf, routerOptions, type TrafficConfig } from "./traffic-config.ts";
 
@@ -43,6 +44,8 @@ export interface TrafficWorld {
   readonly clients: () => Iterable<NodeClient>;
   /** Prefix → the region that writes its keys, of those that have a home; null where only others know. */
   readonly homes: () => ReadonlyMap<string, string> | null;
+  /** After how long what each region writes can be read here; empty where that is not measured. */
+  readonly tookMs: () => ReadonlyMap<string, number | null>;
   /** Where what must outlive the process is kept. */
   readonly kept: { read(): string | null; write(text: string): void };
   readonly log: NodeLog;
@@ -108,7 +111,7 @@ export class Traffic implements Steering {
   readonly #resolvers = new Resolvers();
   #lookedMs = -Infinity;
   /** What the gateway of this node says of itself; null when there is none. */
-  gatewayStatus: (() => unknown) | null = null;
+  gatewayStatus: (() => GatewayFigures) | null = null;
 
   constructor(world: TrafficWorld) {
     this.#world = world;
@@ -135,7 +138,7 @@ export class Traffic implements Steering {
 
   /** Lets time pass; see `TRAFFIC_TICK_MS`. */
   tick(): void {
-    const { config, chance, lagsMs, load } = this.#world;
+    const { config, chance, lagsMs, load, tookMs } = this.#world;
     const nowMs = this.#nowMs;
     const paceMs = config.health.intervalMs * (this.#isUneasy ? HASTE : 1);
     for (const target of this.#targets) {
@@ -145,6 +148,7 @@ export class Traffic implements Steering {
       void this.#ask(target);
     }
     this.#router.measured(lagsMs(), load());
+    this.#router.readAfter(tookMs());
     this.#router.tick(nowMs);
     if (nowMs - this.#lookedMs >= LOOK_MS) this.#look(nowMs);
     this.#settle();
@@ -171,10 +175,23 @@ export class Traffic implements Steering {
     const { facts, verdicts, plan, audit } = this.#router;
     return {
       region: this.#world.region,
-      regions: facts.map(({ name, mode, weight, share, lagMs, load, owns }) => {
+      regions: facts.map(({ name, mode, weight, share, lagMs, load, owns, tookMs }) => {
         const { state, sinceMs, isFrozen, evidence } =
           verdicts.find((verdict) => verdict.region === name) ?? {};
-        return { name, mode, weight, share, lagMs, load, owns, state, sinceMs, isFrozen, evidence };
+        return {
+          name,
+          mode,
+          weight,
+          share,
+          lagMs,
+          load,
+          tookMs,
+          owns,
+          state,
+          sinceMs,
+          isFrozen,
+          evidence,
+        };
       }),
       troubles: this.#router.troubles.map((trouble) => ({
         ...trouble,
@@ -192,7 +209,24 @@ export class Traffic implements Steering {
       plan,
       audit,
       moves: this.#router.moves,
-      ...(this.gatewayStatus === null ? {} : { gateway: this.gatewayStatus() }),
+      ...(this.gatewayStatus === null ? {} : { gateway: present(this.gatewayStatus()) }),
+    };
+  }
+
+  /** The same in numbers. */
+  figures(): TrafficFigures {
+    const { facts, verdicts, plan, troubles: found, moves } = this.#router;
+    const here = this.#world.tookMs();
+    return {
+      regions: facts.map(({ name, mode, weight, share, load, lagMs }) => ({
+        ...{ name, mode, weight, share, load, lagMs },
+        isUp: verdicts.find(({ region }) => region === name)?.state === "up",
+        readHereAfterMs: here.get(name) ?? null,
+      })),
+      troubles: countsOf(found),
+      plan: plan.number,
+      moves,
+      ...(this.gatewayStatus?.() ?? { redis: null, http: null }),
     };
   }
 
@@ -252,6 +286,7 @@ export class Traffic implements Steering {
     const choice = this.#choose(rule, address, bits);
     return [
       ...explain(choice.decision),
+      ...this.#lateness(),
       `answer: ${choice.regions.join(", ") || "none"} for ${choice.ttl} s, plan ${this.#router.plan.number}, seen from ${this.#world.region}`,
     ];
   }
@@ -268,8 +303,18 @@ export class Traffic implements Steering {
     const decision = this.#router.decisionFor(found, location);
     return [
       ...explain(decision),
+      ...this.#lateness(),
       `answer: ${pick(decision, this.#world.chance()).join(", ") || "none"}`,
     ];
+  }
+
+  /** After how long what is written in a region can be read in the others, where that is measured. */
+  #lateness(): string[] {
+    return this.#router.facts.flatMap(({ name, tookMs = null }) =>
+      tookMs === null
+        ? []
+        : [`${name}: what is written there can be read elsewhere after ${tookMs} ms`],
+    );
   }
 
   /** Makes the next plan: why not, or null when it is stored and holds. */
@@ -392,6 +437,24 @@ export class Traffic implements Steering {
       log.warn({ region: this.#world.region }, `traffic: ${what}`);
     this.#audited = audit.length;
   }
+}
+
+/** Those of the gateways that are there. */
+function present({ redis, http }: GatewayFigures): Partial<GatewayFigures> {
+  return { ...(redis === null ? {} : { redis }), ...(http === null ? {} : { http }) };
+}
+
+function countsOf(troubles: readonly Trouble[]): Record<Trouble["kind"], number> {
+  const counts: Record<Trouble["kind"], number> = {
+    "region-down": 0,
+    isolated: 0,
+    "link-down": 0,
+    asymmetric: 0,
+    "observer-isolated": 0,
+    degraded: 0,
+  };
+  for (const { kind } of troubles) counts[kind]++;
+  return counts;
 }
 
 function* guestsOf(clients: Iterable<NodeClient>, nowMs: number): Iterable<Guest> {

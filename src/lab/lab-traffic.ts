@@ -25,6 +25,8 @@ export type StartGateway = (
 export interface LabGateway extends AsyncDisposable {
   readonly port: number | null;
   readonly httpPort: number | null;
+  /** For Prometheus. */
+  readonly metricsPort: number | null;
 }
 
 /** Where the gateway listens; 0 for free ones. */
@@ -72,6 +74,7 @@ export function trafficSettingsOf(
         ...(place === null ? {} : { longitude: place.longitude, latitude: place.latitude }),
       };
     }),
+    ...(dnsPort === null ? {} : { canary: {} }),
     health: { intervalMs: "1s", timeoutMs: "1s", holdMs: "10s" },
     return: { stableMs: "10s", stepMs: "5s" },
     removalGapMs: "15s",

@@ -4,9 +4,10 @@
  * Nothing waits for a fixed time: clients work until what was waited for has come.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis5";
 import { createClient } from "redis5";
@@ -360,4 +361,55 @@ test("a gateway that is a process of its own leads clients to the regions, and e
   const refused = await atoll("gateway", "--config", file);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /has no `traffic\.gateway`/);
+});
+
+test("a gateway speaks TLS to its clients and is measured; with a certificate or key that is of no use it does not start, and says why", async () => {
+  const file = join(dir.path, "tls.yaml");
+  const [cert, key] = ["cert", "key"].map((name) =>
+    fileURLToPath(new URL(`../../testdata/tls/${name}.pem`, import.meta.url)),
+  ) as [string, string];
+  const regions = httpUrls.map((http, i) => {
+    const { host, port } = redisPorts[i] as { host: string; port: number };
+    return { name: LAB_REGIONS[i], probes: [http], redis: `redis://${host}:${port}` };
+  });
+  const write = (tls: { cert: string; key: string }): void =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        region: LAB_REGIONS[0],
+        traffic: { gateway: { port: 0, metrics: { port: 0 }, ...tls }, regions },
+      }),
+    );
+  write({ cert, key });
+  const gateway = new RunningCommand(["gateway", "--config", file]);
+  try {
+    await gateway.until(({ stderr }) => stderr.includes("listens"));
+    const [, redis, metrics] = /listens: (rediss:\S+) (http:\S+)/.exec(gateway.stderr) ?? [];
+    const port = Number(new URL(redis ?? "").port);
+    const client = new Redis({ port, tls: { ca: readFileSync(cert), servername: "localhost" } });
+    client.on("error", () => {});
+    assert.equal(await client.set("secret", "1"), "OK");
+    assert.equal(await client.get("secret"), "1");
+    const answer = await fetch(metrics ?? "");
+    const text = await answer.text();
+    assert.match(text, /^atoll_gateway_connections\{protocol="redis"\} 1$/m);
+    assert.match(text, /^atoll_gateway_requests_total\{protocol="redis"\} [2-9]/m);
+    assert.match(text, /^atoll_route_up\{region="us-east"\} 1$/m);
+    client.disconnect();
+  } finally {
+    gateway.child.kill("SIGTERM");
+  }
+  assert.equal((await gateway.ended).code, 0, gateway.stderr);
+  const missing = join(dir.path, "missing.pem");
+  for (const tls of [
+    { cert: missing, key },
+    { cert, key: missing },
+    { cert, key: cert },
+    { cert: file, key },
+  ]) {
+    write(tls);
+    const refused = await atoll("gateway", "--config", file);
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, /cannot speak TLS with the certificate \S+ and the key \S+: \S/);
+  }
 });

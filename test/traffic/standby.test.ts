@@ -89,6 +89,24 @@ test("names lead to the region that writes; another serves reads, refuses writes
   await assert.rejects(async () => clients[1]?.set(KEY, "2"), /AAHOME .*us-east/);
 });
 
+test("how long it takes until what is written in a region can be read in the others is measured, told and shown", async () => {
+  for (;;) {
+    const status = (await (await fetch(`${httpUrls[1]}/traffic/status`)).json()) as {
+      regions: { tookMs: number | null }[];
+    };
+    if (status.regions.every(({ tookMs }) => tookMs !== null)) break;
+    await pause(POLL_MS);
+  }
+  const { stdout } = await atoll("route", "explain", "app", "--dir", dir.path);
+  for (const region of REGIONS)
+    assert.match(
+      stdout,
+      new RegExp(`^${region}: what is written there can be read elsewhere`, "m"),
+    );
+  const metrics = await (await fetch(`${httpUrls[1]}/metrics`)).text();
+  assert.match(metrics, /^atoll_route_canary_seconds\{region="us-east"\} \d/m);
+});
+
 test("a region is promoted by one command: names follow, the one before is refused writes, nothing is lost", async () => {
   await clients[0]?.call("AA.KEYSPACE", "MOVE", "primary:", "us-west");
   await untilLed([0, 1, 2], (region) => region === "us-west");

@@ -127,7 +127,7 @@ interface Status {
   unknown: number;
   unserved: number;
   tunnels: number;
-  regions: { name: string; isReached: boolean; clients: number }[];
+  regions: readonly { name: string; isReached: boolean; clients: number }[];
 }
 
 /** Answers nothing until the test says how it goes on. */

@@ -36,7 +36,7 @@ export interface HttpGatewayOptions {
 
 export interface RunningHttpGateway extends AsyncDisposable {
   readonly port: number;
-  status(): unknown;
+  status(): ReturnType<HttpGateway["status"]>;
 }
 
 const CONNECT_MS = 1_000;

@@ -6,6 +6,7 @@
  * Invariant: it knows nothing of commands. Once closed, no connection is left and the port is free.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type {
   Dial,
   GatewayInput,
@@ -18,6 +19,8 @@ export interface RedisGatewayOptions {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** PEM; with them it speaks TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly open: (output: GatewayOutput) => GatewayInput;
   /** A client could not be accepted. */
   readonly onFailure: (error: Error) => void;
@@ -37,10 +40,13 @@ const CONNECT_MS = 1_000;
 
 /** Rejects, naming the address, when it cannot listen. */
 export async function startRedisGateway(options: RedisGatewayOptions): Promise<RedisGateway> {
-  const { host, port, open, onFailure } = options;
+  const { host, port, tls, open, onFailure } = options;
   const clients = new Set<GatewayClient>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
-  server.on("connection", (socket) => {
+  const sockets = { allowHalfOpen: true, noDelay: true, keepAlive: true };
+  const server = tls === null ? createServer(sockets) : createTlsServer({ ...tls, ...sockets });
+  // Who does not get as far as that is no client.
+  server.on("tlsClientError", () => {});
+  server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => {
     const client = new GatewayClient(socket, open);
     clients.add(client);
     socket.on("close", () => clients.delete(client));

@@ -4,6 +4,7 @@
  * Invariant: a value that the node does not know is null, never 0.
  */
 import type { Counted } from "../../core/histogram.ts";
+import type { TrafficFigures } from "../../host/traffic-figures.ts";
 import type { NodeStatus } from "../../host/status.ts";
 
 /** What the metrics are read from. */
@@ -12,6 +13,8 @@ export type Reading = {
   /** How late the event loop was, since the reading before. */
   loopDelaySeconds: { quantile: string; seconds: number }[];
   cpuSeconds: { user: number; system: number };
+  /** Null where nothing is routed. */
+  traffic: TrafficFigures | null;
 };
 
 export type Sample = {
@@ -22,13 +25,13 @@ export type Sample = {
   suffix?: "_bucket" | "_sum" | "_count";
 };
 
-export type MetricDefinition = {
+export type MetricDefinition<R = Reading> = {
   name: `atoll_${string}`;
   type: "gauge" | "counter" | "histogram";
   unit: "seconds" | "bytes" | "records" | "1";
   labels: string[];
   help: string;
-  read: (reading: Reading) => Sample[];
+  read: (reading: R) => Sample[];
 };
 
 export const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);

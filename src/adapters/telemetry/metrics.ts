@@ -15,6 +15,7 @@ import {
   perLink,
   seconds,
 } from "./metric.ts";
+import { TRAFFIC_METRICS } from "./traffic-metrics.ts";
 import type { NodeStatus } from "../../host/status.ts";
 
 const STATES: NodeStatus["state"][] = ["starting", "joining", "ready", "read-only", "stopping"];
@@ -288,6 +289,7 @@ export const METRICS: readonly MetricDefinition[] = [
 
   // What regions agree on.
   ...AGREEMENT_METRICS,
+  ...TRAFFIC_METRICS,
   // The log.
   one(
     "atoll_log_bytes",

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { LinkStatus, NodeStatus } from "../../host/status.ts";
 import { METRICS } from "./metrics.ts";
-import { createTelemetry } from "./telemetry.ts";
+import type { TrafficFigures } from "../../host/traffic-figures.ts";
+import { createTelemetry, createTrafficTelemetry } from "./telemetry.ts";
 
 const LINK: LinkStatus = {
   peer: "us-east/1",
@@ -22,6 +23,40 @@ const LINK: LinkStatus = {
   receivedRecords: 20,
   clockOffsetMs: -7,
   connects: 3,
+};
+
+const TRAFFIC: TrafficFigures = {
+  regions: [
+    {
+      ...{ name: "us-east", isUp: true, mode: "serving", weight: 0.5, share: 0.5 },
+      ...{ load: 0.1, lagMs: 20, readHereAfterMs: 84 },
+    },
+    {
+      ...{ name: "eu-west", isUp: false, mode: "drained", weight: 1, share: 1 },
+      ...{ load: 0, lagMs: null, readHereAfterMs: null },
+    },
+  ],
+  troubles: {
+    ...{ "region-down": 0, isolated: 0, "link-down": 0, asymmetric: 0 },
+    ...{ "observer-isolated": 0, degraded: 1 },
+  },
+  plan: 7,
+  moves: 3,
+  redis: {
+    ...{ clients: 4, commands: 900, retries: 5, moves: 6, unknown: 1, unserved: 0, unseen: 2 },
+    regions: [
+      {
+        name: "us-east",
+        clients: 4,
+        isReached: true,
+        latencyMs: 1,
+        load: 0.1,
+        lagMs: 20,
+        share: 1,
+      },
+    ],
+  },
+  http: null,
 };
 
 const STATUS: NodeStatus = {
@@ -270,11 +305,38 @@ test("two nodes in one process count for themselves", async () => {
   assert.equal(two.series.get("atoll_hits_total"), 31);
 });
 
+test("what regions and gateways do is shown where there is routing, and nothing of it elsewhere", async () => {
+  using telemetry = createTelemetry(
+    () => STATUS,
+    () => 0,
+    () => TRAFFIC,
+  );
+  const { body } = await telemetry.metrics();
+  for (const line of [
+    'atoll_route_up{region="us-east"} 1',
+    'atoll_route_share{region="us-east"} 0.25',
+    'atoll_route_share{region="eu-west"} 0',
+    'atoll_route_canary_seconds{region="us-east"} 0.084',
+    'atoll_route_troubles{kind="degraded"} 1',
+    'atoll_gateway_requests_total{protocol="redis"} 900',
+    'atoll_gateway_moves_total{outcome="unseen"} 2',
+    'atoll_gateway_region_latency_seconds{protocol="redis",region="us-east"} 0.001',
+  ])
+    assert.ok(body.split("\n").includes(line), line);
+  assert.ok(!body.includes('protocol="http"'), "there is no such gateway");
+  assert.ok(!body.includes('atoll_route_lag_seconds{region="eu-west"}'), "it is not known");
+  assert.ok(!(await scrape(STATUS)).text.includes("atoll_gateway_requests_total{"));
+  const alone = await createTrafficTelemetry(() => TRAFFIC)();
+  assert.match(alone.body, /atoll_route_plan 7/);
+  assert.ok(!alone.body.includes("atoll_ready"), "a gateway is no node");
+});
+
 test("every name tells its unit, and every series has the labels it was announced with", () => {
   const read = {
     status: STATUS,
     loopDelaySeconds: [{ quantile: "1", seconds: 0 }],
     cpuSeconds: { user: 1, system: 1 },
+    traffic: TRAFFIC,
   };
   for (const { name, type, unit, labels, read: samplesOf } of METRICS) {
     const stem = name.replace(/_total$/, "");

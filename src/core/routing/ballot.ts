@@ -13,6 +13,8 @@ export interface Vote {
   readonly rttMs: number | null;
   /** How far the target is behind the vantage's own records; null when it cannot be known, because they are not linked. */
   readonly lagMs: number | null;
+  /** What the target writes can be read at the vantage after so long; null while that is not measured. */
+  readonly tookMs: number | null;
   readonly why: string;
 }
 
@@ -41,6 +43,7 @@ export function parseBallot(value: unknown): Ballot | null {
       isDoubtful: vote["isDoubtful"] === true,
       rttMs: numberOf(vote["rttMs"]),
       lagMs: numberOf(vote["lagMs"]),
+      tookMs: numberOf(vote["tookMs"]),
       why: typeof vote["why"] === "string" ? vote["why"].slice(0, WORDS_MAX) : "",
     });
   }

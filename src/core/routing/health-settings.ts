@@ -8,6 +8,8 @@ export interface HealthSettings {
   /** Successes in a row after which it votes for up again. */
   readonly up: number;
   readonly resetAfter: number;
+  /** A region is degraded whose writes can be read elsewhere only after so long. */
+  readonly tookMsMax: number;
   /** What a vantage said longer ago counts no more. */
   readonly voteTtlMs: number;
   /** So many valid vantages are needed for a verdict; fewer, and what was known last stays. */
@@ -26,6 +28,7 @@ export const defaultHealth: HealthSettings = {
   down: 3,
   up: 5,
   resetAfter: 5,
+  tookMsMax: 5_000,
   voteTtlMs: 6_000,
   vantagesMin: 2,
   suspectShare: 0.5,

@@ -47,6 +47,8 @@ export interface RegionFacts {
   readonly verdict: string;
   readonly lagMs: number | null;
   readonly load: number;
+  /** After how long what is written there can be read elsewhere; null where that is not measured. */
+  readonly tookMs?: number | null;
   /** Prefixes whose keys are written there alone. */
   readonly owns?: readonly string[];
 }

@@ -17,13 +17,23 @@ export type Trouble =
   | { readonly kind: "asymmetric"; readonly from: string; readonly to: string }
   /** We hear nobody ourselves. */
   | { readonly kind: "observer-isolated"; readonly region: string }
-  | { readonly kind: "degraded"; readonly region: string; readonly seenFrom: readonly string[] };
+  | {
+      readonly kind: "degraded";
+      readonly region: string;
+      readonly seenFrom: readonly string[];
+      /** What it writes can be read there only after so long; null: probes fail. */
+      readonly tookMs: number | null;
+    };
 
-/** What is wrong between `regions`, as `me` can tell from ballots that are fresh; its own is among them. */
+/**
+ * What is wrong between `regions`, as `me` can tell from ballots that are fresh; its own is among them. Writes that can be read elsewhere only after
+ * `tookMsMax` are trouble.
+ */
 export function troubles(
   regions: readonly string[],
   me: string,
   ballots: readonly Ballot[],
+  tookMsMax: number,
 ): Trouble[] {
   const sight = (from: string, to: string): "up" | "down" | "unknown" =>
     ballots.find(({ vantage }) => vantage === from)?.votes.find(({ target }) => target === to)
@@ -63,9 +73,26 @@ export function troubles(
         votes.some(({ target, isDoubtful }) => target === region && isDoubtful),
       )
       .map(({ vantage }) => vantage);
-    if (seenFrom.length > 0) found.push({ kind: "degraded", region, seenFrom });
+    if (seenFrom.length > 0) found.push({ kind: "degraded", region, seenFrom, tookMs: null });
+    // Who is not seen at all is no news.
+    const late = ballots.filter(
+      ({ vantage, votes }) =>
+        sight(vantage, region) === "up" && tookOf(votes, region) > tookMsMax && !gone.has(vantage),
+    );
+    const tookMs = Math.max(0, ...late.map(({ votes }) => tookOf(votes, region)));
+    if (late.length > 0)
+      found.push({
+        kind: "degraded",
+        region,
+        seenFrom: late.map(({ vantage }) => vantage),
+        tookMs,
+      });
   }
   return found;
+}
+
+function tookOf(votes: Ballot["votes"], region: string): number {
+  return votes.find(({ target }) => target === region)?.tookMs ?? 0;
 }
 
 /** In words. */
@@ -82,6 +109,8 @@ export function troubleText(trouble: Trouble): string {
     case "observer-isolated":
       return `${trouble.region} itself is cut off: it hears nobody, and keeps what it knew`;
     case "degraded":
-      return `${trouble.region} fails some probes from ${trouble.seenFrom.join(", ")}`;
+      return trouble.tookMs === null
+        ? `${trouble.region} fails some probes from ${trouble.seenFrom.join(", ")}`
+        : `what is written in ${trouble.region} can be read in ${trouble.seenFrom.join(", ")} only after ${trouble.tookMs} ms`;
   }
 }

@@ -93,6 +93,7 @@ export class Router {
   /** How far each region is behind us, as our links say; null where there is no link. */
   #lagsMs: ReadonlyMap<string, number | null> = new Map();
   #load = 0;
+  #tookMs: ReadonlyMap<string, number | null> = new Map();
   readonly #audit: AuditEntry[] = [];
   /** Regions were let in or taken out. */
   moves = 0;
@@ -130,7 +131,8 @@ export class Router {
 
   get troubles(): Trouble[] {
     const names = this.#options.regions.map(({ name }) => name);
-    return troubles(names, this.#options.me, this.#ballots);
+    const { me, health } = this.#options;
+    return troubles(names, me, this.#ballots, health.tookMsMax);
   }
 
   get remembered(): Remembered {
@@ -180,6 +182,11 @@ export class Router {
     return this.#successions.all;
   }
 
+  /** After how long what others write can be read here. */
+  readAfter(tookMs: ReadonlyMap<string, number | null>): void {
+    this.#tookMs = tookMs;
+  }
+
   /** What we say of the others. */
   ballot(): Ballot {
     return {
@@ -191,6 +198,7 @@ export class Router {
         isDoubtful: watch.isDoubtful,
         rttMs: watch.rttMs,
         lagMs: this.#lagsMs.get(target) ?? null,
+        tookMs: this.#tookMs.get(target) ?? null,
         why: watch.sight === "up" ? "" : watch.why,
       })),
     };
@@ -243,6 +251,7 @@ export class Router {
         verdict: verdict.state === "down" ? verdict.evidence : "it is not back in service yet",
         lagMs: lagOf(place.name, ballots),
         load: ballots.find(({ vantage }) => vantage === place.name)?.load ?? 0,
+        tookMs: tookOf(place.name, ballots),
         owns: this.#owns.get(place.name) ?? [],
       };
     });
@@ -360,6 +369,15 @@ function lagOf(region: string, ballots: readonly Ballot[]): number | null {
     else if (vote.sight === "up") return null;
   }
   return worst;
+}
+
+/** After how long what a region writes can be read by whoever waits longest for it; null where nobody measures that. */
+function tookOf(region: string, ballots: readonly Ballot[]): number | null {
+  const all = ballots
+    .flatMap(({ votes }) => votes)
+    .filter(({ target, sight }) => target === region && sight === "up")
+    .flatMap(({ tookMs }) => (tookMs == null ? [] : [tookMs]));
+  return all.length === 0 ? null : Math.max(...all);
 }
 
 /** Clients of one network stay together: as many bits as resolvers tell. */

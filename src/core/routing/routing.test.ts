@@ -27,7 +27,15 @@ const REGIONS = ["ap", "eu", "us"];
 function ballot(vantage: string, signs: string, regions: readonly string[] = REGIONS): Ballot {
   const votes = regions.flatMap((target, i): Vote[] => {
     const sight: Sight = signs[i] === "+" ? "up" : signs[i] === "-" ? "down" : "unknown";
-    const vote = { target, sight, isDoubtful: false, rttMs: 10, lagMs: 0, why: "no answer" };
+    const vote = {
+      target,
+      sight,
+      isDoubtful: false,
+      rttMs: 10,
+      lagMs: 0,
+      tookMs: null,
+      why: "no answer",
+    };
     return target === vantage ? [] : [vote];
   });
   return { vantage, load: 0, votes };
@@ -125,7 +133,7 @@ test("each time a region goes down again it stays down for twice as long, up to 
 
 test("who sees whom tells what is broken", () => {
   const kinds = (...ballots: Ballot[]): string[] =>
-    troubles(REGIONS, "ap", ballots).map((trouble) =>
+    troubles(REGIONS, "ap", ballots, 5_000).map((trouble) =>
       JSON.stringify(Object.values(trouble).flat()),
     );
   assert.deepEqual(kinds(ballot("ap", "?++"), ballot("eu", "+?+"), ballot("us", "++?")), []);
@@ -139,10 +147,22 @@ test("who sees whom tells what is broken", () => {
   assert.deepEqual(kinds(ballot("ap", "?+-"), ballot("eu", "+?+"), ballot("us", "++?")), [
     '["asymmetric","ap","us"]',
   ]);
-  const [first] = troubles(REGIONS, "ap", [ballot("ap", "?+-"), ballot("eu", "+?-")]);
+  const [first] = troubles(REGIONS, "ap", [ballot("ap", "?+-"), ballot("eu", "+?-")], 5_000);
   assert.ok(first !== undefined);
   assert.equal(troubleText(first), "us is down: nobody sees it, and it is not heard");
   assert.deepEqual(kinds(ballot("ap", "?--")), ['["observer-isolated","ap"]']);
+  const slow = (vantage: string, sights: string, tookMs: number): Ballot => {
+    const seen = ballot(vantage, sights);
+    return { ...seen, votes: seen.votes.map((vote) => ({ ...vote, tookMs })) };
+  };
+  const late = [ballot("ap", "?++"), slow("eu", "+?+", 7_000), ballot("us", "++?")] as const;
+  assert.deepEqual(kinds(...late), ['["degraded","ap","eu",7000]', '["degraded","us","eu",7000]']);
+  assert.deepEqual(kinds(late[0], slow("eu", "+?+", 5_000), late[2]), []);
+  assert.deepEqual(
+    kinds(ballot("ap", "?+-"), slow("eu", "+?-", 7_000)),
+    ['["region-down","us"]', '["degraded","ap","eu",7000]'],
+    "who is down is late for that reason",
+  );
 });
 
 test("a ballot that is none is refused, whatever it is", () => {
