@@ -14,6 +14,7 @@ import { type Succession, successionText } from "../core/routing/successions.ts"
 import { parseMs } from "../host/quantity.ts";
 import { usage } from "./cli-error.ts";
 import { askNodes as ask, type NodeFlags as Flags } from "./route-api.ts";
+import { exportCommand } from "./route-export.ts";
 import { moveCommands } from "./route-move.ts";
 import { table } from "./table.ts";
 import { withTarget } from "./target.ts";
@@ -67,6 +68,7 @@ export function routeCommand(): Command {
     }),
   );
   for (const command of moveCommands()) route.addCommand(command);
+  route.addCommand(exportCommand());
   for (const [name, mode, means] of [
     ["standby", "standby", "give a region traffic only when no other is left"],
     [
