@@ -6,14 +6,13 @@
  *
  * Invariant: the runs of a pair follow each other at once, in turn first. Without HAProxy there is nothing to compare with, and that is said.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { atExit } from "../test/support/cleanup.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { root, startServer } from "../test/support/server.ts";
 import { tempDir } from "../test/support/temp-dir.ts";
@@ -25,6 +24,7 @@ import {
   type BenchOptions,
   type Spread,
 } from "./answer.ts";
+import { compared, type Comparison, type Proxy, type Side, start } from "./compared.ts";
 import {
   DRIVER_CORE,
   type Driver,
@@ -57,18 +57,6 @@ export interface GatewayCell {
   noisyRuns: number;
 }
 
-/** Medians over the pairs. */
-interface Side {
-  perSecond: number;
-  /** Of the proxy alone. */
-  cpuMicros: number;
-}
-
-interface Proxy extends AsyncDisposable {
-  readonly pid: number;
-  readonly port: number;
-}
-
 export async function gateway(options: BenchOptions): Promise<Answer<GatewayCell>> {
   if (spawnSync("haproxy", ["-v"]).status !== 0)
     throw new Error(
@@ -99,7 +87,7 @@ async function commands(options: BenchOptions, add: (cell: GatewayCell) => void)
     };
     const run = (proxy: Proxy, hurried: boolean): Promise<LoadResult> =>
       measure(proxy, { ...load, hurried });
-    add({ command: test, pipeline, ...(await compared(ours, theirs, run, options)) });
+    add({ command: test, pipeline, ...cellOf(await compared(ours, theirs, run, options)) });
   }
 }
 
@@ -113,35 +101,11 @@ async function requests(options: BenchOptions, add: (cell: GatewayCell) => void)
     const seconds = hurried ? 2 : HTTP_SECONDS;
     return measureBy(proxy, wrk(proxy.port, options.quick ? 1 : seconds), hurried);
   };
-  add({ command: "http", pipeline: 1, ...(await compared(ours, theirs, run, options)) });
+  add({ command: "http", pipeline: 1, ...cellOf(await compared(ours, theirs, run, options)) });
 }
 
-type Comparison = Omit<GatewayCell, "command" | "pipeline">;
-
-/** Runs one after the other, each side first in every second pair. */
-async function compared(
-  ours: Proxy,
-  theirs: Proxy,
-  run: (proxy: Proxy, hurried: boolean) => Promise<LoadResult>,
-  { pairs, quick }: BenchOptions,
-): Promise<Comparison> {
-  // What is compiled while it runs is a cost of starting.
-  for (const proxy of [ours, theirs]) await run(proxy, true);
-  const runs: { ours: LoadResult[]; theirs: LoadResult[] } = { ours: [], theirs: [] };
-  for (let pair = 0; pair < pairs; pair++)
-    for (const side of pair % 2 === 0
-      ? (["ours", "theirs"] as const)
-      : (["theirs", "ours"] as const))
-      runs[side].push(await run(side === "ours" ? ours : theirs, quick));
-  const perPair = (of: (a: LoadResult, b: LoadResult) => number): Spread =>
-    spreadOf(runs.ours.map((one, i) => of(one, runs.theirs[i] as LoadResult)));
-  return {
-    ratio: perPair((a, b) => a.perSecond / b.perSecond),
-    cpuRatio: perPair((a, b) => b.cpuMicros / a.cpuMicros),
-    gateway: medianOf(runs.ours),
-    haproxy: medianOf(runs.theirs),
-    noisyRuns: [...runs.ours, ...runs.theirs].filter(({ noisy }) => noisy).length,
-  };
+function cellOf({ sides: [ours, theirs], ...rest }: Comparison) {
+  return { ...rest, gateway: ours, haproxy: theirs };
 }
 
 function wrk(port: number, seconds: number): Driver {
@@ -173,13 +137,6 @@ function milliseconds(text: string): number {
   const value = Number.parseFloat(text);
   if (text.endsWith("us")) return value / 1_000;
   return text.endsWith("ms") ? value : value * 1_000;
-}
-
-function medianOf(runs: readonly LoadResult[]): Side {
-  return {
-    perSecond: Math.round(spreadOf(runs.map((run) => run.perSecond)).median),
-    cpuMicros: Number(spreadOf(runs.map((run) => run.cpuMicros)).median.toFixed(2)),
-  };
 }
 
 export function gatewayTable({ cells }: Answer<GatewayCell>): string {
@@ -265,23 +222,4 @@ async function isListening(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-function start(core: number, program: string, words: readonly string[]) {
-  const child = spawn("taskset", ["-c", String(core), program, ...words], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const forget = atExit(() => child.kill("SIGKILL"));
-  const gone = once(child, "exit");
-  return {
-    child,
-    proxy: {
-      pid: child.pid ?? 0,
-      async [Symbol.asyncDispose]() {
-        child.kill("SIGTERM");
-        await gone;
-        forget();
-      },
-    },
-  };
 }

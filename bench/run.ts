@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { BenchOptions } from "./answer.ts";
 import { bigKeys, bigKeysTable } from "./big-keys.ts";
+import { dns, dnsTable } from "./dns.ts";
 import { gateway, gatewayTable } from "./gateway.ts";
 import { join, joinTable } from "./join.ts";
 import { levels, levelsMarkdown, levelsTable } from "./levels.ts";
@@ -33,6 +34,10 @@ const questions: Record<
   "big-keys": async (options) => {
     const answer = await bigKeys(options);
     return { json: JSON.stringify(answer), text: bigKeysTable(answer) };
+  },
+  dns: async (options) => {
+    const answer = await dns(options);
+    return { json: JSON.stringify(answer), text: dnsTable(answer) };
   },
   gateway: async (options) => {
     const answer = await gateway(options);
