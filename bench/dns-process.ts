@@ -37,6 +37,7 @@ const traffic = new Traffic({
   lagsMs: () => new Map(),
   clients: () => [],
   homes: () => null,
+  tookMs: () => new Map(),
   load: () => 0,
   kept: { read: () => null, write() {} },
   log: { warn() {}, error() {}, info() {} },

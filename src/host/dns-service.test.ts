@@ -41,6 +41,7 @@ function serviceOf(networks: readonly Net[]): DnsService {
     lagsMs: () => new Map(),
     clients: () => [],
     homes: () => null,
+    tookMs: () => new Map(),
     load: () => 0,
     kept: { read: () => null, write() {} },
     log: { info() {}, warn() {}, error() {} },
