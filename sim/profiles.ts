@@ -480,7 +480,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
   /** The same with members that are removed. */
   "escrow, removals": {
-    kinds: ["bound"],
+    kinds: ["bound", "reclaim"],
     faults: ["removal", "cut", "crash"],
     everyMs: 6_000,
     fixed: { durability: "local", regions: 3, replicas: 1, shape: "mesh", meanMs: 20, rate: 0 },

@@ -165,6 +165,7 @@ function drawKinds(
     if (replaces && EXPIRES.has(name)) continue;
     if (FENCED_KINDS.has(name) && wanted === undefined) continue;
     if (STRONG_KINDS.has(name) && wanted === undefined && !hasStrong) continue;
+    if (name === "reclaim" && wanted === undefined) continue;
     if (name === "feed" && wanted === undefined && !hasFeeds) continue;
     if (name === "bound" && wanted === undefined && !hasBounded) continue;
     // Those who decide about strong keys are changed by restarting everybody, and each of two of one name would decide for both.

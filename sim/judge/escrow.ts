@@ -23,11 +23,15 @@ interface Stock {
   surelyStocked: number;
   perhapsSold: number;
   creations: number;
+  /** Rights of a removed member may have been taken over, which it may have used and told nobody but its clients. */
+  isReclaimed: boolean;
   /** Creations that may have happened. */
   perhapsCreated: number;
 }
 
-type Change = Partial<Record<"created" | "stocked" | "sold", number>>;
+type Change = Partial<Record<"created" | "stocked" | "sold", number>> & {
+  readonly reclaims?: boolean;
+};
 
 /** Errors after which a command may have been done. */
 const MAYBE = /^(AAUNKNOWN|AAINCOMPLETE)/;
@@ -49,7 +53,7 @@ export class Escrow {
     let stock = this.#stocks.get(key);
     if (stock === undefined) {
       const none = { stocked: 0, sold: 0, surelyStocked: 0, perhapsSold: 0 };
-      stock = { ...none, creations: 0, perhapsCreated: 0 };
+      stock = { ...none, creations: 0, perhapsCreated: 0, isReclaimed: false };
       this.#stocks.set(key, stock);
     }
     return stock;
@@ -58,6 +62,7 @@ export class Escrow {
   asked({ commands }: Operation): void {
     for (const [key, change] of changesOf(commands)) {
       const stock = this.#of(key);
+      if (change.reclaims === true) stock.isReclaimed = true;
       if (change.created !== undefined) {
         stock.perhapsCreated++;
         // However many ask for it, one creates it.
@@ -84,7 +89,7 @@ export class Escrow {
       stock.sold += change.sold ?? 0;
       if (change.created !== undefined && ++stock.creations > 1 && !this.mayRepeat)
         return `${key} was created twice`;
-      if (stock.sold > stock.stocked)
+      if (stock.sold > stock.stocked && !stock.isReclaimed)
         return `${stock.sold} were sold of ${key}, and no more than ${stock.stocked} were ever there`;
     }
     const values = Array.isArray(reply) ? reply : [reply];
@@ -140,6 +145,7 @@ function* changesOf(commands: readonly (readonly string[])[]): Generator<[string
     if (verb === "CREATE") yield [key, { created: Number(value) }];
     else if (verb === "INCR") yield [key, { stocked: Number(second) }];
     else if (verb === "DECR") yield [key, { sold: Number(second) }];
+    else if (verb === "RECLAIM") yield [key, { reclaims: true }];
     else if (verb === "TRANSFER") {
       yield [key, { sold: Number(third) }];
       yield [second, { stocked: Number(third) }];

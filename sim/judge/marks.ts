@@ -68,6 +68,7 @@ export const MARKS = [
   "rights of a bounded counter were used",
   "rights of a bounded counter were asked for",
   "rights of a bounded counter moved of their own accord",
+  "rights of a removed member were taken over",
   "a reader was told of changes",
   "a reader of changes went on in another region",
   "a reader of changes came too late",

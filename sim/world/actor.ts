@@ -139,6 +139,11 @@ export class Actor {
   /** What the replica it talks to has to have. */
   #owed: ReadonlyMap<HistoryOrigin, number> = new Map();
 
+  #reclaimed(reply: Reply): void {
+    if (typeof reply === "number" && reply > 0)
+      this.#judge.marks.sometimes("rights of a removed member were taken over");
+  }
+
   /** Where it has come to in the change feed, and who told it so. */
   #position: { readonly text: string; readonly machine: Machine } | null = null;
 
@@ -252,7 +257,7 @@ export class Actor {
       isBehind: false,
     };
     this.outcomes.push(outcome);
-    if (op.kind === "bound") this.#judge.escrow.asked(op);
+    if (op.kind === "bound" || op.kind === "reclaim") this.#judge.escrow.asked(op);
     if (op.kind === "feed") this.#judge.reads(served.machine, op);
     // What an owner has done may not come here for a while: each command of the session then waits for it.
     if (WAIT_FOR_OWNERS.has(op.kind)) this.#askedOwners = true;
@@ -348,6 +353,7 @@ export class Actor {
     const last = outcome.replies.at(-1);
     const failed =
       outcome.replies.some(isError) || (outcome.operation.commands.length > 1 && last === null);
+    if (outcome.operation.kind === "reclaim") this.#reclaimed(last ?? null);
     if (outcome.operation.kind === "bound")
       this.#judge.sold(outcome.machine, outcome.operation, last ?? null);
     if (outcome.operation.kind === "feed") this.#fed(outcome, last ?? null);

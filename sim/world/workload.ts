@@ -354,6 +354,13 @@ export const KINDS: Readonly<Record<string, Draw>> = {
     return [[...waits, "AA.BOUND", ...words]];
   },
   gsee: (c, o) => [[...strongly(c), "GET", `g:lock${c.below(o.keys)}`]],
+  // What a removed member held: refused of any other.
+  reclaim: (c) => [
+    [
+      ...["AA.BOUND", "RECLAIM", c.pick(["bc:0", "bc:1"])],
+      c.pick(["us-east/1", "us-west/1", "eu-west/1"]),
+    ],
+  ],
   // From where its reader has come to: `POSITION`.
   feed: (c) => {
     const prefix = c.pick(["", "s:", "keep:", "k:", "total:"]);
@@ -369,6 +376,7 @@ export const POSITION = "?";
 /** Kinds that may wait for an owner that cannot be reached. */
 export const WAIT_FOR_OWNERS: ReadonlySet<string> = new Set([
   ...["opush", "opop", "owait", "ocount", "oscript", "otx", "oclaim", "omove", "oonce", "bound"],
+  "reclaim",
   ...["fpush", "fmove", "fforce", "xpush", "xset"],
 ]);
 

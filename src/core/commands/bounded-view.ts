@@ -4,7 +4,8 @@
  * A counter is created at the one replica that owns its key, so there is one generation of it. Should two have been created at once, while
  * the members changed, the oldest says what the bound is, and the room of all counts: whatever was sold stays sold.
  *
- * Invariant: what is written uses and hands over no more than the rights of this replica's own incarnation.
+ * Invariant: what is written uses and hands over no more than the rights of this replica's own incarnation, or takes those of a member that
+ * was removed.
  */
 import type { Origin } from "../clock/origins.ts";
 import {
@@ -108,6 +109,23 @@ export class BoundedView {
         const [granted, used] = [counter.grantedBy(origin), counter.usedBy(origin)];
         this.#join(write, generation, encodeChange({ origin, granted, used, given }));
       });
+  }
+
+  /** Takes all rights of a member that makes no more records, of which all are here; returns how many. */
+  reclaim(write: Writer, member: string): number {
+    const to = write.origin;
+    let taken = 0;
+    for (const { generation, counter } of this.#parts)
+      for (const origin of [...counter.origins()]) {
+        const rights = origin.member === member ? counter.rightsOf(origin) : 0;
+        if (rights <= 0) continue;
+        // In its own row, which nobody else writes any more: what is taken once is gone for whoever comes next.
+        const given = [{ to, amount: counter.given(origin, to) + rights }];
+        const [granted, used] = [counter.grantedBy(origin), counter.usedBy(origin)];
+        this.#join(write, generation, encodeChange({ origin, granted, used, given }));
+        taken += rights;
+      }
+    return taken;
   }
 
   /** Takes so many rights of ours from one part after the other. */

@@ -84,6 +84,15 @@ function remove(run: Run, args: Args, reply: Reply): void {
   reply.int(1);
 }
 
+function reclaim(run: Run, args: Args, reply: Reply): void {
+  const view = counterAt(run, args, 2, 0, reply);
+  if (view === null) return;
+  const member = args.text(3);
+  const wrong = run.rights?.keeps(member) ?? null;
+  if (wrong !== null) return reply.error(wrong);
+  reply.int(view.reclaim(run.write, member));
+}
+
 // ── changed ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type Direction = 1 | -1;
@@ -269,6 +278,17 @@ export const boundedCommands: readonly Command[] = [
         usage: "<key>",
         summary: "Deletes a counter; what others still do to it is gone with it",
         run: remove,
+      },
+      {
+        ...owned,
+        name: "reclaim",
+        arity: 4,
+        flags: ["write", "noscript", "no_multi"],
+        onEverything: true,
+        usage: "<key> <member>",
+        summary:
+          "Takes the rights of a member that was removed, whose unheard sales are dealt with",
+        run: reclaim,
       },
       {
         ...common,

@@ -117,6 +117,8 @@ export interface Command {
   readonly byOwner?: boolean;
   /** What this replica lacks of rights to run it; null when nothing. Its client waits until others have been asked for them. */
   readonly lacks?: (run: Run, args: Args) => Lack | null;
+  /** Runs on everything that all members had when it was asked for, and while they agree who belongs to them. */
+  readonly onEverything?: boolean;
   /** How the keys are used, in the words of COMMAND INFO; by default what the flags suggest. */
   readonly keyFlags?: readonly string[];
   /** The same for all keys but the first, when they are used in another way. */

@@ -93,7 +93,9 @@ export function admit(run: Run, session: Session, called: Called | null): boolea
   const wish = said ?? session.consistency;
   const { policies } = run.keyspace;
   const ofKeys = policies.haveLevels ? levelsOfKeys(run, session, called) : null;
-  const read = (use.reads ? (wish.read ?? ofKeys?.read) : null) ?? "LOCAL_ONE";
+  const { onEverything = false } = entry.command;
+  const wished = onEverything ? "ALL" : use.reads ? (wish.read ?? ofKeys?.read) : null;
+  const read = wished ?? "LOCAL_ONE";
   const write = wish.write ?? ofKeys?.write ?? "LOCAL_ONE";
   session.writeLevel = write;
   session.levelTimeoutMs = wish.timeoutMs;
@@ -102,6 +104,11 @@ export function admit(run: Run, session: Session, called: Called | null): boolea
     session.pending = null;
     if (pending.outcome === "reached") session.behind = null;
     else session.objection = late(run, pending);
+    return true;
+  }
+  const unsettled = onEverything ? (run.rights?.unsettled() ?? null) : null;
+  if (unsettled !== null) {
+    session.objection = unsettled;
     return true;
   }
   const lacking = run.waits.objection(read) ?? (use.writes ? run.waits.objection(write) : null);

@@ -35,6 +35,10 @@ export interface Figures {
 export interface Rights {
   /** Whether a holder's rights can be had; those of an incarnation that is gone cannot be. */
   standingOf(origin: Origin): "here" | "up" | "away" | "lost";
+  /** Why members do not agree now who belongs to them; null when they do. */
+  unsettled(): string | null;
+  /** Why the rights of a member are not to be had for others; null of one that was removed, of whom everything that counts is here. */
+  keeps(member: string): string | null;
   /** Those with whom the rights of a new counter are shared: all that can be reached, but us. */
   partners(): Origin[];
   /** Whether a session's command may run now. False: it waits for rights (`session.asking`, then `session.pending`); ask again then. */

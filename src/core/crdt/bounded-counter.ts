@@ -8,7 +8,7 @@
  *   used      what it has used of it                        room   = Σ granted − Σ used = Σ rights
  *   given     what it has handed to each other origin       rights = granted − used + given to it − given by it
  *
- * Invariant: a row is written by its origin alone and each of its figures only grows, so joining takes the greater of each. An origin
+ * Invariant: a row is written by its origin alone (once that belongs to a member that was removed and has ended, by the owner of the key) and each of its figures only grows, so joining takes the greater of each. An origin
  * uses and gives away no more than its rights. What an origin was given came in a record that it had seen before it used that, so in every
  * causal view all rights are at least 0, and so is the room. Rights belong to an incarnation: one that goes on from an older disk has none
  * of them.

@@ -282,3 +282,41 @@ test("nearly all is sold without asking anybody, at even demand and at skewed", 
   assert.ok(soldAtOnce(1_000, [60, 12, 3]) >= 950);
   assert.ok(soldAtOnce(1_000, [0, 0, 75]) >= 950);
 });
+
+test("what a removed member held is sold by the others once somebody takes it, and no more than that", () => {
+  const { network, members } = cluster(["a/1", "b/1", "c/1"]);
+  const [a, b, c] = members as [Member, Member, Member];
+  assert.equal(a.command("AA.BOUND", "CREATE", "n", "MIN", "0", "VALUE", "90").reply, "+OK\r\n");
+  network.run();
+  const ask = (member: Member): string | null => {
+    const reply = member.ask("AA.BOUND", "RECLAIM", "n", "c/1");
+    network.pass(400);
+    return reply();
+  };
+  assert.match(ask(a) ?? "", /^-ERR c\/1 was not removed/);
+  const owner = members.find(
+    ({ name, replica }) => replica.run.homes.ownerOfKey(0, Buffer.from("n")) === name,
+  ) as Member;
+  for (const id of [...c.wires.keys()]) network.close(c, id);
+  // It sells on, and nobody hears of it.
+  assert.equal(c.command("AA.BOUND", "DECR", "n", "5").reply, ":85\r\n");
+  network.pass(4_000);
+  assert.match(
+    clientOf(owner).ask("AA.BOUND", "RECLAIM", "n", "c/1") ?? "",
+    /^-AANOQUORUM ALL .*nothing was written/,
+  );
+  a.begin();
+  assert.equal(a.replica.remove(["c/1"], true), null);
+  network.pass(2_000);
+  assert.equal(info(a, "n").frozen, 30);
+  const taken = [a, b].map((member) => ask(member));
+  assert.deepEqual(taken.toSorted(), [":0\r\n", ":30\r\n"], "who comes second takes nothing");
+  network.pass(400);
+  for (const member of [a, b]) {
+    assert.equal(info(member, "n").frozen, 0);
+    assert.equal(info(member, "n").room, 90);
+  }
+  const client = clientOf(b);
+  if (client.ask("AA.BOUND", "DECR", "n", "90") === null) network.pass(400);
+  assert.equal(client.reply(), ":0");
+});

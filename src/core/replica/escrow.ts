@@ -100,6 +100,21 @@ export class Escrow implements Rights {
     return number >= 0 && origins.isSucceeded(number);
   }
 
+  unsettled(): string | null {
+    const awaited = this.#replica.roster.unstated();
+    if (this.#replica.roster.isPlain || awaited.length === 0) return null;
+    return `ERR not all members have said that they know who belongs to the cluster: ${awaited.join(", ")}; try again`;
+  }
+
+  keeps(member: string): string | null {
+    const { roster } = this.#replica;
+    if (!roster.isRemoved(member))
+      return `ERR ${member} was not removed: it may use its rights when it is back`;
+    if (roster.counting.includes(member))
+      return `ERR the removal of ${member} is not complete; try again`;
+    return this.unsettled();
+  }
+
   get #me(): Origin {
     return this.#replica.origins.get(this.#replica.me);
   }

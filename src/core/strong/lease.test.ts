@@ -81,6 +81,26 @@ function held(member: Member, ...words: string[]): () => string {
   };
 }
 
+test("a lease counts from when it was asked for, however late the answers come", () => {
+  const { network, a } = cluster();
+  const { lease } = a.replica.strong;
+  a.begin();
+  for (let leftMs = Infinity; lease.leftMs !== 8_000; leftMs = lease.leftMs) {
+    assert.ok(leftMs > 5_000, "it is renewed in time");
+    network.pass(20);
+    a.begin();
+  }
+  network.pass(1_980);
+  // It asks now, and what is said stays on its way for two seconds.
+  for (let ms = 0; ms < 2_000; ms += 20) {
+    network.nowMs += 20;
+    for (const member of network.members) member.tick();
+  }
+  network.run();
+  a.begin();
+  assert.equal(lease.leftMs, 8_000 - 1_980);
+});
+
 test("what was done under a lease is confirmed as long as that has been held since, and never again once it was broken", () => {
   const { network, a } = cluster();
   const replies = [
