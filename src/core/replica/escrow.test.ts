@@ -310,7 +310,11 @@ test("what a removed member held is sold by the others once somebody takes it, a
   network.pass(2_000);
   assert.equal(info(a, "n").frozen, 30);
   const taken = [a, b].map((member) => ask(member));
-  assert.deepEqual(taken.toSorted(), [":0\r\n", ":30\r\n"], "who comes second takes nothing");
+  assert.deepEqual(
+    new Set(taken),
+    new Set([":0\r\n", ":30\r\n"]),
+    "who comes second takes nothing",
+  );
   network.pass(400);
   for (const member of [a, b]) {
     assert.equal(info(member, "n").frozen, 0);
