@@ -9,23 +9,16 @@ import { readZoneKey } from "../src/adapters/zone-keys/zone-key.ts";
 import { parseAddress } from "../src/core/routing/dns/address.ts";
 import { DnsService } from "../src/host/dns-service.ts";
 import { trafficSettings } from "../src/host/traffic-config.ts";
+import { NETWORKS, REGIONS } from "./dns-places.ts";
 import { Traffic, TRAFFIC_TICK_MS } from "../src/host/traffic.ts";
 
 const config = trafficSettings.parse({
   zone: "bench.test",
   records: "@ NS ns1\nns1 A 192.0.2.53",
   dns: { perSecond: 0 },
-  regions: [
-    { name: "eu", addresses: ["192.0.2.1"], longitude: -6, latitude: 53 },
-    { name: "us", addresses: ["198.51.100.1"], longitude: -77, latitude: 39 },
-    { name: "ap", addresses: ["203.0.113.1"], longitude: 114, latitude: 22 },
-  ],
+  regions: REGIONS,
   names: [{ name: "app", policy: "nearest" }],
-  networks: Array.from({ length: 200 }, (_, i) => ({
-    net: `10.${i}.0.0/16`,
-    longitude: ((i * 37) % 360) - 180,
-    latitude: ((i * 11) % 120) - 60,
-  })),
+  networks: NETWORKS,
 });
 const traffic = new Traffic({
   config,

@@ -9,19 +9,21 @@
  */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { writeZoneKey } from "../src/adapters/zone-keys/zone-key.ts";
+import { type Network, parseNetwork } from "../src/core/routing/dns/address.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { root } from "../test/support/server.ts";
 import { tempDir } from "../test/support/temp-dir.ts";
 import { showSpread, spreadOf, table, type Answer, type BenchOptions } from "./answer.ts";
+import { NETWORKS, REGIONS } from "./dns-places.ts";
+import { mmdb } from "./mmdb.ts";
 import { compared, type Comparison, type Proxy, start } from "./compared.ts";
 import { DRIVER_CORE, type Driver, type LoadResult, measureBy, SERVER_CORE } from "./load.ts";
 
 const SECONDS = 10;
-const DATABASE = "/usr/share/GeoIP/GeoIP.dat";
 
 interface DnsCell extends Comparison {
   questions: string;
@@ -34,9 +36,8 @@ export async function dns(options: BenchOptions): Promise<Answer<DnsCell>> {
   ] as const)
     if (spawnSync(program, [says]).error !== undefined)
       throw new Error(
-        `${program} is not installed, so there is nothing to compare (Debian: dnsperf, pdns-server, pdns-backend-bind, pdns-backend-geoip, geoip-database)`,
+        `${program} is not installed, so there is nothing to compare (Debian: dnsperf, pdns-server, pdns-backend-bind, pdns-backend-geoip)`,
       );
-  if (!existsSync(DATABASE)) throw new Error("there is no database (Debian: geoip-database)");
   using dir = tempDir("bench-dns");
   const key = join(dir.path, "zone.key");
   writeZoneKey(key);
@@ -130,11 +131,20 @@ ns1.bench.test. IN A 192.0.2.53
 app.bench.test. IN LUA A "pickclosest({'192.0.2.1','198.51.100.1','203.0.113.1'})"
 `,
   );
+  const places = [
+    ...REGIONS.map((one) => ({ ...one, net: String(one.addresses[0]) })),
+    ...NETWORKS,
+  ];
+  const database = join(dir, "places.mmdb");
+  writeFileSync(
+    database,
+    mmdb(places.map(({ net, ...place }) => ({ ...place, network: parseNetwork(net) as Network }))),
+  );
   put(
     "pdns.conf",
     `launch=bind,geoip
 bind-config=${put("named.conf", `zone "bench.test" { type master; file "${zone}"; };\n`)}
-geoip-database-files=${DATABASE}
+geoip-database-files=mmdb:${database}
 geoip-zones-file=${put("geo.yaml", "domains: []\n")}
 enable-lua-records=shared
 edns-subnet-processing=yes

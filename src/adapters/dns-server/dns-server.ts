@@ -47,6 +47,8 @@ function listenUdp(options: StreamOptions, port: number): Promise<UdpSocket> {
   const socket = createSocket({
     type: isIPv6(host) ? "udp6" : "udp4",
     reusePort: options.port !== 0,
+    // Addresses are answered to, never names: looking them up costs a turn of the microtask queue each.
+    lookup: (address, _options, found) => found(null, address, isIPv6(address) ? 6 : 4),
   });
   socket.on("message", (packet, from) => {
     try {
