@@ -210,6 +210,33 @@ test("who is astray is told by the sums of slots; the others vouch for the one t
   }
 });
 
+test("of a slot that changes while it is voted on, only who lacks a key is blamed, whoever wrote and for however long", () => {
+  const settled: boolean[] = [];
+  for (let rounds = 0; rounds < 24; rounds++) {
+    const network = cluster();
+    for (let n = 0; n < 60; n++) network.members[0]?.command("SET", `{one slot}:${n}`, `${n}`);
+    network.pass(1_000);
+    const [a, b] = network.members;
+    lose(b, "{one slot}:50");
+    let written = 0;
+    const progress = compare(network, a, { votes: true }, (round) => {
+      // From the last eighth of them on it is written to for ever: then its keys are told apart.
+      if (round > rounds && rounds < 21) return;
+      network.members[round % 3]?.command("SET", `{one slot}:${round % 50}`, `again ${round}`);
+      written++;
+    });
+    assert.ok(written > 0);
+    const slots = [...new Set([...slotsOf(progress), ...progress.verdicts.keys()])];
+    assert.equal(slots.length, 1, `after ${rounds} rounds`);
+    assert.deepEqual([...astray(progress, "a/1", 3)], [["b/1", slots]]);
+    if (progress.verdicts.size === 0) assert.deepEqual(found(progress), ["{one slot}:50"]);
+    settled.push(progress.verdicts.size > 0);
+    for (const partner of progress.partners) assert.equal(partner.silent, null);
+  }
+  assert.ok(settled.includes(true), "a sum counts once nobody writes");
+  assert.ok(settled.includes(false), "and until then no sum does");
+});
+
 test("of two members, one gets back what it has lost; about what both hold differently nobody can decide", () => {
   const network = cluster(["a/1", "b/1"]);
   fill(network);
