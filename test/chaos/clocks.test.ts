@@ -70,6 +70,32 @@ test("a node that starts ten years ahead and hears nobody takes no writes, and l
   );
 });
 
+test("a node that is cut off after a long outage takes writes once somebody says that its clock is right, and the others take those", async () => {
+  await using lab = await ChaosLab.start("--wan", "5");
+  const [first, second] = lab.regions as [Region, Region];
+  await lab.ask(first, "SET", "k", "before");
+  await lab.agree([["GET", "k"]]);
+  await lab.do("kill", first.name);
+  await lab.do("cut", first.name);
+  // Half an hour goes by for everybody.
+  for (const { name } of lab.regions) await lab.do("clock", name, "+30m");
+  await lab.do("start", first.name);
+  assert.match(await refused(lab, first), /^MISCONF this node's clock is \d+ s ahead of the last/);
+  assert.equal(text(await lab.ask(first, "GET", "k")), "before");
+  assert.equal(text(await lab.ask(first, "AA.CLOCK", "ACCEPT")), "OK");
+  await taken(lab, first, "SET", "k", "while cut off");
+  assert.equal((await clockOf(lab, first)).told, "yes");
+  await lab.do("heal");
+  assert.deepEqual(await lab.agree([["GET", "k"]]), ["while cut off"]);
+  await lab.ask(second, "SET", "k", "after");
+  assert.deepEqual(await lab.agree([["GET", "k"]]), ["after"]);
+  const { members } = (await clockOf(lab, second)) as { members: Record<string, string>[] };
+  assert.deepEqual(
+    members.map((one) => one["held-records"]),
+    ["0", "0"],
+  );
+});
+
 test("what a node stamped a quarter of an hour ahead is held by the others, nothing is added to that, and once it is removed its values are written anew", async () => {
   await using lab = await ChaosLab.start("--wan", "5");
   const [first, second] = lab.regions as [Region, Region];
