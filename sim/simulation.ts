@@ -155,6 +155,7 @@ export class Simulation {
     machine.machines = () => this.machines;
     machine.monoRate = 1 + (new Chance(plan.seed, `rate ${stream}`).unit() - 0.5) * plan.driftMax;
     machine.turnSteps = plan.turnSteps;
+    machine.thinnedFrom = plan.thinnedFrom;
     machine.copyBeyondBytes = plan.copyBeyondBytes;
     machine.diskModel.syncUs = plan.syncUs;
     machine.diskModel.jitterUs = plan.syncUs;

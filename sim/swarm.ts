@@ -50,6 +50,8 @@ export interface Plan {
   readonly turnSteps: number;
   /** How long a log is that nobody is filled from: none here is as long as is usual. */
   readonly copyBeyondBytes: number;
+  /** From how much garbage on that is let go of which was overtaken. */
+  readonly thinnedFrom: number;
   readonly segmentBytes: number;
   readonly checkpointBytes: number;
   readonly minRetainMs: number;
@@ -118,6 +120,7 @@ export function planOf(seed: number, forMs = 30_000, profile: Profile = {}): Pla
     syncUs: chance.magnitude(100, 10_000),
     turnSteps: new Chance(seed, "turns").pick([TURN_STEPS, TURN_STEPS, TURN_STEPS, 60, 10, 1]),
     copyBeyondBytes: new Chance(seed, "copies").pick([1 << 24, 50_000, 5_000]),
+    thinnedFrom: new Chance(seed, "thinning").pick([1024, 20, 1]),
     segmentBytes: new Chance(seed, "segments").pick([8 << 10, 64 << 10, 64 << 10, 1 << 20]),
     checkpointBytes: chance.pick([4_000, 64_000, 1 << 30]),
     minRetainMs: chance.pick([500, 5_000, 3_600_000]),

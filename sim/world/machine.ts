@@ -89,6 +89,8 @@ export class Machine implements Owner {
   turnSteps = 0;
   /** How long its log may be before others are filled by a copy. */
   copyBeyondBytes = 0;
+  /** From how much garbage on its process thins it. */
+  thinnedFrom = 0;
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
   readonly #trace: Trace;
@@ -211,6 +213,7 @@ export class Machine implements Owner {
         (node) => {
           if (this.life !== life) return;
           this.node = node;
+          node.replica.garbage.thinnedFrom = this.thinnedFrom;
           this.state = "up";
           this.recovered(0);
           void node.superseded.then(() => {

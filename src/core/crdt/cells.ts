@@ -390,6 +390,12 @@ export class Cells {
     return glance.kind === OBJECT ? this.table.object(glance).deadline(horizonMs) : glance.deadline;
   }
 
+  /** The cell of a name, if it is more than one value. */
+  object(name: Buffer): Cell | null {
+    const at = this.find(name, 0, name.length);
+    return at < 0 ? null : this.table.objectAt(at);
+  }
+
   /** Lets go of eras that stable resets cover. */
   collect(name: Buffer, resets: readonly Reset[]): void {
     const hash = this.#hasher.hash(0, name, 0, name.length);

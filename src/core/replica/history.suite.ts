@@ -95,6 +95,7 @@ export class History {
     const replica = replicaWith(origin, { members, chance, engines: this.#engines });
     // In every other history two members already make a large set.
     if (this.seed % 2 === 1) replica.keyspace.large = 1;
+    if (this.seed % 4 < 2) replica.garbage.thinnedFrom = 1;
     return replica;
   }
 
@@ -336,6 +337,7 @@ export class History {
     replica.members.promote();
     const { garbage, members } = replica;
     const count = garbage.collect((origin, seq) => members.isStable(origin, seq), 1000);
+    garbage.thin(1000);
     if (count > 0) this.trace.push(`${site.member} collects ${count}`);
     this.collected += count;
     if (count > 0) site.changed = true;

@@ -242,6 +242,32 @@ test("a replica that was away catches up from where it was", () => {
   for (const member of [a, b]) assert.equal(member.get("n"), "$3\r\n120\r\n");
 });
 
+test("while a member is away what waits for it grows with the keys that are removed, not with how often, and goes when it is back", () => {
+  const { network, members } = three();
+  const [a, b, c] = members;
+  network.connect(a, b);
+  network.pass(100);
+  for (let round = 0; round < 2_000; round++) {
+    const { command } = round % 2 === 0 ? { command: a } : { command: b };
+    command.command("INCR", `n${round % 3}`);
+    command.command("HINCRBY", "hash", `field${round % 2}`, "1");
+    command.command("HDEL", "hash", `field${round % 2}`);
+    command.command("DEL", `n${round % 3}`);
+    if (round % 20 === 0) network.run();
+    command.tick();
+    for (const { replica } of [a, b]) assert.ok(replica.garbage.waitingResets < 1_100);
+  }
+  network.pass(100);
+  network.connect(a, c);
+  network.connect(b, c);
+  network.pass(2_000);
+  for (const { replica } of members) {
+    assert.equal(replica.garbage.waitingResets, 0);
+    assert.equal(replica.garbage.waitingFloors, 0);
+    assert.equal(replica.keyspace.entries, 0, "nothing is left of any of the keys");
+  }
+});
+
 test("at its limit the log is cut below what one member needs once most have it, and never below that", () => {
   const { network, members } = three();
   const [a, b, c] = members;

@@ -572,6 +572,7 @@ export class Replica {
     this.witness.tell();
     this.verifier.step();
     this.garbage.collect((origin, seq) => this.members.isStable(origin, seq), COLLECT_MAX);
+    this.garbage.thin(COLLECT_MAX);
     this.keyspace.heap.reclaim(RECLAIM_MAX);
     if (this.monoMs - this.#sweptMs >= SWEEP_EVERY_MS && this.#mayWrite) this.#sweep();
     const version = this.formats.look();
