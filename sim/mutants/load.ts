@@ -4,10 +4,11 @@
  * Invariant: the patch fitted exactly once, or the process ends with exit code 3.
  */
 import { registerHooks } from "node:module";
+import { TRAFFIC_MUTANTS } from "../traffic/mutants.ts";
 import { MUTANTS } from "./catalogue.ts";
 
 const name = process.env["ATOLL_MUTANT"];
-const mutant = MUTANTS.find((candidate) => candidate.name === name);
+const mutant = [...MUTANTS, ...TRAFFIC_MUTANTS].find((candidate) => candidate.name === name);
 let fitted = 0;
 
 function refuse(why: string): never {
