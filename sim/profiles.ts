@@ -112,14 +112,23 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   /** What is asked for again because nothing was heard of it. */
   once: {
     kinds: ["once", "oonce", "id", "total", "token"],
-    faults: ["cut", "isolate", "crash", "half-open", "reset"],
+    faults: ["cut", "isolate", "crash", "half-open", "reset", "slow-disk", "hang-up"],
     everyMs: 2_000,
     fixed: { durability: "local", regions: 3, shape: "mesh", padding: 0, meanMs: 30, wander: 0.1 },
   },
   /** Owners that are found others when they are away, and keys of which it changes who writes them. */
   fences: {
     kinds: ["fpush", "fmove", "xpush", "xset"],
-    faults: ["cut", "isolate", "partition", "slow-wire", "crash", "half-open", "pause"],
+    faults: [
+      "cut",
+      "isolate",
+      "partition",
+      "slow-wire",
+      "crash",
+      "half-open",
+      "pause",
+      "slow-disk",
+    ],
     fixed: {
       ...{ durability: "local", regions: 3, replicas: 1, shape: "mesh", keys: 2, padding: 0 },
       ...{ meanMs: 60, healMs: 120_000 },

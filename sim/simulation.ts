@@ -236,7 +236,12 @@ export class Simulation {
       const wasRefused = reply.sink.view()[mark] === ERROR_MARK;
       const made = replica.applied.get(me);
       const seq = made > before ? made : 0;
-      const unfenced = seq > 0 ? this.judge.fences.wrote(replica, args) : null;
+      const unfenced =
+        seq > 0
+          ? this.judge.fences.wrote(replica, args, (incarnation, of) =>
+              this.judge.isKept(incarnation, of),
+            )
+          : null;
       if (unfenced !== null) this.judge.fail("I-44", machine, unfenced);
       if (this.judge.fences.later > 0) this.judge.marks.sometimes("who writes keys was changed");
       if (seq > 0 && mayNotPass)

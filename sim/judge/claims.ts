@@ -44,15 +44,18 @@ function tooEarly(judge: Judge, machine: Machine, of: number, seq: number): stri
   for (const { machine: other } of counted(judge))
     if ((judge.durableOf(other)[of] ?? 0) < seq)
       return `it collects what ${dot} left behind before ${other.name} has that durably`;
-  // What a lost disk or a removed member alone had comes from nobody.
-  if (judge.lostDisks.size > 0 || judge.removed.size > 0 || judge.hadTwins) return null;
+  // What a removed member alone had comes from nobody.
+  if (judge.removed.size > 0 || judge.awaited.size > 0 || judge.hadTwins) return null;
   const { applied, origins } = (machine.node as NonNullable<Machine["node"]>).replica;
   for (const { index, incarnation, member, records } of history.origins) {
     const number = origins.find(incarnation);
     const next = records[number < 0 ? 0 : applied.get(number)];
     if (next === undefined || (next.deps[of] ?? 0) >= seq) continue;
-    // A crash may have taken it from everybody.
-    if ([...judge.views.keys()].some((other) => (judge.durableOf(other)[index] ?? 0) >= next.seq))
+    // A crash, or a lost disk, may have taken it from everybody.
+    const isKept = [...judge.views.values()].some(
+      (other) => !other.replaced && (judge.durableOf(other.machine)[index] ?? 0) >= next.seq,
+    );
+    if (isKept)
       return `it collects what ${dot} left behind, and ${member}:${next.seq}, made without it, is still to come`;
   }
   return null;

@@ -29,21 +29,37 @@ export class Fences {
   readonly #newest = new Map<string, { readonly fence: number; readonly member: string }>();
   /** What was written: by whom, as its how manieth record, and under which decision. */
   readonly #made = new Map<string, { readonly prefix: string; readonly fence: number }>();
+  /** By prefix and incarnation: what it wrote last. */
+  readonly #last = new Map<string, Map<string, { readonly fence: number; readonly seq: number }>>();
   /** Decisions under which somebody wrote that were not the first. */
   later = 0;
 
-  /** A member has written. What is wrong with that; null when nothing is. */
-  wrote({ keyspace, member, origins, applied, me }: Replica, args: Args): string | null {
+  /** A member has written. What is wrong with that; null when nothing is. `isKept` says whether a record is on some disk. */
+  wrote(
+    { keyspace, member, origins, applied, me }: Replica,
+    args: Args,
+    isKept: (incarnation: string, seq: number) => boolean,
+  ): string | null {
     if (args.count < 2 || !args.is(0, "RPUSH")) return null;
     const key = args.copy(1);
     const prefix = key.latin1Slice(0, 3);
     if (prefix !== "hf:" && prefix !== "hx:") return null;
-    const fence = keyspace.policies.find(key, 0, key.length)?.fence ?? 0;
+    const { fence = 0, forced = false } = keyspace.policies.find(key, 0, key.length) ?? {};
     const newest = this.#newest.get(prefix);
     if (newest !== undefined && fence < newest.fence)
       return `it writes ${key.latin1Slice()} by what was decided in epoch ${fence}, and ${newest.member} has written by epoch ${newest.fence}`;
     if (newest !== undefined && fence > newest.fence) this.later++;
     this.#newest.set(prefix, { fence, member });
+    const last = this.#last.get(prefix) ?? new Map<string, { fence: number; seq: number }>();
+    this.#last.set(prefix, last);
+    for (const [incarnation, before] of last) {
+      // Of an owner that could not be asked what it had not shipped comes back later.
+      if (before.fence >= fence || forced || !isKept(incarnation, before.seq)) continue;
+      const number = origins.find(incarnation);
+      if (number < 0 || !applied.covers(number, before.seq))
+        return `it writes ${key.latin1Slice()} by epoch ${fence} without what was written by epoch ${before.fence}`;
+    }
+    last.set(origins.get(me).incarnation, { fence, seq: applied.get(me) });
     if (prefix === FENCED_KEYSPACE.prefix)
       this.#made.set(`${origins.get(me).incarnation} ${applied.get(me)}`, { prefix, fence });
     return null;

@@ -6,12 +6,17 @@ import { writeOrigin } from "../../src/core/clock/origins.ts";
 import { BoundedView } from "../../src/core/commands/bounded-view.ts";
 import { Place } from "../../src/core/keyspace/place.ts";
 import { Entry } from "../../src/core/keyspace/table.ts";
+import { LIST } from "../../src/core/crdt/key.ts";
+import type { Replica } from "../../src/core/replica/replica.ts";
+import { Args } from "../../src/core/wire/args.ts";
 import { FRAME } from "../../src/core/wire/frame.ts";
 import { Simulation } from "../simulation.ts";
 import { type Plan, planOf } from "../swarm.ts";
 import type { End } from "../world/network.ts";
 import type { Machine } from "../world/machine.ts";
-import type { CommittedRecord, HistoryOrigin } from "./history.ts";
+import { Fences } from "./fences.ts";
+import { type CommittedRecord, type Fx, type HistoryOrigin, OP } from "./history.ts";
+import { Owned } from "./owned.ts";
 import { finalChecks, quietChecks, repairedChecks } from "./final.ts";
 import { linked } from "./verified.ts";
 
@@ -472,4 +477,57 @@ test("an assertion in the product is noticed", async () => {
     nodeOf(first(s)).replica.tick = () => assert.fail("bug: planted");
   });
   assert.equal(check, "bug");
+});
+
+test("I-15: what a removal leaves is noticed to go before all have the removal", async () => {
+  const check = await planted((s) => {
+    nodeOf(first(s)).replica.members.isStable = () => true;
+  });
+  assert.equal(check, "I-15");
+});
+
+test("I-1: a report that says to be durable what is not is noticed", async () => {
+  const check = await planted((s) => {
+    for (const machine of s.machines) {
+      const { replica } = nodeOf(machine);
+      const report = replica.report.bind(replica);
+      replica.report = () => ({ ...report(), durable: replica.applied });
+      machine.diskModel.syncUs = 400_000;
+    }
+  });
+  assert.equal(check, "I-1");
+});
+
+test("I-40: an element that was pushed more often than anybody asked for it is noticed", () => {
+  const owned = new Owned();
+  const push = { op: OP.PUT_CELL, tag: LIST, key: "ho:n:0", value: "1.7" } as Fx;
+  const record = { effects: [push] } as unknown as CommittedRecord;
+  const commands = [["RPUSH", "ho:n:0", "1.7"]];
+  const operation = { client: 1, index: 7, kind: "ocount", commands, intents: [] };
+  owned.asked({ ...operation, expected: undefined });
+  assert.equal(owned.made(record), null);
+  assert.match(owned.made(record) ?? "", /once more than the 1 times/);
+});
+
+test("I-44: who writes keys without what was written before it was decided is noticed", () => {
+  const fences = new Fences();
+  const words = new Args();
+  words.begin(Buffer.from("RPUSHhf:0x"));
+  for (const [start, end] of [
+    [0, 5],
+    [5, 9],
+    [9, 10],
+  ] as const)
+    words.push(start, end);
+  const member = (me: number, fence: number, seen: number): Replica => {
+    const policies = { find: () => ({ fence, forced: false }) };
+    const origins = { get: () => ({ incarnation: `i${me}` }), find: () => 0 };
+    const applied = { get: () => 1, covers: (_: number, seq: number) => seq <= seen };
+    return { keyspace: { policies }, member: `m${me}`, origins, applied, me } as unknown as Replica;
+  };
+  assert.equal(
+    fences.wrote(member(1, 1, 1), words, () => true),
+    null,
+  );
+  assert.match(fences.wrote(member(2, 2, 0), words, () => true) ?? "", /without what was written/);
 });

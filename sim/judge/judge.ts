@@ -233,6 +233,8 @@ export class Judge implements MachineEvents {
           `the stamp of ${dot} is not later than that of the record before it`,
         );
       view.origin = origin;
+      const again = this.owned.made(record);
+      if (again !== null) this.fail("I-40", machine, again);
       this.#made(view, record);
       this.#attribute(view, record);
     } else if (!record.bytes.equals(bytes))
@@ -354,6 +356,15 @@ export class Judge implements MachineEvents {
     }
     if (count > 0) view.pending.splice(0, count);
     return view.durable;
+  }
+
+  /** Whether a record lies on the disk of somebody. */
+  isKept(incarnation: string, seq: number): boolean {
+    const origin = this.history.origins.find((one) => one.incarnation === incarnation);
+    if (origin === undefined) return false;
+    for (const machine of this.views.keys())
+      if ((this.durableOf(machine)[origin.index] ?? 0) >= seq) return true;
+    return false;
   }
 
   /** A reply that shows record `seq` of an origin leaves the machine. */

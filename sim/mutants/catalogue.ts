@@ -1106,6 +1106,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: "for (const { counted } of this.#members.values())\n      if (counted === null || !counted.durable.covers(origin, seq)) return false;",
     put: "for (const { counted } of this.#members.values())\n      if (counted === null || !counted.applied.covers(origin, seq)) return false;",
   },
+  {
+    name: "a repetition is answered before what was done is durable",
+    profile: "once",
+    file: "core/commands/once.ts",
+    find: "run.holdSeq = Math.max(run.holdSeq, run.write.slotSeqs[place.slot] as number);",
+    put: "",
+  },
 ];
 
 /** Bugs of what is not built yet, or not simulated, or not judged: listed, not counted. */

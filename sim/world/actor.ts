@@ -259,6 +259,7 @@ export class Actor {
     this.outcomes.push(outcome);
     if (op.kind === "bound" || op.kind === "reclaim") this.#judge.escrow.asked(op);
     if (op.kind === "feed") this.#judge.reads(served.machine, op);
+    this.#judge.owned.asked(op);
     // What an owner has done may not come here for a while: each command of the session then waits for it.
     if (WAIT_FOR_OWNERS.has(op.kind)) this.#askedOwners = true;
     this.#open.push(outcome);
@@ -289,8 +290,20 @@ export class Actor {
       outcome.origin = origin;
       outcome.seq = seq;
       outcome.madeUs = this.#timeline.now;
+      if (ONCE.has(outcome.operation.kind)) this.#done.set(outcome.operation, outcome);
     }
     if (outcome.executed === outcome.operation.commands.length) this.#executing.shift();
+  }
+
+  /** What was to be done once: how it was done last. */
+  readonly #done = new Map<Operation, Outcome>();
+
+  /** Who is told that it was done before is told of what was done here, if it was here. */
+  #recalled({ operation: op, machine }: Outcome, reply: Reply): void {
+    const done = this.#done.get(op);
+    if (done === undefined || done.machine !== machine || done.origin === null || isError(reply))
+      return;
+    this.#judge.answered(machine, done.origin, done.seq);
   }
 
   /** The operation whose command is executed next. */
@@ -329,7 +342,7 @@ export class Actor {
       this.#judge.identified(outcome.machine, reply);
     if (outcome.left < outcome.operation.commands.length) return;
     this.#leaving.shift();
-    if (outcome.origin === null) return;
+    if (outcome.origin === null) return this.#recalled(outcome, reply);
     this.#judge.answered(outcome.machine, outcome.origin, outcome.seq);
     if (outcome.operation.kind === "fpush" && !isError(reply))
       this.#judge.confirmed(outcome.machine, outcome.origin, outcome.seq);
