@@ -31,13 +31,14 @@ export function dnsCommand(): Command {
         const origin = parseName(zone.endsWith(".") ? zone : `${zone}.`);
         if (origin === null) throw usage(`${zone} is no domain name`);
         const key = attempt(() => readZoneKey(file));
-        for (const [type, data] of [
+        const records = [
           [TYPE.DS, delegationData(origin, key)],
           [TYPE.DNSKEY, keyData(key)],
-        ] as const)
-          process.stdout.write(
-            `${nameText(origin)} IN ${typeName(type)} ${dataText(type, data)}\n`,
-          );
+        ] as const;
+        const lines = records.map(
+          ([type, data]) => `${nameText(origin)} IN ${typeName(type)} ${dataText(type, data)}\n`,
+        );
+        process.stdout.write(lines.join(""));
       }),
   );
   return dns;
