@@ -20,6 +20,15 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   everything: {},
   /** Clusters of five, for what a simulated hour of them costs. */
   five: { fixed: { regions: 5, replicas: 1 } },
+  /** Clusters of five that are asked 2,000 times a second: what an event costs where little else happens. */
+  dense: {
+    kinds: ["total", "set", "get", "sadd", "srem", "hset", "hincr", "incr", "del"],
+    faults: ["crash", "cut"],
+    fixed: {
+      ...{ regions: 5, replicas: 1, shape: "mesh", durability: "local", clients: 10, meanMs: 5 },
+      ...{ depth: 8, delayMs: 10, jitterMs: 0, rate: 0, padding: 0, keys: 50, elements: 30 },
+    },
+  },
   /** What a crash takes from disks that are slow to store. */
   crashes: {
     kinds: ["set", "get", "sadd", "total", "echo", "del"],
