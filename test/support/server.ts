@@ -26,11 +26,23 @@ export interface ServerOptions {
   core?: number;
   /** How long it may take to answer, in ms; 30,000 by default. */
   readyWithinMs?: number;
+  /** Which of a cluster's regions it is, and where the others replicate; Atoll only. */
+  region?: RegionOptions;
+}
+
+/** One of a cluster's regions, of one replica each. */
+export interface RegionOptions {
+  name: string;
+  replicationPort: number;
+  /** The others, by name, with the ports at which they replicate. */
+  others: Readonly<Record<string, number>>;
 }
 
 export interface TestServer extends AsyncDisposable {
   readonly kind: ServerKind;
   readonly port: number;
+  /** Where Atoll answers over HTTP; Redis does not. */
+  readonly httpPort: number;
   readonly dir: string;
   /** The running process. Throws while there is none. */
   readonly pid: number;
@@ -63,7 +75,7 @@ export async function startServer(
   const readyPort = kind === "atoll" ? await freePort() : port;
   const [file = "", ...args] =
     kind === "atoll"
-      ? atollCommand(dir.path, port, readyPort, await freePort(), options)
+      ? atollCommand(dir.path, port, readyPort, options.region ?? (await alone()), options)
       : redisCommand(dir.path, port, options);
   // The configuration file alone decides, not what the one who runs the tests has set.
   const env = Object.fromEntries(
@@ -75,6 +87,7 @@ export async function startServer(
   const server: TestServer = {
     kind,
     port,
+    httpPort: readyPort,
     dir: dir.path,
     get pid() {
       if (running?.child.pid === undefined) throw new Error(`the ${kind} server does not run`);
@@ -123,6 +136,10 @@ export async function startServer(
   return server;
 }
 
+async function alone(): Promise<RegionOptions> {
+  return { name: "test", replicationPort: await freePort(), others: {} };
+}
+
 function pinned(core: number | undefined): string[] {
   return core === undefined ? [] : ["taskset", "-c", String(core)];
 }
@@ -131,14 +148,17 @@ function atollCommand(
   dir: string,
   port: number,
   httpPort: number,
-  replicationPort: number,
+  { name, replicationPort, others }: RegionOptions,
   options: ServerOptions,
 ): string[] {
   const config = join(dir, "node.yaml");
+  const links = Object.entries(others).map(
+    ([other, at]) => `{ to: ${other}/1, address: "127.0.0.1:${at}" }`,
+  );
   writeFileSync(
     config,
     [
-      "region: test",
+      `region: ${name}`,
       `dir: ${JSON.stringify(join(dir, "data"))}`,
       `durability: ${options.durability === "local" ? "local" : "relaxed"}`,
       `resp: { port: ${port} }`,
@@ -146,7 +166,7 @@ function atollCommand(
         ? []
         : [`requirepass: ${JSON.stringify(options.requirepass)}`]),
       `http: { port: ${httpPort} }`,
-      `replication: { port: ${replicationPort}, secret: "a secret for tests", links: [] }`,
+      `replication: { port: ${replicationPort}, secret: "a secret for tests", links: [${links.join()}] }`,
       "",
     ].join("\n"),
   );

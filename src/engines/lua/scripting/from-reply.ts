@@ -46,6 +46,7 @@ export class FromReply {
       case "$":
         return this.#bulk();
       case "*":
+      case ">":
         return this.#elements();
       case "+":
         return single(runtime, "ok", this.#line());
@@ -64,6 +65,10 @@ export class FromReply {
         return single(runtime, "map", this.#members(true));
       case "~":
         return single(runtime, "set", this.#members(false));
+      case "|":
+        // Scripts do not see what is said about a value.
+        this.#members(true);
+        return this.#value();
       default:
         return this.#verbatim();
     }

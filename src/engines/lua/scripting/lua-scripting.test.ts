@@ -137,6 +137,9 @@ test("DEBUG SET-DISABLE-DENY-SCRIPTS opens DEBUG PROTOCOL to scripts, and nothin
   assert.match(ask("'debug', 'protocol', 'integer'"), /^-ERR This Redis command is not allowed/);
   store.raw("debug", "set-disable-deny-scripts", "1");
   assert.equal(ask("'debug', 'protocol', 'integer'"), ":12345\r\n");
+  const attributed = "redis.setresp(3); return redis.call('debug', 'protocol', 'attrib')";
+  const text = "Some real reply following the attribute";
+  assert.equal(store.raw("eval", attributed, "0"), `$${text.length}\r\n${text}\r\n`);
   for (const words of ["'eval', 'return 1', 0", "'debug', 'sleep', 1", "'multi'"])
     assert.match(ask(words), /^-ERR This Redis command is not allowed/, words);
   store.raw("debug", "set-disable-deny-scripts", "0");
