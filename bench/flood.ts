@@ -29,7 +29,7 @@ export class Blocks {
     this.size = size;
     this.#blocks = Array.from({ length: Math.ceil(count / size) }, (_, block) =>
       Buffer.concat(
-        Array.from({ length: size }, (_, i) => encodeCommand(command(block * size + i))),
+        Array.from({ length: size }, (__, i) => encodeCommand(command(block * size + i))),
       ),
     );
   }

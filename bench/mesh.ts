@@ -128,7 +128,7 @@ async function run(cluster: Cluster, blocks: Blocks, commands: number): Promise<
   while (!(await cluster.isEqual())) await sleep(20);
   const behindMs = performance.now() - answeredMs;
   const used = servers.map(({ pid }, i) => processSeconds(pid) - (before[i] as number));
-  const micros = (seconds: number): number => (seconds / commands) * 1e6;
+  const micros = (spent: number): number => (spent / commands) * 1e6;
   const [, ...others] = used;
   return {
     perSecond: commands / seconds,
@@ -163,7 +163,10 @@ async function startAtolls(): Promise<Cluster> {
   const appliedBy = async ({ httpPort }: TestServer): Promise<string> => {
     const answer = await fetch(`http://127.0.0.1:${httpPort}/status`);
     const { applied } = (await answer.json()) as NodeStatus;
-    return Object.entries(applied).toSorted().join(" ");
+    return Object.entries(applied)
+      .map(([origin, seq]) => `${origin} ${seq}`)
+      .toSorted()
+      .join();
   };
   return {
     servers,

@@ -157,6 +157,7 @@ export class Simulation {
     machine.turnSteps = plan.turnSteps;
     machine.thinnedFrom = plan.thinnedFrom;
     machine.copyBeyondBytes = plan.copyBeyondBytes;
+    machine.restsKeys = this.machines.length % 2 === 0;
     machine.diskModel.syncUs = plan.syncUs;
     machine.diskModel.jitterUs = plan.syncUs;
     machine.diskModel.segmentBytes = plan.segmentBytes;

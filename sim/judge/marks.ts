@@ -35,6 +35,7 @@ export const MARKS = [
   "a damaged checkpoint was passed over",
   "damage was found while the log was read for a peer",
   "a record came twice",
+  "a key was packed until somebody asked for it",
   "a node served nothing because it lacked something",
   "a snapshot was given",
   "a copy was given in place of a long log",
@@ -99,6 +100,7 @@ export class Marks {
     if (replica.strong.lease.counts.taken > 0)
       this.sometimes("another region took over from an owner that was away");
     if (replica.delivery.duplicateCount > 0) this.sometimes("a record came twice");
+    if (replica.keyspace.rested > 0) this.sometimes("a key was packed until somebody asked for it");
     if (replica.garbage.waitingResets > 0) this.sometimes("a reset waited to become stable");
     if (replica.garbage.waitingFloors > 0)
       this.sometimes("a floor or a flush waited to become stable");

@@ -91,6 +91,8 @@ export class Machine implements Owner {
   copyBeyondBytes = 0;
   /** From how much garbage on its process thins it. */
   thinnedFrom = 0;
+  /** Whether its keys rest as soon as they may: there are too few of them for any to rest otherwise. */
+  restsKeys = false;
   readonly missed: Event[] = [];
   readonly served = new Set<Served>();
   readonly #trace: Trace;
@@ -214,6 +216,7 @@ export class Machine implements Owner {
           if (this.life !== life) return;
           this.node = node;
           node.replica.garbage.thinnedFrom = this.thinnedFrom;
+          if (this.restsKeys) node.replica.keyspace.awake = 0;
           this.state = "up";
           this.recovered(0);
           void node.superseded.then(() => {

@@ -79,6 +79,11 @@ export class Cells {
     this.#large = large;
   }
 
+  /** Whether it is too large to be walked through in one turn. */
+  get isLarge(): boolean {
+    return this.table.size > this.#large;
+  }
+
   /** The position of a name in the table, or −1. It may be a cell that is not live. */
   find(name: Uint8Array, start: number, end: number): number {
     return this.table.find(this.#hasher.hash(0, name, start, end), 0, name, start, end);
@@ -425,6 +430,39 @@ export class Cells {
     if (cell.live()) this.count++;
     this.#leave(at);
     this.#store(at, hash, name, 0, name.length, cell);
+  }
+
+  /** Takes over a register from the packed form of the body, which has no other cell under that name. */
+  adopt(
+    name: Uint8Array,
+    start: number,
+    end: number,
+    origin: number,
+    seq: number,
+    ms: number,
+    tick: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const hash = this.#hasher.hash(0, name, start, end);
+    const put = this.table.putRegister(
+      -1,
+      hash,
+      0,
+      name,
+      start,
+      end,
+      origin,
+      seq,
+      ms,
+      tick,
+      Infinity,
+      name,
+      valueStart,
+      valueEnd,
+    );
+    this.count++;
+    this.#enter(put);
   }
 
   /** What lies at a position, as a cell of its own. */

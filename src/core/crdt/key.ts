@@ -110,6 +110,8 @@ export class Key {
   countedExpirable = false;
   /** Nothing of it expires before then, as far as was looked; 0 where nobody has. */
   dueMs = 0;
+  /** Whether it was looked at since it was last asked whether it may rest. */
+  used = false;
   /** What of its generations the keyspace counts as memory, in bytes. */
   countedBytes = 0;
 

@@ -36,6 +36,7 @@ import type { Hasher } from "./hasher.ts";
 import { Heap } from "./heap.ts";
 import type { Place } from "./place.ts";
 import { Changes } from "./changes.ts";
+import { Resting } from "./resting.ts";
 import { SLOTS, slotOf } from "./slot.ts";
 import { Entry, OBJECT, Table, WALK_END } from "./table.ts";
 
@@ -100,6 +101,8 @@ export class Keyspace {
   readonly boundedKeys = new BoundedKeys();
   /** Bodies of so many cells are not walked through in one turn if that can be helped. */
   large = 4096;
+  /** Each table keeps so many keys that are objects awake: in all of them what a busy node touches within a second or so. */
+  awake = 8;
   readonly #keys: number[] = [];
   readonly #expiring: number[] = [];
   /** Entries that expiry will have to remove some day, whether a reader still sees them or not. */
@@ -114,15 +117,27 @@ export class Keyspace {
   /** Called when a database was emptied; and whether that is being done, key by key. */
   onFlushed: (() => void) | null = null;
   flushing = false;
+  readonly #resting: Resting;
   readonly #entry = new Entry();
 
   constructor(origins: Origins, hasher: Hasher) {
     this.origins = origins;
     this.hasher = hasher;
+    this.#resting = new Resting(this.heap, (tag) => this.#newCells(tag));
     this.shards = Array.from(
       { length: SHARDS + INTERNAL_DBS },
-      () => new Table<Key>(this.heap, KEY_BYTES),
+      (_, i) => new Table<Key>(this.heap, KEY_BYTES, i < SHARDS ? this.#resting : null),
     );
+  }
+
+  /** Between two turns: keys that nobody used lately are packed. Whoever holds a key or a body from before may not use it any more. */
+  rest(): void {
+    this.#resting.settle(this.awake);
+  }
+
+  /** How many keys were packed so far, those that were unpacked again among them. */
+  get rested(): number {
+    return this.#resting.packed;
   }
 
   /** What the data takes, in bytes. */
@@ -220,7 +235,10 @@ export class Keyspace {
     if (place.at < 0) return new Key();
     const entry = this.#entry;
     place.table.load(place.at, entry);
-    return entry.kind === OBJECT ? place.table.object(entry) : keyOf(entry);
+    if (entry.kind !== OBJECT) return keyOf(entry);
+    const key = place.table.object(entry);
+    key.used = true;
+    return key;
   }
 
   /** Stores a key that `open` gave, accounts for what became of it and tells whoever watches. */
@@ -358,10 +376,14 @@ export class Keyspace {
   cells(key: Key, tag: Collection): Cells {
     const there = key.cells(tag);
     if (there !== null) return there;
-    const cells = new Cells(tag, this.heap, this.hasher, this.large, this.#orderOf(tag));
+    const cells = this.#newCells(tag);
     key.bodies = key.bodies.length === 0 ? [cells] : [...key.bodies, cells];
     this.heap.undo?.made(cells);
     return cells;
+  }
+
+  #newCells(tag: Collection): Cells {
+    return new Cells(tag, this.heap, this.hasher, this.large, this.#orderOf(tag));
   }
 
   #orderOf(tag: Collection): ((cells: Cells) => Order) | null {

@@ -112,6 +112,7 @@ export class Place {
     this.table.load(this.at, entry);
     if (entry.kind === OBJECT) {
       this.key = this.table.object(entry);
+      this.key.used = true;
       this.#lookInto(keyspace, this.key, nowMs);
       return;
     }

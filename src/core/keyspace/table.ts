@@ -8,10 +8,14 @@
  *              counter:  f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 start | f64 sum | name
  *              both, before the name, when EXPIRE gave the key a deadline: f64 seq | f64 ms | u32 - | u16 tick, u16 origin | f64 deadline
  *              object:   i32 index | u32 - | name
+ *              … at rest: i32 ref of its packed form | u32 bytes of that | name
  *
  * An entry is a packed register (one value with its dot and stamp, the common case), a packed counter (one origin's era of safe
  * integers, never reset) or, when that is not enough, an object. The keyspace is such tables (key → register, counter or `Key`),
  * and so are sets and hashes (member or field → register or `Cell`).
+ *
+ * An object that nobody used for a while may rest: packed in a block of its own, from which it is made again when somebody asks for
+ * it. Nobody but this table can tell.
  *
  * Invariant: entries lie between their home bucket and the next empty one, and segments in the order of their hashes. So `walk`
  * can cut the table by hash, and a walk that stops and goes on later sees every entry that was there all the time exactly once,
@@ -32,6 +36,8 @@ export const COUNTER = 3;
 
 const FLAG_DEADLINE = 1;
 const FLAG_EXPIRE = 2;
+/** An object lies packed. */
+const FLAG_RESTS = 4;
 const EITHER_DEADLINE = (FLAG_DEADLINE | FLAG_EXPIRE) << 8;
 const REGISTER_BYTES = 32;
 const DEADLINE_BYTES = 8;
@@ -46,11 +52,25 @@ const BUCKET_MASK = CAPACITY_MAX - 1;
 /** Positions have 32 bits. */
 const DEPTH_MAX = 32 - SEGMENT_BITS;
 
+/** How objects of a table are packed when they rest. */
+export interface Packing<T extends object> {
+  /** The packed form, valid until the next call; null when the object has none now, or was used since it was last asked for. */
+  pack(object: T): Buffer | null;
+  /** Makes an object of its packed form, `bytes[start … end)`. */
+  unpack(bytes: Buffer, start: number, end: number): T;
+  /** An object was packed: whatever it owned is given back. */
+  release(object: T): void;
+  /** A table has more objects than before. */
+  stirred(table: Table<T>): void;
+}
+
 /** The end of a walk: one more than the largest hash. */
 export const WALK_END = 2 ** 32;
 
 /** A reusable look at one entry in the heap. */
 export class Entry {
+  /** Where it lies; not known of the copy of a block. */
+  ref: Ref = 0;
   page!: Page;
   offset = 0;
   kind = 0;
@@ -76,8 +96,8 @@ export class Entry {
   expireTick = 0;
   valueStart = 0;
   valueEnd = 0;
-  /** Object only. */
-  index = 0;
+  /** Object only: whether it rests. */
+  rests = false;
 
   /** The page's bytes, in which name and value lie. */
   get bytes(): Buffer {
@@ -95,6 +115,7 @@ export class Entry {
   }
 
   load(heap: Heap, ref: Ref): void {
+    this.ref = ref;
     this.read(heap.page(ref), heap.offset(ref));
   }
 
@@ -110,7 +131,7 @@ export class Entry {
     this.nameStart = offset + headBytes(head);
     this.nameEnd = this.nameStart + nameLength;
     if (this.kind === OBJECT) {
-      this.index = page.i32[i + 2] as number;
+      this.rests = (head & (FLAG_RESTS << 8)) !== 0;
       return;
     }
     const f = offset >> 3;
@@ -217,6 +238,7 @@ class Segment {
 /** What tables of one segment, and those without objects, share: it is replaced and never written to. */
 const NO_SEGMENTS: Segment[] = [];
 const NO_OBJECTS: never[] = [];
+const NO_REFS: Ref[] = [];
 
 /** What a bucket takes, and what an access takes beside it. */
 const BUCKET_BYTES = 8;
@@ -233,15 +255,22 @@ export class Table<T extends object> {
   #depth = 0;
   #objects: (T | undefined)[] = NO_OBJECTS;
   #freeObjects: number[] = NO_OBJECTS;
+  readonly #packing: Packing<T> | null;
+  /** Index → its entry; kept where objects may rest. */
+  readonly #refs: Ref[] = NO_REFS;
+  /** Which object is looked at next, to let it rest. */
+  #hand = 0;
   /** Entries, of either kind. */
   size = 0;
   /** Grows whenever positions may have changed their meaning. */
   version = 0;
 
   /** `objectBytes` is what an object takes on average, for the account of memory. */
-  constructor(heap: Heap, objectBytes: number) {
+  constructor(heap: Heap, objectBytes: number, packing: Packing<T> | null = null) {
     this.heap = heap;
     this.#objectBytes = objectBytes;
+    this.#packing = packing;
+    if (packing !== null) this.#refs = [];
   }
 
   /** From now on the table knows when its entries are used; all of them were last used as `access` says. */
@@ -310,7 +339,7 @@ export class Table<T extends object> {
     entry.load(this.heap, this.refAt(at));
   }
 
-  /** How many of the entries are objects. */
+  /** How many of the entries are objects that do not rest. */
   get objectCount(): number {
     return this.#objects.length - this.#freeObjects.length;
   }
@@ -318,6 +347,11 @@ export class Table<T extends object> {
   /** Where the entry at a position lies in the heap: it stays there until it is put again or removed. */
   refAt(at: number): Ref {
     return this.#segmentAt(at).buckets[(at & BUCKET_MASK) * 2 + 1] as number;
+  }
+
+  /** Whether the object at a position rests: it has no deadline, then, and waits for nothing. */
+  restsAt(at: number): boolean {
+    return (this.#headAt(at) & (FLAG_RESTS << 8)) !== 0;
   }
 
   /** What lies at a position: REGISTER, COUNTER or OBJECT. */
@@ -341,12 +375,87 @@ export class Table<T extends object> {
     const page = this.heap.page(ref);
     const i = this.heap.offset(ref) >> 2;
     if (((page.i32[i + 1] as number) & 0xff) !== OBJECT) return null;
-    return this.#objects[page.i32[i + 2] as number] as T;
+    return this.#objectOf(ref, page, i);
   }
 
   object(entry: Entry): T {
     assert(entry.kind === OBJECT, "the entry holds an object");
-    return this.#objects[entry.index] as T;
+    return this.#objectOf(entry.ref, entry.page, entry.offset >> 2);
+  }
+
+  /** Shows the object of an entry. One that rests goes on resting: what is shown is another one, and only for as long as `visit` takes. */
+  peek<R>(entry: Entry, visit: (object: T) => R): R {
+    if (!entry.rests) return visit(this.object(entry));
+    const { i32 } = entry.page;
+    const i = entry.offset >> 2;
+    const object = this.#unpack(i32[i + 2] as number, i32[i + 3] as number);
+    const seen = visit(object);
+    (this.#packing as Packing<T>).release(object);
+    return seen;
+  }
+
+  #unpack(packed: Ref, bytes: number): T {
+    const from = this.heap.offset(packed);
+    const page = this.heap.page(packed);
+    return (this.#packing as Packing<T>).unpack(page.bytes, from, from + bytes);
+  }
+
+  #objectOf(ref: Ref, { i32 }: Page, i: number): T {
+    if (((i32[i + 1] as number) & (FLAG_RESTS << 8)) === 0)
+      return this.#objects[i32[i + 2] as number] as T;
+    const packed = i32[i + 2] as number;
+    const bytes = i32[i + 3] as number;
+    const object = this.#unpack(packed, bytes);
+    this.heap.free(packed, bytes);
+    (i32[i + 1] as number) &= ~(FLAG_RESTS << 8);
+    i32[i + 2] = this.#enlist(object, ref);
+    return object;
+  }
+
+  /** A number for an object, whose entry lies at `ref`. */
+  #enlist(object: T, ref: Ref): number {
+    if (this.#objects === NO_OBJECTS) {
+      this.#objects = [];
+      this.#freeObjects = [];
+    }
+    const index = this.#freeObjects.pop() ?? this.#objects.length;
+    this.#objects[index] = object;
+    this.heap.objectBytes += this.#objectBytes;
+    if (this.#packing !== null) {
+      this.#refs[index] = ref;
+      this.#packing.stirred(this);
+    }
+    return index;
+  }
+
+  #strike(index: number): void {
+    this.#objects[index] = undefined;
+    this.#freeObjects.push(index);
+    this.heap.objectBytes -= this.#objectBytes;
+  }
+
+  /**
+   * Lets objects rest that were not used since it last came by, until `most` are left that do not; looks at `looks` of them.
+   * Nobody may hold one of them.
+   */
+  rest(most: number, looks: number): void {
+    const packing = this.#packing as Packing<T>;
+    for (let i = 0; i < looks && this.objectCount > most; i++) {
+      const index = this.#hand++ % this.#objects.length;
+      const object = this.#objects[index];
+      const packed = object === undefined ? null : packing.pack(object);
+      if (object === undefined || packed === null) continue;
+      const ref = this.heap.allocate(packed.length);
+      copy(packed, 0, packed.length, this.heap.page(ref).bytes, this.heap.offset(ref));
+      const entry = this.#refs[index] as number;
+      const { i32 } = this.heap.page(entry);
+      const at = this.heap.offset(entry) >> 2;
+      (i32[at + 1] as number) |= FLAG_RESTS << 8;
+      i32[at + 2] = ref;
+      i32[at + 3] = packed.length;
+      this.#strike(index);
+      packing.release(object);
+    }
   }
 
   /** Puts a register under a name: at position `at` if the name is there, else (−1) as a new entry. Returns its position. */
@@ -526,16 +635,9 @@ export class Table<T extends object> {
     const page = this.heap.page(ref);
     const offset = this.heap.offset(ref);
     const i = offset >> 2;
-    if (this.#objects === NO_OBJECTS) {
-      this.#objects = [];
-      this.#freeObjects = [];
-    }
-    const index = this.#freeObjects.pop() ?? this.#objects.length;
-    this.#objects[index] = object;
-    this.heap.objectBytes += this.#objectBytes;
     page.i32[i] = nameLength;
     page.i32[i + 1] = OBJECT | (db << 16);
-    page.i32[i + 2] = index;
+    page.i32[i + 2] = this.#enlist(object, ref);
     copy(name, nameStart, nameEnd, page.bytes, offset + OBJECT_BYTES);
     return place;
   }
@@ -639,10 +741,9 @@ export class Table<T extends object> {
     const i = this.heap.offset(ref) >> 2;
     const head = page.i32[i + 1] as number;
     if ((head & 0xff) !== OBJECT) return blockBytes(page, i);
-    const index = page.i32[i + 2] as number;
-    this.#objects[index] = undefined;
-    this.#freeObjects.push(index);
-    this.heap.objectBytes -= this.#objectBytes;
+    const what = page.i32[i + 2] as number;
+    if ((head & (FLAG_RESTS << 8)) === 0) this.#strike(what);
+    else this.heap.free(what, page.i32[i + 3] as number);
     return OBJECT_BYTES + (page.i32[i] as number);
   }
 
@@ -679,6 +780,7 @@ export class Table<T extends object> {
     this.#depth = 0;
     this.#objects = NO_OBJECTS;
     this.#freeObjects = NO_OBJECTS;
+    this.#refs.length = 0;
   }
 
   /** Frees what lies in one segment, the last; returns how many entries that were. For tables nobody looks into any more. */

@@ -19,7 +19,7 @@ import { cellOf, type Cells } from "../crdt/cells.ts";
 import { type Collection, HASH, type Key, SET } from "../crdt/key.ts";
 import { type Keyspace, keyOf } from "../keyspace/keyspace.ts";
 import { Place } from "../keyspace/place.ts";
-import { COUNTER, Entry, OBJECT, type Table, WALK_END } from "../keyspace/table.ts";
+import { COUNTER, Entry, OBJECT, WALK_END } from "../keyspace/table.ts";
 import type { Strong } from "../strong/strong.ts";
 import { writeValue } from "../strong/strong-state.ts";
 import * as format from "./checkpoint-format.ts";
@@ -155,15 +155,19 @@ export class CheckpointWriter {
     this.#cursor = this.#keyspace.walk(this.#cursor, count, (table, at) => {
       this.entries++;
       table.load(at, entry);
-      const key = keyAt(table, entry);
-      const isLarge = (body: Cells): boolean => body.table.size > this.#keyspace.large;
-      for (const { tag } of key?.bodies.filter(isLarge) ?? []) {
-        const { db, bytes, nameStart, nameEnd } = entry;
-        this.#bodies.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), tag });
-      }
-      writeEntry(this.#sink, entry, key, (body) => !isLarge(body));
+      if (entry.kind === OBJECT) table.peek(entry, (key) => this.#writeKey(entry, key));
+      else this.#writeKey(entry, entry.expires ? keyOf(entry) : null);
     });
     this.#walked = this.#cursor === 0;
+  }
+
+  /** `key` is null for what is no more than a value with its dot and stamp. */
+  #writeKey(entry: Entry, key: Key | null): void {
+    for (const { tag } of key?.bodies.filter(isLarge) ?? []) {
+      const { db, bytes, nameStart, nameEnd } = entry;
+      this.#bodies.push({ db, name: Buffer.from(bytes.subarray(nameStart, nameEnd)), tag });
+    }
+    writeEntry(this.#sink, entry, key, (body) => !isLarge(body));
   }
 
   /** Writes some cells of the first of the large bodies, as it is by now. */
@@ -303,11 +307,7 @@ function writeMember(sink: Sink, member: string | null): void {
   if (member !== null) sink.text(member);
 }
 
-/** The key that was loaded, if it is more than a value with its dot and stamp. */
-function keyAt(table: Table<Key>, entry: Entry): Key | null {
-  if (entry.kind === OBJECT) return table.object(entry);
-  return entry.expires ? keyOf(entry) : null;
-}
+const isLarge = ({ isLarge: is }: Cells): boolean => is;
 
 /** Writes an entry with those of its bodies that are `wanted`. */
 function writeEntry(

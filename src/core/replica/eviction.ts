@@ -132,7 +132,8 @@ export class Eviction {
     const entry = this.#entry;
     table.load(at, entry);
     let { deadline } = entry;
-    if (entry.kind === OBJECT) {
+    if (entry.kind === OBJECT && entry.rests) deadline = Infinity;
+    else if (entry.kind === OBJECT) {
       const key = table.object(entry);
       if (key.tags === 0) return false;
       // Rights are in use elsewhere, whatever is used here.

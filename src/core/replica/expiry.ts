@@ -64,6 +64,7 @@ export class Expiry {
         : nowMs - 2 * GRACE_MS;
     this.#cursor = this.#keyspace.walk(this.#cursor, SWEEP_ENTRIES, (table, at) => {
       if (due.length >= REMOVE_MAX) return;
+      if (table.restsAt(at)) return;
       const key = table.objectAt(at);
       // Most keys never expire: they cost a glance.
       if (!(key?.countedExpirable ?? table.hasDeadlineAt(at))) return;

@@ -96,6 +96,8 @@ export class History {
     // In every other history two members already make a large set.
     if (this.seed % 2 === 1) replica.keyspace.large = 1;
     if (this.seed % 4 < 2) replica.garbage.thinnedFrom = 1;
+    // In every third one nothing small stays awake.
+    if (this.seed % 3 === 0) replica.keyspace.awake = 0;
     return replica;
   }
 

@@ -262,6 +262,7 @@ export class Replica {
     this.writer.nowMs = nowMs;
     this.run.wallMs = wallMs;
     this.run.stopwatch.begin(this.run.settings.latencyTracking);
+    this.keyspace.rest();
     this.keyspace.setAccessSeconds(Math.floor(monoMs / 1000));
     const { maxMemoryPolicy } = this.run.settings;
     if (maxMemoryPolicy !== "noeviction" && !this.keyspace.tracksAccess)

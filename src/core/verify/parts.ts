@@ -39,7 +39,7 @@ export function visitKey(
   if (entry.kind !== OBJECT && entry.expires) return visitParts(keyOf(entry), visitor, isLarge);
   if (entry.kind === COUNTER) return visitor.cell(STRING, nothing, 0, 0, cellOf(entry));
   if (entry.kind !== OBJECT) return visitor.register(STRING, nothing, 0, 0, entry);
-  visitParts(table.object(entry), visitor, isLarge);
+  table.peek(entry, (key) => visitParts(key, visitor, isLarge));
 }
 
 /** The same of a key that is an object already. */

@@ -119,7 +119,8 @@ export class ShardPass {
         const sumAt = keys === null ? (slot - first) * DIGEST_WORDS : keys.sumAt(keys.size);
         this.#digest.begin(db, bytes, nameStart, nameEnd, sums, sumAt);
         visitKey(table, entry, this.#digest, isLarge);
-        const large = entry.kind === OBJECT ? table.object(entry).bodies.filter(isLarge) : NONE;
+        const isObject = entry.kind === OBJECT && !entry.rests;
+        const large = isObject ? table.object(entry).bodies.filter(isLarge) : NONE;
         if (large.length > 0) {
           const name = Buffer.from(bytes.subarray(nameStart, nameEnd));
           const nameWords = this.#digest.name.slice();

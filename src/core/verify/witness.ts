@@ -210,7 +210,8 @@ export class Witness {
     if (place.at < 0) return messages.writeStatus(sink, name, "changed");
     place.table.load(place.at, entry);
     const isLarge = (body: Cells): boolean => body.table.size > CELLS_MAX;
-    if (entry.kind === OBJECT && place.table.object(entry).bodies.some(isLarge))
+    const isObject = entry.kind === OBJECT && !entry.rests;
+    if (isObject && place.table.object(entry).bodies.some(isLarge))
       return messages.writeStatus(sink, name, "large");
     messages.writeStatus(sink, name, "told");
     sink.varint(db);
