@@ -11,7 +11,7 @@ import { Vector } from "../core/clock/vector.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import type { Config } from "./config.ts";
 import { saveOrigin } from "./identity.ts";
-import { FENCED, type JoiningMark, saveMark, untilOf } from "./joining-mark.ts";
+import { FENCED, type JoiningMark, markWaiting, saveMark, untilOf } from "./joining-mark.ts";
 import type { NodeWorld } from "./node-world.ts";
 import { isFull } from "./ports/storage.ts";
 import type { RosterFile } from "./roster-file.ts";
@@ -50,12 +50,13 @@ export class Incarnation {
     const { joining } = replica.exchange;
     const sinceMs = world.monoMs();
     const aloneAfterMs = mark.state === "waiting" && mark.alone ? config.join.waitMs : Infinity;
-    if (mark.state === "catching up") shown.join(untilOf(mark, replica.origins));
+    const owed = untilOf(mark, replica.origins);
+    if (owed !== null) shown.join(owed);
     joining.begin(
       mark.state === "catching up"
         ? { state: "catching up", until: shown }
         : mark.state === "waiting"
-          ? { state: "waiting", sinceMs, aloneAfterMs }
+          ? { state: "waiting", sinceMs, aloneAfterMs, until: owed === null ? null : shown }
           : { state: "whole" },
       isQuiet,
     );
@@ -105,7 +106,9 @@ export class Incarnation {
     try {
       const incarnation = newIncarnation(replica.nowMs, world.random() & 0xffff);
       const origin = { member: config.member, incarnation };
-      const mark = { state: "waiting", alone: false } as const;
+      const { owed } = replica.exchange.joining;
+      const mark: JoiningMark =
+        owed === null ? { state: "waiting", alone: false } : markWaiting(owed, replica.origins);
       await saveMark(world.storage.identity, mark);
       replica.roster.doubt();
       await this.#host.rosterFile.save(replica.roster.encode());

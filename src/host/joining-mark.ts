@@ -11,24 +11,27 @@ import { Damaged, type Identity } from "./ports/storage.ts";
 
 const NAME = "joining";
 
+/** Records, by the name of their origin. */
+const records = z.array(
+  z.strictObject({
+    member: z.string(),
+    incarnation: z.string().regex(/^[0-9a-f]{16}$/),
+    seq: z.int().positive(),
+  }),
+);
+
 const schema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("whole") }),
   /** Another process lived under this name: what was written here since may bear the names of its records. */
   z.strictObject({ state: z.literal("fenced") }),
   /** What is here was to be restored, and is not whole. */
   z.strictObject({ state: z.literal("restoring") }),
-  /** `alone`: it may begin without having heard of anybody. */
-  z.strictObject({ state: z.literal("waiting"), alone: z.boolean() }),
-  z.strictObject({
-    state: z.literal("catching up"),
-    until: z.array(
-      z.strictObject({
-        member: z.string(),
-        incarnation: z.string().regex(/^[0-9a-f]{16}$/),
-        seq: z.int().positive(),
-      }),
-    ),
-  }),
+  /**
+   * `alone`: it may begin without having heard of anybody. `until`: an earlier life here was to catch up with that, since what it has may
+   * show it already.
+   */
+  z.strictObject({ state: z.literal("waiting"), alone: z.boolean(), until: records.optional() }),
+  z.strictObject({ state: z.literal("catching up"), until: records }),
 ]);
 
 /** What to do about two processes of one name, for the one that has to stop. */
@@ -57,25 +60,42 @@ export function saveMark(identity: Identity, mark: JoiningMark): Promise<void> {
 }
 
 export function markUntil(until: Vector, origins: Origins): JoiningMark {
-  const seqs = [];
+  return { state: "catching up", until: recordsOf(until, origins) };
+}
+
+/** The mark of a new life that knows nobody yet, in what an earlier one left that was to catch up `until` there. */
+export function markWaiting(until: Vector, origins: Origins): JoiningMark {
+  return { state: "waiting", alone: false, until: recordsOf(until, origins) };
+}
+
+function recordsOf(until: Vector, origins: Origins): z.output<typeof records> {
+  const named = [];
   for (let number = 0; number < origins.count; number++) {
     const seq = until.get(number);
     if (seq === 0) continue;
     const { member, incarnation } = origins.get(number);
-    seqs.push({ member, incarnation: Buffer.from(incarnation, "latin1").toString("hex"), seq });
+    named.push({ member, incarnation: Buffer.from(incarnation, "latin1").toString("hex"), seq });
   }
-  return { state: "catching up", until: seqs };
+  return named;
 }
 
-export function untilOf(
-  { until }: Extract<JoiningMark, { state: "catching up" }>,
-  origins: Origins,
-): Vector {
+/** What is to be caught up with whatever the others say; null when there is nothing of the kind. */
+export function untilOf(mark: JoiningMark, origins: Origins): Vector | null {
+  if (!owes(mark)) return null;
   const vector = new Vector();
-  for (const { member, incarnation, seq } of until)
+  for (const { member, incarnation, seq } of mark.until)
     vector.raise(
       origins.introduce({ member, incarnation: Buffer.from(incarnation, "hex").latin1Slice() }),
       seq,
     );
   return vector;
+}
+
+/** Whether what is here may show records that it has not. */
+export function owes(mark: JoiningMark): mark is JoiningMark & Owing {
+  return "until" in mark && mark.until !== undefined;
+}
+
+interface Owing {
+  readonly until: z.output<typeof records>;
 }

@@ -18,7 +18,7 @@ import { Replica } from "../core/replica/replica.ts";
 import type { Config } from "./config.ts";
 import { loadFormats } from "./formats-note.ts";
 import { type Chosen, chooseOrigin, saveOrigin } from "./identity.ts";
-import { FENCED, type JoiningMark, loadMark, saveMark } from "./joining-mark.ts";
+import { FENCED, type JoiningMark, loadMark, owes, saveMark } from "./joining-mark.ts";
 import type { NodeWorld } from "./node-world.ts";
 import type { Storage } from "./ports/storage.ts";
 import { recover } from "./recovery.ts";
@@ -80,7 +80,7 @@ export async function startUp(
     newReplica,
     (text) => log.warn({}, text),
     progress(world),
-    mark.state === "catching up",
+    owes(mark),
   );
   log.info(
     {
@@ -142,8 +142,12 @@ async function markFor(
       "the restore into this directory did not come to its end: empty the directory and restore again",
     );
   if (directory === "own") return kept;
-  const mark: JoiningMark =
-    members.length === 1 ? { state: "whole" } : { state: "waiting", alone: directory === "new" };
+  const waiting: JoiningMark = {
+    ...{ state: "waiting", alone: directory === "new" },
+    // Whose directory it was had not caught up with what it shows.
+    ...(owes(kept) ? { until: kept.until } : {}),
+  };
+  const mark: JoiningMark = members.length === 1 ? { state: "whole" } : waiting;
   await saveMark(identity, mark);
   return mark;
 }

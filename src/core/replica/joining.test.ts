@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Vector } from "../clock/vector.ts";
 import { Malformed } from "../bytes/source.ts";
 import { Sink } from "../bytes/sink.ts";
 import { FRAME } from "../wire/frame.ts";
@@ -268,4 +269,29 @@ test("a new member that can reach nobody begins alone when it has waited long en
   assert.equal(a.replica.exchange.joining.whole, false);
   network.pass(200);
   assert.equal(a.replica.exchange.joining.whole, true);
+});
+
+test("who waits, and holds what may show records it has not, is whole only with those, whatever the others have", () => {
+  const network = new Network(["a/1", "b/1", "c/1"]);
+  const [a, b, c] = network.members as [Member, Member, Member];
+  for (let i = 0; i < 5; i++) a.command("SET", `k${i}`, "v");
+  network.connect(a, b);
+  network.connect(a, c);
+  network.pass(500);
+  for (const id of [...a.wires.keys()]) network.close(a, id);
+  a.command("SET", "more", "v");
+  network.pass(100);
+  // What c has came from a, which had that already.
+  const until = new Vector();
+  until.raise(c.replica.origins.introduce(a.replica.origins.get(a.replica.me)), 6);
+  const { joining } = c.replica.exchange;
+  joining.begin({ state: "waiting", sinceMs: network.nowMs, aloneAfterMs: Infinity, until });
+  network.connect(b, c);
+  network.pass(1_000);
+  assert.equal(joining.state.state, "catching up");
+  assert.ok(joining.owed?.includes(until), "it is told to a life that begins anew meanwhile");
+  network.connect(a, c);
+  network.pass(1_000);
+  assert.equal(joining.whole, true);
+  assert.equal(state(c), state(a));
 });

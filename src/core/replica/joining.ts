@@ -53,8 +53,14 @@ export type SnapshotStep =
 
 export type JoiningState =
   | { readonly state: "whole" }
-  /** Of nobody who is whole was heard yet. Alone it begins after `aloneAfterMs`. */
-  | { readonly state: "waiting"; readonly sinceMs: number; readonly aloneAfterMs: number }
+  /** Of nobody who is whole was heard yet. Alone it begins after `aloneAfterMs`. `until`: needed whatever they say, as below. */
+  | {
+      readonly state: "waiting";
+      readonly sinceMs: number;
+      readonly aloneAfterMs: number;
+      readonly until?: Vector | null;
+    }
+  /** What is here may show records up to `until` that have not come. */
   | { readonly state: "catching up"; readonly until: Vector };
 
 interface Quiet {
@@ -172,7 +178,14 @@ export class Joining {
     if (this.#state.state === "waiting" && standing.whole) this.#catchUp(standing.durable);
   }
 
-  #catchUp(until: Vector): void {
+  /** What is needed whatever the others say, as it may show already; null when nothing is. */
+  get owed(): Vector | null {
+    return this.#state.state === "whole" ? null : (this.#state.until ?? null);
+  }
+
+  #catchUp(said: Vector): void {
+    const until = said.copy();
+    if (this.#state.state === "waiting" && this.#state.until) until.join(this.#state.until);
     this.#state = { state: "catching up", until };
     this.#replica.effects.push({ type: "joining" });
   }
@@ -244,7 +257,11 @@ export class Joining {
       if (!up || standing?.whole !== true || roster.isRemoved(member as string)) continue;
       return this.#catchUp(standing.durable);
     }
-    this.#state = { state: "waiting", sinceMs: this.#replica.monoMs, aloneAfterMs: Infinity };
+    this.#state = {
+      state: "waiting",
+      sinceMs: this.#replica.monoMs,
+      aloneAfterMs: Infinity,
+    };
   }
 
   /** Whether a snapshot is coming in. */
