@@ -15,6 +15,13 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: "all elements of a key that rests have the dot of the first",
+    profile: "sets",
+    file: "core/keyspace/resting.ts",
+    find: "entry.seq !== seq || entry.origin !== origin || entry.ms !== ms || entry.tick !== tick;",
+    put: "seq < 0;",
+  },
+  {
     name: "what was done once is done again when it is asked for again",
     profile: "once",
     file: "core/commands/dispatch.ts",
