@@ -20,8 +20,11 @@ import { Chance } from "../world/chance.ts";
 import type { Machine } from "../world/machine.ts";
 
 const SETTLE_MS = 20_000;
-/** More than clocks differ by when nothing is wrong; with five regions in turn, less than the silence that closes a link. */
-const LATER_MS = 400;
+/**
+ * More than clocks differ by when nothing is wrong: two that go back to the right time by small steps are up to 250 ms off, one ahead and
+ * one behind. With five regions in turn, less than the silence that closes a link.
+ */
+const LATER_MS = 550;
 /** So far ahead of the time a node may begin that was killed. */
 const BEGINS_AHEAD_MS = 1_000;
 const CONVERGE_MS = 20_000;
