@@ -142,6 +142,21 @@ test("what is in use stays awake, what is not rests, and so many of each table s
     assert.equal(store.raw("hget", `{t}${i}`, "f"), `$${`${i}`.length}\r\n${i}\r\n`);
 });
 
+test("when many keys are new at once, as behind a start, they rest a part at a time", () => {
+  const store = storeThatRests();
+  for (let i = 0; i < 3_000; i++) store.raw("hset", `{t}${i}`, "f", `${i}`, "g", "w");
+  const { keyspace } = store.run;
+  let calls = 0;
+  for (let had = -1; resting(store) > had; calls++) {
+    had = resting(store);
+    const before = keyspace.heap.steps;
+    keyspace.rest();
+    assert.ok(keyspace.heap.steps - before < 2_000, "a part is little");
+    if (calls === 0) assert.ok(resting(store) < 1_000);
+  }
+  assert.equal(resting(store), 3_000);
+});
+
 test("a script that is stopped leaves a key that rested as it was", () => {
   const store = storeThatRests();
   store.raw("hset", "k", "f", "v", "g", "w");

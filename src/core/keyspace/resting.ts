@@ -23,10 +23,11 @@ import { Entry, type Packing, REGISTER, type Table } from "./table.ts";
 const CELLS_MAX = 64;
 const BYTES_MAX = 1024;
 const TAGS = SET | HASH | ZSET | LIST;
-/** What is done of this between two turns, beside the last table of it. */
-const STEPS_MAX = 1_000;
 /** Objects that are looked at for each one that was made or woken: so many may be unfit or in use. */
 const LOOKS = 4;
+/** So many are looked at in a row; after this much work the rest waits for the next time. */
+const LOOKS_MAX = 128;
+const STEPS_MAX = 1_000;
 
 export class Resting implements Packing<Key> {
   readonly #heap: Heap;
@@ -36,7 +37,7 @@ export class Resting implements Packing<Key> {
   readonly #entry = new Entry();
   /** How many keys were packed so far. */
   packed = 0;
-  /** Tables with more objects than when they were last asked to rest, and how many more. */
+  /** Tables with more objects than when they were last asked to rest, and how many are to be looked at. */
   readonly #stirred = new Map<Table<Key>, number>();
 
   constructor(heap: Heap, newCells: (tag: Collection) => Cells) {
@@ -45,22 +46,24 @@ export class Resting implements Packing<Key> {
   }
 
   stirred(table: Table<Key>): void {
-    this.#stirred.set(table, (this.#stirred.get(table) ?? 0) + 1);
+    this.#stirred.set(table, (this.#stirred.get(table) ?? 0) + LOOKS);
   }
 
   /**
    * Lets objects rest where there were new ones, but for `awake` of each table. Nobody may hold a key or a body of one. Stops when that
-   * was the work of a turn of its own, and goes on at the next call.
+   * has become much work, and goes on with it at the next call.
    */
   settle(awake: number): void {
     if (this.#stirred.size === 0) return;
     assert(this.#heap.undo === null, "nothing rests within a record");
     const begin = this.#heap.steps;
-    for (const [table, count] of this.#stirred) {
-      if (this.#heap.steps - begin > STEPS_MAX) return;
-      table.rest(awake, count * LOOKS);
-      this.#stirred.delete(table);
-    }
+    for (const [table, looks] of this.#stirred)
+      for (let left = looks; left > 0; left -= LOOKS_MAX) {
+        table.rest(awake, Math.min(left, LOOKS_MAX));
+        if (left > LOOKS_MAX) this.#stirred.set(table, left - LOOKS_MAX);
+        else this.#stirred.delete(table);
+        if (this.#heap.steps - begin > STEPS_MAX) return;
+      }
   }
 
   pack(key: Key): Buffer | null {

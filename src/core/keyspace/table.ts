@@ -440,6 +440,7 @@ export class Table<T extends object> {
    */
   rest(most: number, looks: number): void {
     const packing = this.#packing as Packing<T>;
+    this.heap.steps += looks >> LOOK_BITS;
     for (let i = 0; i < looks && this.objectCount > most; i++) {
       const index = this.#hand++ % this.#objects.length;
       const object = this.#objects[index];
