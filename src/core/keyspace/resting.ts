@@ -5,7 +5,7 @@
  *   cell     varint 2 · name length + (whether its dot is another one than that of the cell before) |
  *            [varint origin | varint seq | varint newest birth − ms | varint tick] | name | varint value length | value
  *
- * A hash whose fields were written together has one dot for all of them.
+ * A hash whose fields were written together has one dot for all of them. Why not in place: `docs/decisions/resting-keys.md`.
  *
  * Invariant: what is packed says all that its key said: one body of plain registers, and nothing that waits: no deadline, no floor, no
  * concurrent write. So nothing but time spent tells whether a key rested, and the packed form is never written anywhere: it may change
