@@ -11,7 +11,14 @@ import { Vector } from "../core/clock/vector.ts";
 import type { Replica } from "../core/replica/replica.ts";
 import type { Config } from "./config.ts";
 import { saveOrigin } from "./identity.ts";
-import { FENCED, type JoiningMark, markWaiting, saveMark, untilOf } from "./joining-mark.ts";
+import {
+  FENCED,
+  type JoiningMark,
+  markWaiting,
+  saveMark,
+  saveSnapshot,
+  untilOf,
+} from "./joining-mark.ts";
 import type { NodeWorld } from "./node-world.ts";
 import { isFull } from "./ports/storage.ts";
 import type { RosterFile } from "./roster-file.ts";
@@ -39,19 +46,25 @@ export interface IncarnationHost {
 
 export class Incarnation {
   readonly #host: IncarnationHost;
+  /** The checkpoint that was another member's snapshot, until what it shows is here; 0 for none. */
+  #snapshot = 0;
 
   constructor(host: IncarnationHost) {
     this.#host = host;
   }
 
-  /** `shown` are records that the state shows in part; it is whole only when it has all of them. `isQuiet`: another may have the name. */
-  begin(mark: JoiningMark, shown = new Vector(), isQuiet = false): void {
+  /**
+   * `shown` are records that the state shows in part; it is whole only when it has all of them. `isQuiet`: another may have the name.
+   * `checkpoint`: the number of the one that was loaded.
+   */
+  begin(mark: JoiningMark, shown = new Vector(), isQuiet = false, checkpoint = 0): void {
     const { replica, config, world, standing } = this.#host;
     const { joining } = replica.exchange;
     const sinceMs = world.monoMs();
     const aloneAfterMs = mark.state === "waiting" && mark.alone ? config.join.waitMs : Infinity;
     const owed = untilOf(mark, replica.origins);
     if (owed !== null) shown.join(owed);
+    if (owed !== null && checkpoint > 0) this.#snapshot = checkpoint;
     joining.begin(
       mark.state === "catching up"
         ? { state: "catching up", until: shown }
@@ -74,11 +87,17 @@ export class Incarnation {
     if (!replica.exchange.joining.whole || served) return;
     world.log.info({}, "this node has everything it needs: it serves");
     this.#host.serve();
-    saveMark(world.storage.identity, { state: "whole" }).catch((error: unknown) => {
+    this.#saveWhole().catch((error: unknown) => {
       // Without it the next start asks the others first, which costs a moment.
       if (isFull(error)) world.log.warn({ error }, "it could not be saved that this node is whole");
       else standing.diskFailed("failed", asError(error, "cannot save"));
     });
+  }
+
+  async #saveWhole(): Promise<void> {
+    const { identity } = this.#host.world.storage;
+    if (this.#snapshot > 0) await saveSnapshot(identity, this.#snapshot);
+    await saveMark(identity, { state: "whole" });
   }
 
   /** Another process lives under our name, and it is not the one to stop: this one stops, and its directory is used by nobody any more. */

@@ -2,7 +2,8 @@
  * JoiningMark: whether this directory holds all that the others count on it to hold, kept beside the identity.
  *
  * Invariant: it says "whole" only of a replica that was whole, and something else from before a new life begins, or a snapshot takes the
- * place of what is there, until it is whole again: a crash in between leaves a replica that knows what it lacks.
+ * place of what is there, until it is whole again: a crash in between leaves a replica that knows what it lacks. And once it is whole, it
+ * never begins from less than that snapshot, should its bytes go bad.
  */
 import { z } from "zod";
 import type { Origins } from "../core/clock/origins.ts";
@@ -10,6 +11,8 @@ import { Vector } from "../core/clock/vector.ts";
 import { Damaged, type Identity } from "./ports/storage.ts";
 
 const NAME = "joining";
+/** A file of its own, which a version before does not miss. */
+const SNAPSHOT = "snapshot";
 
 /** Records, by the name of their origin. */
 const records = z.array(
@@ -98,4 +101,20 @@ export function owes(mark: JoiningMark): mark is JoiningMark & Owing {
 
 interface Owing {
   readonly until: z.output<typeof records>;
+}
+
+const snapshotSchema = z.strictObject({ checkpoint: z.int().positive() });
+
+/**
+ * The number of the checkpoint that was another member's snapshot: what it holds is not in the log behind older ones. 0 where all there is
+ * came by the log.
+ */
+export async function loadSnapshot(identity: Identity): Promise<number> {
+  const bytes = await identity.load(SNAPSHOT);
+  return bytes === null ? 0 : snapshotSchema.parse(JSON.parse(bytes.toString())).checkpoint;
+}
+
+/** Durable when it resolves. */
+export function saveSnapshot(identity: Identity, checkpoint: number): Promise<void> {
+  return identity.save(SNAPSHOT, Buffer.from(JSON.stringify({ checkpoint })));
 }

@@ -9,6 +9,7 @@ import { Malformed } from "../core/bytes/source.ts";
 import { Vector } from "../core/clock/vector.ts";
 import { CheckpointLoader } from "../core/replica/checkpoint-loader.ts";
 import type { Replica } from "../core/replica/replica.ts";
+import { loadSnapshot } from "./joining-mark.ts";
 import { Damaged, type Storage } from "./ports/storage.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
@@ -17,6 +18,8 @@ export interface Recovered {
   readonly replica: Replica;
   /** The position of the checkpoint that was loaded, or null. */
   readonly checkpoint: number | null;
+  /** Its number; 0 where there is none. */
+  readonly number: number;
   readonly replayedBytes: number;
   /** The newest records that the checkpoint shows: more than the replica has, when it is a snapshot whose end is still to come. */
   readonly shown: Vector;
@@ -33,7 +36,12 @@ export async function recover(
   isSnapshot = false,
 ): Promise<Recovered> {
   const { log } = storage;
-  const { replica, loader } = await loadCheckpoint(storage, newReplica, warn);
+  const { replica, loader, number } = await loadCheckpoint(storage, newReplica, warn);
+  const since = await loadSnapshot(storage.identity);
+  if (number < since && !isSnapshot)
+    throw new Damaged(
+      `checkpoint ${since}, which another member gave, cannot be used, and the log does not hold what it held; empty the directory and let the replica start anew`,
+    );
   const checkpoint = loader?.position ?? null;
   let position = checkpoint ?? log.begin;
   if (position < log.begin || position > log.end)
@@ -62,14 +70,14 @@ export async function recover(
   }
   replica.replayed();
   const shown = loader?.shown ?? new Vector();
-  return { replica, checkpoint, replayedBytes: position - start, shown };
+  return { replica, checkpoint, number, replayedBytes: position - start, shown };
 }
 
 async function loadCheckpoint(
   { checkpoints, log }: Storage,
   newReplica: () => Replica,
   warn: (text: string) => void,
-): Promise<{ replica: Replica; loader: CheckpointLoader | null }> {
+): Promise<{ replica: Replica; loader: CheckpointLoader | null; number: number }> {
   let damaged: unknown = null;
   for (const number of await checkpoints.list()) {
     const replica = newReplica();
@@ -82,9 +90,9 @@ async function loadCheckpoint(
       warn(`checkpoint ${number} cannot be used: ${error.message}`);
       continue;
     }
-    if (loader.position >= log.begin) return { replica, loader };
+    if (loader.position >= log.begin) return { replica, loader, number };
     damaged ??= new Damaged(`checkpoint ${number} is older than the log reaches back`);
   }
   if (damaged !== null && !log.isWhole) throw damaged;
-  return { replica: newReplica(), loader: null };
+  return { replica: newReplica(), loader: null, number: 0 };
 }

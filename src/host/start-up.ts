@@ -28,6 +28,8 @@ export interface StartedUp {
   readonly replica: Replica;
   /** The position of the checkpoint that was loaded, or null. */
   readonly checkpoint: number | null;
+  /** Its number; 0 where there is none. */
+  readonly number: number;
   /** What the directory lacks, and records that its state shows in part. */
   readonly mark: JoiningMark;
   readonly shown: Vector;
@@ -75,7 +77,7 @@ export async function startUp(
     });
   const mark = await markFor(chosen, config, storage);
   const startedMs = world.monoMs();
-  const { replica, checkpoint, replayedBytes, shown } = await recover(
+  const { replica, checkpoint, number, replayedBytes, shown } = await recover(
     storage,
     newReplica,
     (text) => log.warn({}, text),
@@ -98,7 +100,7 @@ export async function startUp(
   await saveOrigin(storage.identity, origin, config.durability, false);
   if (chosen.directory !== "own") replica.strong.lost(chance.nowMs);
   loadUsers(replica, world);
-  return { replica, checkpoint, mark, shown, rosterFile };
+  return { replica, checkpoint, number, mark, shown, rosterFile };
 }
 
 /** With the resolvers that the configuration names. */
