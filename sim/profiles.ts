@@ -41,10 +41,10 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash"],
     fixed: { durability: "local", depth: 4, turnSteps: 10 },
   },
-  /** Counters that are removed while disks store slowly and machines crash. */
+  /** Counters that are removed while disks store slowly, machines crash and regions are away. */
   "counters, crashes": {
     kinds: ["incr", "del"],
-    faults: ["crash", "slow-disk"],
+    faults: ["crash", "crash-all", "isolate", "slow-disk"],
     everyMs: 2_000,
     fixed: {
       durability: "local",
