@@ -92,6 +92,8 @@ const HEAL_MAX_MS = 120_000;
 /** How often all of it is compared when links break meanwhile, and how long is waited for them to come back. */
 const ATTEMPTS_MAX = 4;
 const BACK_WITHIN_MS = 10_000;
+/** How long is waited for members without a link before the first: one may be about to open, as behind a restart. */
+const THERE_WITHIN_MS = 3_000;
 
 export class Verification {
   readonly #host: VerificationHost;
@@ -178,7 +180,7 @@ export class Verification {
       if (broken.length === 0 || attempt === ATTEMPTS_MAX) return progress;
       // What differs from somebody is no longer equal to all; whom it was found with may be gone the next time.
       if (!votes && progress !== null && progress.findings.size > 0) return progress;
-      await this.#linked(broken);
+      await this.#linked(broken, BACK_WITHIN_MS);
       if (!broken.some((member) => this.#isLinked(member))) return progress;
     }
   }
@@ -196,8 +198,8 @@ export class Verification {
   }
 
   /** Resolves when all of these are linked, or after a while. */
-  #linked(members: readonly string[]): Promise<void> {
-    const untilMs = this.#host.replica.monoMs + BACK_WITHIN_MS;
+  #linked(members: readonly string[], withinMs: number): Promise<void> {
+    const untilMs = this.#host.replica.monoMs + withinMs;
     return new Promise((resolve) => {
       this.#awaiting = { members, untilMs, resolve };
     });
@@ -220,6 +222,9 @@ export class Verification {
     this.#phase = "comparing";
     this.report = null;
     try {
+      const { names } = replica.members;
+      const absent = names.filter((name) => name !== replica.member && !this.#isLinked(name));
+      if (absent.length > 0) await this.#linked(absent, THERE_WITHIN_MS);
       const chance = this.#draw();
       const votes = mending !== "no";
       const first = await this.#compareAll(chance, votes);
