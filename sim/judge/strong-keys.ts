@@ -83,16 +83,21 @@ function operationOf({ operation, replies, sentUs, answeredUs }: Outcome): Stron
   return { words, sentUs, answeredUs, reply: inner, version };
 }
 
-/** Whether a version was answered that is lower than one that had been answered before it was asked for. */
+/**
+ * Whether a version was answered that is lower than one that had been answered before it was asked for. A key of which nothing is kept any
+ * more has version 0.
+ */
 function wentBack(operations: readonly StrongOperation[]): string | null {
   const versioned = operations.filter(({ version }) => version !== null);
-  for (const after of versioned)
+  for (const after of versioned) {
+    if (after.version === 0 && after.reply === null) continue;
     for (const before of versioned)
       if (
         before.answeredUs < after.sentUs &&
         (before.version as number) > (after.version as number)
       )
         return `${after.words.join(" ")} was answered version ${after.version} after ${before.words.join(" ")} had been answered ${before.version}`;
+  }
   const changes = new Set<number>();
   for (const { words, reply, version } of versioned) {
     if (!words.includes("PX") || reply !== "OK") continue;
