@@ -41,10 +41,10 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     faults: ["cut", "crash"],
     fixed: { durability: "local", depth: 4, turnSteps: 10 },
   },
-  /** Counters that are removed while disks store slowly, machines crash and regions are away. */
+  /** Counters that are removed while disks store slowly and machines crash. */
   "counters, crashes": {
     kinds: ["incr", "del"],
-    faults: ["crash", "crash-all", "isolate", "slow-disk"],
+    faults: ["crash", "slow-disk"],
     everyMs: 2_000,
     fixed: {
       durability: "local",
@@ -56,6 +56,13 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
       delayMs: 150,
       jitterMs: 0,
     },
+  },
+  /** Counters that are removed while a region is away, and all begin anew without having heard of it. */
+  "counters, strangers": {
+    kinds: ["incr", "del"],
+    faults: ["crash-all", "isolate"],
+    everyMs: 1_000,
+    fixed: { durability: "local", regions: 3, shape: "mesh", keys: 1, padding: 0, meanMs: 30 },
   },
   /** Reports that overtake, over another region, the records of their member. */
   "late counters": {

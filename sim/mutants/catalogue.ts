@@ -128,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a member that was never heard of holds no collection up",
-    profile: "counters, crashes",
+    profile: "counters, strangers",
     file: "core/replica/members.ts",
     find: "if (counted === null || !counted.durable.covers(origin, seq)) return false;",
     put: "if (counted !== null && !counted.durable.covers(origin, seq)) return false;",
