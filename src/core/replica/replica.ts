@@ -119,8 +119,8 @@ export interface ReplicaOptions extends ExchangeOptions {
 const DRAIN_MAX_MS = 10_000;
 const SWEEP_EVERY_MS = 50;
 const COLLECT_MAX = 2_000;
-/** Blocks freed in a tick of what was discarded: less than a millisecond's work. */
-const RECLAIM_MAX = 4_000;
+/** Blocks freed in a tick of what was discarded, a segment of a table at least: a millisecond or two where they are in nobody's cache. */
+const RECLAIM_MAX = 2_000;
 
 export class Replica {
   readonly origins = new Origins();
