@@ -103,7 +103,7 @@ export class ShardPass {
     if (this.#bodies.length > 0) return this.#walkBody(count);
     const keyspace = this.#keyspace;
     const table = keyspace.shards[this.#table];
-    const isLarge = (body: Cells): boolean => body.table.size > keyspace.large;
+    const isLarge = (body: Cells): boolean => body.isLarge;
     const entry = this.#entry;
     const first = this.shard * SHARD_SLOTS;
     const hasWork = table !== undefined && table.size > 0 && !this.#knows(this.#table);
